@@ -1,0 +1,2 @@
+//! The `golem` binary.
+fn main() {}

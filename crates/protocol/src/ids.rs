@@ -1,0 +1,71 @@
+//! Names of things: nodes, channels and content.
+
+use crate::units::ChainTime;
+use alloy_primitives::{Address, B256};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// A node: the Ethereum address of its identity key. The same key makes its peer id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub Address);
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Content by what it is: the BLAKE3 hash of its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContentHash(pub B256);
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A payment channel: one per pair of payer and payee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChannelId {
+    /// Who funds it and signs vouchers.
+    pub payer: Address,
+    /// Who claims.
+    pub payee: Address,
+}
+
+/// Which contracts a document is about. Part of every signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ChainRef {
+    /// The chain's id (EIP-155).
+    pub chain_id: u64,
+    /// The `PaymentChannels` contract.
+    pub channels: Address,
+}
+
+/// A channel as the chain shows it: the contract's one storage slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelState {
+    /// Paid out to the payee in this epoch.
+    pub claimed: crate::units::Wei,
+    /// Funded in this epoch.
+    pub deposit: crate::units::Wei,
+    /// When a close can be finalized; 0 where none is requested.
+    pub close_at: ChainTime,
+    /// Counts openings; 0 where the channel was never opened. Vouchers of another epoch are dead.
+    pub epoch: u32,
+}
