@@ -1,6 +1,38 @@
-//! Golem's protocol: units, ids and every signed document of a deal.
+//! What two nodes say to each other, and what a contract may have to read: units, ids, the signed documents of a
+//! deal, and their encoding on the wire.
+//!
+//! Start with [`Message`], then read the documents in the order of a deal:
+//!
+//! ```text
+//! header -> offer -> agreement -> (compute) -> report -> verdict + voucher -> settlement
+//!            each names the digest of the one before, so a bundle proves the deal by itself
+//! ```
+//!
+//! A document comes off the wire as [`Signed`] and turns into [`Authentic`] by a check of its bounds and signature;
+//! there is no other way to one. This crate keeps no state, knows no clock and does no I/O.
+
+pub mod agreement;
+pub mod header;
 pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod offer;
+pub mod report;
+pub mod signed;
+#[cfg(test)]
+mod tests;
 pub mod units;
+pub mod verdict;
+pub mod voucher;
+
+pub use agreement::{AgreedSubtask, Agreement, Cancel, Countersignature};
 pub use alloy_primitives::{Address, B256};
+pub use header::{Header, Pricing};
 pub use ids::{ChainRef, ChannelId, ChannelState, ContentHash, NodeId};
+pub use message::{HEADER_TOPIC, Message, WIRE_VERSION, WireError};
+pub use offer::{Offer, Refusal, RefusalReason};
+pub use report::{FailureKind, Report, SubtaskOutcome, SubtaskResult};
+pub use signed::{Authentic, CompactSignature, Document, KeySigner, SignatureError, Signed, Signer, sign};
 pub use units::{ByteCount, ChainTime, Fuel, LocalTime, Now, Wei};
+pub use verdict::{Decision, Verdict};
+pub use voucher::Voucher;

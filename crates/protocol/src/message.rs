@@ -1,0 +1,130 @@
+//! What goes over the wire: the messages between two nodes, their encoding, and its limits.
+//!
+//! Shape: one byte of version ([`WIRE_VERSION`]), then the value in postcard's encoding (varints, fields in order). A
+//! value is refused where bytes are left over, the version is another, or a bound of `limits` is broken.
+
+use crate::agreement::{Agreement, Cancel, Countersignature};
+use crate::header::Header;
+use crate::limits::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::offer::{Offer, Refusal};
+use crate::report::Report;
+use crate::signed::Signed;
+use crate::verdict::Verdict;
+use crate::voucher::Voucher;
+use serde::{Deserialize, Serialize};
+
+/// The version of the encoding, the first byte of all that is sent or stored.
+pub const WIRE_VERSION: u8 = 1;
+/// The gossip topic on which headers travel.
+pub const HEADER_TOPIC: &str = "golem/header/1";
+
+/// A message from one node to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Provider to requestor: a price for a header.
+    Offer(Signed<Offer>),
+    /// Either way: what you sent was not taken.
+    Refusal(Refusal),
+    /// Requestor to provider: a batch, signed by the requestor.
+    Agreement(Signed<Agreement>),
+    /// Provider to requestor: agreed.
+    Countersignature(Countersignature),
+    /// Provider to requestor: I step back.
+    Cancel(Signed<Cancel>),
+    /// Provider to requestor: results.
+    Report(Signed<Report>),
+    /// Requestor to provider: the verdict, and the voucher that pays for what it accepts.
+    Verdict {
+        /// What is accepted and what not.
+        verdict: Signed<Verdict>,
+        /// Everything owed so far in this channel; absent where nothing was ever accepted.
+        voucher: Option<Signed<Voucher>>,
+    },
+}
+
+impl Message {
+    /// The stage's word, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Message::Offer(_) => "offer",
+            Message::Refusal(_) => "refusal",
+            Message::Agreement(_) => "agreement",
+            Message::Countersignature(_) => "countersignature",
+            Message::Cancel(_) => "cancel",
+            Message::Report(_) => "report",
+            Message::Verdict { .. } => "verdict",
+        }
+    }
+
+    /// The message as bytes.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        encode(self, MESSAGE_BYTES_MAX)
+    }
+
+    /// Reads a message. Nothing in it is authentic yet.
+    pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
+        decode(bytes, MESSAGE_BYTES_MAX)
+    }
+}
+
+/// A header as gossip carries it.
+pub fn encode_header(header: &Signed<Header>) -> Result<Vec<u8>, WireError> {
+    encode(header, HEADER_BYTES_MAX)
+}
+
+/// Reads a gossiped header. It is not authentic yet.
+pub fn decode_header(bytes: &[u8]) -> Result<Signed<Header>, WireError> {
+    decode(bytes, HEADER_BYTES_MAX)
+}
+
+/// Any value in the versioned encoding, at most `bytes_max` long.
+pub fn encode<T: Serialize>(value: &T, bytes_max: usize) -> Result<Vec<u8>, WireError> {
+    let bytes = postcard::to_extend(value, vec![WIRE_VERSION]).map_err(|_| WireError::Malformed)?;
+    if bytes.len() > bytes_max {
+        return Err(WireError::TooLarge { got: bytes.len(), max: bytes_max });
+    }
+    Ok(bytes)
+}
+
+/// Reads a value in the versioned encoding, at most `bytes_max` long.
+pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8], bytes_max: usize) -> Result<T, WireError> {
+    if bytes.len() > bytes_max {
+        return Err(WireError::TooLarge { got: bytes.len(), max: bytes_max });
+    }
+    let (version, body) = bytes.split_first().ok_or(WireError::Malformed)?;
+    if *version != WIRE_VERSION {
+        return Err(WireError::Version { got: *version, ours: WIRE_VERSION });
+    }
+    let (value, rest) = postcard::take_from_bytes(body).map_err(|_| WireError::Malformed)?;
+    if !rest.is_empty() {
+        return Err(WireError::TrailingBytes(rest.len()));
+    }
+    Ok(value)
+}
+
+/// Why bytes are no message. The fault is the sender's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Longer than allowed.
+    #[error("{got} bytes, and at most {max} are allowed")]
+    TooLarge {
+        /// The length.
+        got: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// Another version of the encoding.
+    #[error("encoding version {got}; this node speaks {ours}: one of the two needs an update")]
+    Version {
+        /// What came.
+        got: u8,
+        /// What is understood here.
+        ours: u8,
+    },
+    /// Not a value of the expected type.
+    #[error("the bytes are not a message of this protocol")]
+    Malformed,
+    /// Bytes after the end of the value.
+    #[error("{0} bytes after the end of the message")]
+    TrailingBytes(usize),
+}
