@@ -1,0 +1,115 @@
+//! The questions that have no one right answer, asked of the market: prices, choices, credit, how much to check.
+
+use crate::record::Record;
+use golem_protocol::{B256, Header, NodeId, Now, Offer, RefusalReason, Wei};
+
+/// What a provider asks for a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Wei per hour of one slot.
+    pub price: Wei,
+    /// Fuel per second of one slot.
+    pub performance: u64,
+    /// How many subtasks run at once.
+    pub slots: u16,
+}
+
+/// The provider's side of the market.
+pub trait ProviderPolicy {
+    /// A price for this header, or why there is none.
+    fn quote(&mut self, header: &Header, now: Now) -> Result<Quote, RefusalReason>;
+    /// How much finished work this requestor may leave unpaid before no more is done for it.
+    fn credit(&self, requestor: NodeId) -> Wei;
+    /// Takes note of what happened.
+    fn note(&mut self, fact: &ProviderFact, now: Now);
+    /// What has changed since the last call and has to be saved with this step.
+    fn records(&mut self) -> Vec<Record>;
+}
+
+/// What a provider learns about a requestor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderFact {
+    /// Work of this value was agreed.
+    Assigned {
+        /// By whom.
+        requestor: NodeId,
+        /// Its value.
+        value: Wei,
+    },
+    /// A subtask was computed.
+    Completed {
+        /// For whom.
+        requestor: NodeId,
+        /// How long it might have taken.
+        subtask_timeout_s: u32,
+        /// How long it took.
+        computation_ms: u64,
+    },
+    /// Assigned work will not be paid, by the rules: failed, late, rejected or cancelled.
+    Released {
+        /// For whom.
+        requestor: NodeId,
+        /// Its value.
+        value: Wei,
+    },
+    /// A voucher brought this much more.
+    Paid {
+        /// By whom.
+        requestor: NodeId,
+        /// How much.
+        value: Wei,
+    },
+    /// Accepted work is still unpaid long after.
+    Overdue {
+        /// By whom.
+        requestor: NodeId,
+        /// How much.
+        value: Wei,
+    },
+    /// The first slot is in use, or the last one is free again.
+    Busy(bool),
+}
+
+/// The requestor's side of the market.
+pub trait RequestorPolicy {
+    /// Whether an offer is looked at, or why not.
+    fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason>;
+    /// The offers in the order in which they are taken, best first, as positions in `offers`. An offer left out is not
+    /// taken.
+    fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize>;
+    /// Whether this subtask's result is run again here. The same answer each time it is asked.
+    fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool;
+    /// Takes note of what happened.
+    fn note(&mut self, fact: &RequestorFact, now: Now);
+    /// What has changed since the last call and has to be saved with this step.
+    fn records(&mut self) -> Vec<Record>;
+}
+
+/// What a requestor learns about a provider: the outcome of one subtask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestorFact {
+    /// A result was accepted.
+    Succeeded {
+        /// Whose.
+        provider: NodeId,
+        /// How long it might have taken.
+        subtask_timeout_s: u32,
+        /// How long it took, as reported.
+        computation_ms: u64,
+    },
+    /// No result in time.
+    TimedOut {
+        /// Whose.
+        provider: NodeId,
+    },
+    /// The provider said that it failed.
+    Failed {
+        /// Whose.
+        provider: NodeId,
+    },
+    /// The result was wrong, or could not be fetched.
+    Rejected {
+        /// Whose.
+        provider: NodeId,
+    },
+}

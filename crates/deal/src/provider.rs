@@ -1,0 +1,254 @@
+//! The provider's machine.
+
+use crate::outbox::PersistId;
+use crate::record::Record;
+use golem_protocol::*;
+
+/// What a provider's machine is told.
+#[derive(Clone, Debug)]
+pub enum ProviderInput {
+    /// A header that gossip brought and whose signature was checked.
+    Header(Authentic<Header>),
+    /// A message of a peer; the transport vouches for who sent it.
+    Message {
+        /// The sender.
+        from: NodeId,
+        /// The message.
+        message: Message,
+    },
+    /// How a channel stands on the chain, confirmed; the answer to `ReadChannel`, and whenever it changes.
+    Channel {
+        /// Which.
+        channel: ChannelId,
+        /// Its state.
+        state: ChannelState,
+    },
+    /// What came of a `Compute`.
+    Computed {
+        /// The agreement's digest.
+        agreement: B256,
+        /// Which subtask.
+        index: u32,
+        /// What came of it.
+        outcome: SubtaskOutcome,
+    },
+    /// A save was done.
+    Persisted(PersistId),
+    /// Time went by.
+    Tick,
+    /// The owner wants to stop: no new work; what runs may end.
+    Drain,
+}
+
+/// A subtask to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputeJob {
+    /// The agreement's digest.
+    pub agreement: B256,
+    /// Which subtask.
+    pub index: u32,
+    /// Its input document, by content.
+    pub input: ContentHash,
+    /// Who has the input, the files and the module.
+    pub requestor: NodeId,
+    /// The task's header: module, limits, profile.
+    pub header: Header,
+    /// How long it may take, fetching included.
+    pub timeout_s: u32,
+}
+
+/// What a provider's machine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderEffect {
+    /// Save these, all or none; then answer `Persisted`.
+    Persist {
+        /// Its name.
+        id: PersistId,
+        /// What to save.
+        records: Vec<Record>,
+    },
+    /// Send a message. It may be lost: what matters is sent again.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Look up a channel on the chain and answer `Channel`.
+    ReadChannel(ChannelId),
+    /// Run a subtask and answer `Computed`, whatever happens.
+    Compute(ComputeJob),
+    /// Stop running what belongs to this agreement; no answer is needed.
+    StopComputing {
+        /// The agreement's digest.
+        agreement: B256,
+    },
+    /// Claim the best voucher of this payer now: waiting is a risk.
+    Claim {
+        /// Whose.
+        payer: Address,
+    },
+    /// Send a `Tick` at this time, or before.
+    WakeAt(LocalTime),
+    /// Something a person or a log wants to know.
+    Happened(ProviderEvent),
+}
+
+/// What happened, for log, metrics and screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderEvent {
+    /// A price was offered.
+    Offered {
+        /// To whom.
+        requestor: NodeId,
+        /// For which header.
+        header: B256,
+        /// The price per hour.
+        price: Wei,
+    },
+    /// No offer was made, or an agreement was not signed.
+    Refused {
+        /// To whom.
+        requestor: NodeId,
+        /// The digest of what was refused.
+        about: B256,
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// The other side refused something of ours.
+    RefusedByPeer {
+        /// Who.
+        requestor: NodeId,
+        /// The digest of what was refused.
+        about: B256,
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// A batch was agreed.
+    Agreed {
+        /// With whom.
+        requestor: NodeId,
+        /// The agreement's digest.
+        agreement: B256,
+        /// How many subtasks.
+        subtasks: usize,
+        /// Their value.
+        value: Wei,
+    },
+    /// A subtask ended.
+    Computed {
+        /// The agreement's digest.
+        agreement: B256,
+        /// Which.
+        index: u32,
+        /// Whether there is a result.
+        completed: bool,
+    },
+    /// A decision of the requestor other than `Accepted`.
+    Rejected {
+        /// The agreement's digest.
+        agreement: B256,
+        /// Which subtask.
+        index: u32,
+        /// The decision.
+        decision: Decision,
+    },
+    /// A voucher raised what is held.
+    Paid {
+        /// By whom.
+        requestor: NodeId,
+        /// How much more.
+        amount: Wei,
+        /// What the best voucher stands at.
+        cumulative: Wei,
+    },
+    /// A voucher or verdict was not taken.
+    Unpaid {
+        /// By whom.
+        requestor: NodeId,
+        /// Why.
+        detail: String,
+    },
+    /// Work for a requestor that owes too much is held back.
+    CreditExceeded {
+        /// Who owes.
+        requestor: NodeId,
+        /// How much.
+        owed: Wei,
+        /// The most that is lent.
+        credit: Wei,
+    },
+    /// A deal was given up: nothing was heard of it for too long.
+    Abandoned {
+        /// The agreement's digest.
+        agreement: B256,
+        /// What stays unpaid.
+        owed: Wei,
+    },
+}
+
+/// A provider's fixed settings.
+#[derive(Clone, Debug)]
+pub struct ProviderSettings {
+    /// Which chain and contract.
+    pub chain: ChainRef,
+    /// Where to be paid.
+    pub payee: Address,
+    /// How many subtasks run at once.
+    pub slots: u16,
+    /// The determinism profile that runs here.
+    pub profile: B256,
+    /// The most memory a subtask gets.
+    pub memory_max: ByteCount,
+    /// The most output a subtask may make.
+    pub output_max: ByteCount,
+    /// How long an offer stands, in seconds of chain time.
+    pub offer_life_s: u64,
+    /// A voucher has to be claimable for at least this long, in seconds of chain time: how long a claim may need.
+    pub claim_margin_s: u64,
+}
+
+/// The provider's machine.
+pub struct Provider {
+    settings: ProviderSettings,
+}
+
+impl Provider {
+    /// A provider without a past.
+    pub fn new(settings: ProviderSettings, keys: crate::Keys) -> Provider {
+        let _ = keys;
+        Provider { settings }
+    }
+
+    /// Takes up an earlier run: all records of `Table::ProviderDeal` and `Table::Payee`. A `Tick` then sends what is
+    /// owed and starts what was running.
+    pub fn recover(
+        settings: ProviderSettings,
+        keys: crate::Keys,
+        records: &[Record],
+    ) -> Result<Provider, crate::record::RecoverError> {
+        let _ = records;
+        Ok(Provider::new(settings, keys))
+    }
+
+    /// One step.
+    pub fn apply(
+        &mut self,
+        policy: &mut dyn crate::ProviderPolicy,
+        input: ProviderInput,
+        now: Now,
+    ) -> Vec<ProviderEffect> {
+        let _ = (policy, input, now, &self.settings);
+        Vec::new()
+    }
+
+    /// The best vouchers held, by payer: what a claim takes.
+    pub fn vouchers(&self) -> Vec<(Address, Signed<Voucher>)> {
+        Vec::new()
+    }
+
+    /// The ledgers of all channels towards this provider.
+    pub fn ledgers(&self) -> Vec<golem_payments::PayeeLedger> {
+        Vec::new()
+    }
+}

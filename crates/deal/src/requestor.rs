@@ -1,0 +1,341 @@
+//! The requestor's machine.
+
+use crate::outbox::PersistId;
+use crate::record::Record;
+use golem_protocol::*;
+use serde::{Deserialize, Serialize};
+
+/// A task to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskOrder {
+    /// What will be announced. `requestor` and `payer` are this node's.
+    pub header: Header,
+    /// The input document of each subtask, by content; as many as the header says.
+    pub inputs: Vec<ContentHash>,
+    /// The most that is ever paid or promised for this task.
+    pub budget: Wei,
+    /// How long offers are gathered before the first are taken, in milliseconds.
+    pub offer_window_ms: u64,
+}
+
+/// What a requestor's machine is told.
+#[derive(Clone, Debug)]
+pub enum RequestorInput {
+    /// Do this task. A task known already is taken up where it stood.
+    Start(Box<TaskOrder>),
+    /// Agree nothing new for this task; what is agreed may end.
+    Stop(B256),
+    /// A message of a peer; the transport vouches for who sent it.
+    Message {
+        /// The sender.
+        from: NodeId,
+        /// The message.
+        message: Message,
+    },
+    /// How a channel of ours stands on the chain, confirmed.
+    Channel {
+        /// Which.
+        channel: ChannelId,
+        /// Its state.
+        state: ChannelState,
+    },
+    /// A `Fund` could not be done.
+    FundFailed {
+        /// Whose channel.
+        payee: Address,
+        /// Why, for people.
+        detail: String,
+    },
+    /// The answer to `Fetch`.
+    Fetched {
+        /// The agreement's digest.
+        agreement: B256,
+        /// Which subtask.
+        index: u32,
+        /// Whether the output manifest and all its files are here and are what was reported.
+        complete: Result<(), String>,
+    },
+    /// The answer to `Recheck`: what came out here. `Err` where it could not be run here.
+    Rechecked {
+        /// The agreement's digest.
+        agreement: B256,
+        /// Which subtask.
+        index: u32,
+        /// What came out here; a failure is an outcome too.
+        outcome: Result<SubtaskOutcome, String>,
+    },
+    /// A peer is reachable (`true`) or was lost.
+    Reachable {
+        /// Who.
+        peer: NodeId,
+        /// Whether it can be reached.
+        reachable: bool,
+    },
+    /// A save was done.
+    Persisted(PersistId),
+    /// Time went by.
+    Tick,
+}
+
+/// An output to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchJob {
+    /// The agreement's digest.
+    pub agreement: B256,
+    /// Which subtask.
+    pub index: u32,
+    /// Who has it.
+    pub provider: NodeId,
+    /// The output manifest, by content.
+    pub output: ContentHash,
+    /// The manifest's length.
+    pub output_bytes: ByteCount,
+    /// The most that manifest and files may have together.
+    pub bytes_max: ByteCount,
+}
+
+/// What a requestor's machine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestorEffect {
+    /// Save these, all or none; then answer `Persisted`.
+    Persist {
+        /// Its name.
+        id: PersistId,
+        /// What to save.
+        records: Vec<Record>,
+    },
+    /// Gossip a header.
+    Announce(Signed<Header>),
+    /// Send a message. It may be lost: what matters is sent again.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Look up a channel on the chain and answer `Channel`.
+    ReadChannel(ChannelId),
+    /// Put this much more into the channel to `payee`, opening it where needed; answer `Channel` or `FundFailed`.
+    Fund {
+        /// Whose channel.
+        payee: Address,
+        /// How much more.
+        amount: Wei,
+        /// The deposit to reach: a repeated effect does not fund twice.
+        deposit: Wei,
+        /// The epoch the deposit is meant for; one more than the last where the channel has to be opened.
+        epoch: u32,
+    },
+    /// Fetch an output and answer `Fetched`, whatever happens.
+    Fetch(FetchJob),
+    /// Run a subtask here and answer `Rechecked`, whatever happens.
+    Recheck {
+        /// The agreement's digest.
+        agreement: B256,
+        /// Which subtask.
+        index: u32,
+        /// Its input.
+        input: ContentHash,
+        /// The task's header.
+        header: Box<Header>,
+    },
+    /// Send a `Tick` at this time, or before.
+    WakeAt(LocalTime),
+    /// Something a person or a log wants to know.
+    Happened(RequestorEvent),
+}
+
+/// What happened, for log, metrics and screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestorEvent {
+    /// An offer is in the book.
+    Offered {
+        /// For which task.
+        header: B256,
+        /// From whom.
+        provider: NodeId,
+        /// Wei per hour.
+        price: Wei,
+        /// Fuel per second.
+        performance: u64,
+    },
+    /// An offer or message was refused.
+    Refused {
+        /// Whose.
+        provider: NodeId,
+        /// The digest of what was refused.
+        about: B256,
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// The other side refused something of ours.
+    RefusedByPeer {
+        /// Who.
+        provider: NodeId,
+        /// The digest of what was refused.
+        about: B256,
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// A batch was agreed by both.
+    Agreed {
+        /// For which task.
+        header: B256,
+        /// The agreement's digest.
+        agreement: B256,
+        /// With whom.
+        provider: NodeId,
+        /// Which subtasks.
+        subtasks: Vec<u32>,
+        /// Their value.
+        value: Wei,
+    },
+    /// A result was accepted, and a voucher for it is on its way.
+    Accepted {
+        /// For which task.
+        header: B256,
+        /// Whose.
+        provider: NodeId,
+        /// Which subtask.
+        index: u32,
+        /// The output manifest.
+        output: ContentHash,
+        /// The length of the manifest.
+        output_bytes: ByteCount,
+        /// What was paid.
+        paid: Wei,
+        /// Whether it was run again here first.
+        rechecked: bool,
+    },
+    /// A result was not accepted, or there was none.
+    Rejected {
+        /// For which task.
+        header: B256,
+        /// Whose.
+        provider: NodeId,
+        /// Which subtask.
+        index: u32,
+        /// The decision.
+        decision: Decision,
+        /// What the provider or the check said.
+        detail: String,
+    },
+    /// A batch ran out of time, was cancelled or refused; its open subtasks are free again.
+    Freed {
+        /// For which task.
+        header: B256,
+        /// Whose.
+        provider: NodeId,
+        /// Which subtasks.
+        subtasks: Vec<u32>,
+        /// Why.
+        detail: String,
+    },
+    /// A channel could not be funded.
+    FundFailed {
+        /// Whose.
+        payee: Address,
+        /// Why.
+        detail: String,
+    },
+    /// No provider can be paid out of what is left of the budget.
+    BudgetReached {
+        /// For which task.
+        header: B256,
+        /// How many subtasks are not done.
+        open: u32,
+    },
+    /// Every subtask has a result or has failed for good.
+    Finished {
+        /// Which task.
+        header: B256,
+        /// How many failed for good.
+        failed: u32,
+    },
+}
+
+/// Where a task stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskStatus {
+    /// The header's digest.
+    pub header: B256,
+    /// How many subtasks there are.
+    pub subtasks: u32,
+    /// How many have an accepted result.
+    pub done: u32,
+    /// How many are agreed and not decided.
+    pub agreed: u32,
+    /// How many failed for good.
+    pub failed: u32,
+    /// What was signed away for it.
+    pub spent: Wei,
+    /// What open agreements may still cost.
+    pub reserved: Wei,
+    /// The most it may cost.
+    pub budget: Wei,
+    /// How many offers are in the book.
+    pub offers: u32,
+    /// Whether nothing is left to do.
+    pub finished: bool,
+}
+
+/// A requestor's fixed settings.
+#[derive(Clone, Debug)]
+pub struct RequestorSettings {
+    /// Which chain and contract.
+    pub chain: ChainRef,
+    /// How long a batch may be late, in milliseconds, before its subtasks are given to others.
+    pub grace_ms: u64,
+    /// How long a lost peer is waited for, in milliseconds.
+    pub lost_ms: u64,
+}
+
+/// The requestor's machine.
+pub struct Requestor {
+    settings: RequestorSettings,
+}
+
+impl Requestor {
+    /// A requestor without a past.
+    pub fn new(settings: RequestorSettings, keys: crate::Keys) -> Requestor {
+        let _ = keys;
+        Requestor { settings }
+    }
+
+    /// Takes up an earlier run: all records of `Table::Task`, `Table::RequestorDeal` and `Table::Payer`.
+    pub fn recover(
+        settings: RequestorSettings,
+        keys: crate::Keys,
+        records: &[Record],
+    ) -> Result<Requestor, crate::record::RecoverError> {
+        let _ = records;
+        Ok(Requestor::new(settings, keys))
+    }
+
+    /// One step.
+    pub fn apply(
+        &mut self,
+        policy: &mut dyn crate::RequestorPolicy,
+        input: RequestorInput,
+        now: Now,
+    ) -> Vec<RequestorEffect> {
+        let _ = (policy, input, now, &self.settings);
+        Vec::new()
+    }
+
+    /// Where every task stands.
+    pub fn tasks(&self) -> Vec<TaskStatus> {
+        Vec::new()
+    }
+
+    /// The accepted output manifests of a task, by subtask: content and length.
+    pub fn outputs(&self, header: B256) -> std::collections::BTreeMap<u32, (ContentHash, ByteCount)> {
+        let _ = header;
+        Default::default()
+    }
+
+    /// The ledgers of all channels of this requestor.
+    pub fn ledgers(&self) -> Vec<golem_payments::PayerLedger> {
+        Vec::new()
+    }
+}
