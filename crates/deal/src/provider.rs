@@ -14,7 +14,7 @@ pub enum ProviderInput {
         /// The sender.
         from: NodeId,
         /// The message.
-        message: Message,
+        message: Box<Message>,
     },
     /// How a channel stands on the chain, confirmed; the answer to `ReadChannel`, and whenever it changes.
     Channel {

@@ -30,7 +30,7 @@ pub enum RequestorInput {
         /// The sender.
         from: NodeId,
         /// The message.
-        message: Message,
+        message: Box<Message>,
     },
     /// How a channel of ours stands on the chain, confirmed.
     Channel {
