@@ -8,7 +8,7 @@ use golem_protocol::*;
 #[derive(Clone, Debug)]
 pub enum ProviderInput {
     /// A header that gossip brought and whose signature was checked.
-    Header(Authentic<Header>),
+    Header(Box<Authentic<Header>>),
     /// A message of a peer; the transport vouches for who sent it.
     Message {
         /// The sender.
@@ -206,6 +206,8 @@ pub struct ProviderSettings {
     pub offer_life_s: u64,
     /// A voucher has to be claimable for at least this long, in seconds of chain time: how long a claim may need.
     pub claim_margin_s: u64,
+    /// How long a report may stay without a verdict, in milliseconds, before it counts as unpaid.
+    pub overdue_ms: u64,
 }
 
 /// The provider's machine.
@@ -226,8 +228,9 @@ impl Provider {
         settings: ProviderSettings,
         keys: crate::Keys,
         records: &[Record],
+        now: Now,
     ) -> Result<Provider, crate::record::RecoverError> {
-        let _ = records;
+        let _ = (records, now);
         Ok(Provider::new(settings, keys))
     }
 

@@ -307,8 +307,9 @@ impl Requestor {
         settings: RequestorSettings,
         keys: crate::Keys,
         records: &[Record],
+        now: Now,
     ) -> Result<Requestor, crate::record::RecoverError> {
-        let _ = records;
+        let _ = (records, now);
         Ok(Requestor::new(settings, keys))
     }
 
