@@ -1,1 +1,57 @@
-//! .
+//! The shell around the pure machines of a deal: sockets, disk, sandbox and chain become inputs, effects become deeds.
+//!
+//! Start with [`ProviderNode::start`] or [`RequestorNode::start`]; both give a handle to ask, watch and stop.
+//!
+//! ```text
+//!   net ----+                                  +--> Committer (disk), answers Persisted
+//!   chain --+--> one loop: machine.apply ------+--> net: send, announce
+//!   workers +    one input at a time           +--> chain: read, fund, claim
+//!   timer --+                                  +--> workers: fetch, run, keep
+//! ```
+//!
+//! One task owns the machine, the policy and both clocks: this machine's clock decides when to send again; the chain's
+//! clock comes from confirmed blocks only, and decides who owns money. Whatever takes long happens in workers that the
+//! loop starts, bounds, cancels and joins.
+//!
+//! What this crate never does: decide what is legal next in a deal (that is `deal`), what a price is (`market`), parse
+//! arguments or print (that is the CLI). It never logs a key or a whole message.
+
+mod api;
+pub mod collect;
+mod content;
+pub mod error;
+pub mod events;
+pub mod folder;
+pub mod identity;
+pub mod keystore;
+mod lifecycle;
+mod note;
+pub mod policy;
+pub mod prepared;
+pub mod provider_handle;
+mod provider_node;
+pub mod requestor_handle;
+mod requestor_node;
+pub mod settings;
+pub mod status;
+mod worker;
+
+pub use collect::{Collected, CollectedFile};
+pub use error::{
+    CollectError, ContentError, NodeStopped, RunTaskError, SettleError, StartError, StopError, TaskError,
+};
+pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
+pub use identity::NodeKeys;
+pub use prepared::{PreparedContent, PreparedTask, ProviderShare, TaskReport};
+pub use provider_handle::ProviderHandle;
+pub use provider_node::ProviderNode;
+pub use requestor_handle::{Outputs, RequestorHandle, TaskHandle, TaskProgress};
+pub use requestor_node::RequestorNode;
+pub use settings::{
+    ApiSettings, ChainSettings, ChoiceSettings, ClaimOnExit, ClaimRule, MdnsMode, NetworkSettings, PeerLists,
+    ProviderConfig, RequestorConfig,
+};
+pub use status::{
+    Activity, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus, PayeeAccount,
+    PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
+};

@@ -1,0 +1,298 @@
+//! What can go wrong, one enum per operation, each with what to try next.
+
+use golem_protocol::{Address, B256, NodeId};
+use std::path::PathBuf;
+
+/// Why a node did not start. Nothing was announced, agreed or paid.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting cannot be kept.
+    #[error("the setting {setting} is {got}: {step}")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// Its value.
+        got: String,
+        /// What to set instead.
+        step: String,
+    },
+    /// The data folder's records cannot be opened.
+    #[error(transparent)]
+    Store(#[from] golem_store::OpenError),
+    /// The records cannot be read.
+    #[error("the records in {path} cannot be read: {source}")]
+    Read {
+        /// The data folder.
+        path: PathBuf,
+        /// What the store said.
+        source: golem_store::StoreError,
+    },
+    /// The records are not of this version, chain or key.
+    #[error(
+        "{source}. Start with the version, chain and keys that this data folder belongs to, or with another folder"
+    )]
+    Recover {
+        /// What does not fit.
+        source: golem_deal::record::RecoverError,
+    },
+    /// The market's records are not of this version.
+    #[error(
+        "the market's records cannot be read: {detail}. Start with the version that wrote them, or with another folder"
+    )]
+    Market {
+        /// What does not fit.
+        detail: String,
+    },
+    /// The chain cannot be used.
+    #[error("the chain cannot be used: {detail}")]
+    Chain {
+        /// What the chain adapter said, with the next step.
+        detail: String,
+    },
+    /// The network cannot be used.
+    #[error("the network cannot be used: {detail}")]
+    Net {
+        /// What the network adapter said, with the next step.
+        detail: String,
+    },
+    /// The sandbox cannot be used.
+    #[error("the sandbox cannot be used: {0}")]
+    Sandbox(#[from] golem_sandbox::SandboxError),
+    /// The HTTP interface cannot be used.
+    #[error("the HTTP interface cannot listen on {listen}: {source}. Choose another port, or 0 for any")]
+    Api {
+        /// Where.
+        listen: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file or thread could not be made.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The node has stopped, so it answers no more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node has stopped{}", reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
+pub struct NodeStopped {
+    /// Why, where it was not asked to.
+    pub reason: Option<String>,
+}
+
+/// Why a task was not taken on. Nothing was announced.
+#[derive(Debug, thiserror::Error)]
+pub enum RunTaskError {
+    /// The header names another requestor than this node.
+    #[error("the task's header names {what} {got}, this node's is {ours}: prepare the task again for this node")]
+    NotOurs {
+        /// `requestor` or `payer`.
+        what: &'static str,
+        /// The header's.
+        got: Address,
+        /// Ours.
+        ours: Address,
+    },
+    /// The header is out of bounds.
+    #[error("the task cannot be announced: {0}")]
+    OutOfBounds(#[from] golem_protocol::SignatureError),
+    /// The number of inputs differs from the header's number of subtasks, or is more than one record can hold.
+    #[error(
+        "the task has {inputs} inputs and its header {subtasks} subtasks; at most {max} fit one task: split it into several tasks"
+    )]
+    Subtasks {
+        /// How many inputs.
+        inputs: usize,
+        /// How many subtasks.
+        subtasks: u32,
+        /// The most.
+        max: usize,
+    },
+    /// A module, input document or file could not be put into the content store.
+    #[error("a content of the task cannot be kept: {0}")]
+    Content(#[from] ContentError),
+    /// A content that the task needs is not among those given.
+    #[error("the task needs the content {digest}, which was not given and is not kept: prepare the task again")]
+    MissingContent {
+        /// Which.
+        digest: B256,
+    },
+    /// No such task in this data folder.
+    #[error("there is no task {header} in this data folder; `status` lists those there are")]
+    Unknown {
+        /// The header's digest.
+        header: B256,
+    },
+    /// The note about the task could not be saved.
+    #[error("the task could not be saved: {0}")]
+    Store(#[from] golem_store::StoreError),
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] NodeStopped),
+}
+
+/// Why a content could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// The system said no.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bytes are not those that were named.
+    #[error("{path} has the digest {got}, and {want} was named: the file was changed since the task was prepared", path = path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        got: B256,
+        /// What was named.
+        want: B256,
+    },
+    /// It is not here.
+    #[error("the content {digest} is not kept here")]
+    Missing {
+        /// Which.
+        digest: B256,
+    },
+    /// It is kept, and is not what it should be.
+    #[error("the content {digest} is not a {what}: {detail}")]
+    Malformed {
+        /// Which.
+        digest: B256,
+        /// What was expected.
+        what: &'static str,
+        /// What does not fit.
+        detail: String,
+    },
+    /// The content store said no.
+    #[error("the content store failed: {detail}")]
+    Store {
+        /// What it said.
+        detail: String,
+    },
+}
+
+/// Why a task's results could not be gathered into a folder. What was paid for stays in the content store.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// Not every subtask has a result.
+    #[error("{done} of {subtasks} subtasks of {header} have a result: wait, resume the task, or collect what there is")]
+    Unfinished {
+        /// The task.
+        header: B256,
+        /// How many there are.
+        done: u32,
+        /// How many there should be.
+        subtasks: u32,
+    },
+    /// A content is not here or cannot be read or written.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// The task is unknown here.
+    #[error("there is no task {header} in this data folder; `status` lists those there are")]
+    Unknown {
+        /// The header's digest.
+        header: B256,
+    },
+    /// The merge program did not do its work.
+    #[error("the merge failed: {detail}")]
+    Merge {
+        /// What happened, with the last lines of its stderr.
+        detail: String,
+    },
+    /// The sandbox could not run the merge program.
+    #[error("the merge could not run here: {0}")]
+    Sandbox(#[from] golem_sandbox::SandboxError),
+    /// The note about the task cannot be read.
+    #[error("the task's note cannot be read: {0}")]
+    Store(#[from] golem_store::StoreError),
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] NodeStopped),
+}
+
+/// Why a claim or a close of channels did not happen. No voucher is lost: it can be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// Another settlement of this node is under way.
+    #[error("a settlement is under way already; wait for it to end")]
+    UnderWay,
+    /// The transaction could not be sent, or failed.
+    #[error("the transaction did not go through: {detail}")]
+    Chain {
+        /// What the chain adapter said, with the next step.
+        detail: String,
+    },
+    /// There is no such channel here.
+    #[error("there is no channel with {peer} here")]
+    NoChannel {
+        /// The other side.
+        peer: Address,
+    },
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] NodeStopped),
+}
+
+/// Why a task ended without all its results. What was accepted is paid and kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TaskError {
+    /// Some subtasks failed for good.
+    #[error("{failed} of {subtasks} subtasks failed: {last_detail}")]
+    Failed {
+        /// How many.
+        failed: u32,
+        /// Of how many.
+        subtasks: u32,
+        /// What the last failure said.
+        last_detail: String,
+    },
+    /// What is left of the budget pays nobody.
+    #[error(
+        "the budget is used up with {open} subtasks open: run the task again with a higher budget, finished subtasks are kept"
+    )]
+    BudgetReached {
+        /// How many are open.
+        open: u32,
+    },
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] NodeStopped),
+}
+
+/// Why a node did not stop cleanly. Records are durable all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StopError {
+    /// Something still ran when the bound was reached, and was cut off.
+    #[error("{what} did not end within {waited_ms} ms and was cut off; what is signed is saved")]
+    CutOff {
+        /// What.
+        what: String,
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
+    /// Vouchers that their payees have not confirmed. They are sent again on the next start.
+    #[error("{} vouchers may not have reached their payees ({}); start the node again to deliver them", undelivered.len(), undelivered.iter().map(|node| node.to_string()).collect::<Vec<_>>().join(", "))]
+    Undelivered {
+        /// To whom.
+        undelivered: Vec<NodeId>,
+    },
+    /// The claim on exit did not go through.
+    #[error("the claim did not go through: {0}")]
+    Settle(#[from] SettleError),
+    /// The node stopped by itself before.
+    #[error(transparent)]
+    Stopped(#[from] NodeStopped),
+}

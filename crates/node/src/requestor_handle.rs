@@ -1,0 +1,280 @@
+//! A running requestor, as its owner holds it, and its tasks.
+
+use crate::collect::{self, Collected};
+use crate::content::Contents;
+use crate::error::{CollectError, NodeStopped, RunTaskError, SettleError, StopError, TaskError};
+use crate::events::{EventLog, EventStream, RequestorNotice, Stamped, Watched};
+use crate::identity::NodeKeys;
+use crate::lifecycle::Ended;
+use crate::note::TaskNote;
+use crate::prepared::{PreparedTask, TaskReport};
+use crate::status::RequestorStatus;
+use crate::worker::Runner;
+use golem_deal::{TaskOrder, TaskStatus};
+use golem_protocol::{Address, B256, ByteCount, ChainTime, ContentHash, NodeId};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// The accepted output manifests of a task: content and length, by subtask.
+pub type Outputs = BTreeMap<u32, (ContentHash, ByteCount)>;
+
+/// A task as the loop knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskView {
+    pub(crate) status: TaskStatus,
+    pub(crate) note: TaskNote,
+    pub(crate) outputs: Outputs,
+}
+
+/// What the owner, or the HTTP interface, asks of the loop.
+pub(crate) enum RequestorCommand {
+    Run { order: Box<TaskOrder>, note: TaskNote, reply: oneshot::Sender<Result<Running, RunTaskError>> },
+    Resume { header: B256, reply: oneshot::Sender<Result<Running, RunTaskError>> },
+    StopTask(B256),
+    View { header: B256, reply: oneshot::Sender<Option<Box<TaskView>>> },
+    Status(oneshot::Sender<RequestorStatus>),
+    RequestClose { payee: Address, reply: oneshot::Sender<Result<ChainTime, SettleError>> },
+    Finalize { payee: Address, reply: oneshot::Sender<Result<B256, SettleError>> },
+    Stop,
+}
+
+/// What the loop answers to a task taken on.
+pub(crate) struct Running {
+    pub(crate) header: B256,
+    pub(crate) finished: oneshot::Receiver<Result<TaskReport, TaskError>>,
+}
+
+/// The part of a handle that can be shared.
+#[derive(Clone)]
+pub(crate) struct RequestorLink {
+    pub(crate) commands: mpsc::Sender<RequestorCommand>,
+    pub(crate) events: EventLog<RequestorNotice>,
+    pub(crate) ended: Ended,
+}
+
+impl RequestorLink {
+    /// Asks the loop and waits for the answer.
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> RequestorCommand) -> Result<T, NodeStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| self.ended.now())?;
+        answer.await.map_err(|_| self.ended.now())
+    }
+
+    pub(crate) async fn status(&self) -> Result<RequestorStatus, NodeStopped> {
+        self.ask(RequestorCommand::Status).await
+    }
+
+    async fn view(&self, header: B256) -> Result<Option<Box<TaskView>>, NodeStopped> {
+        self.ask(|reply| RequestorCommand::View { header, reply }).await
+    }
+
+    pub(crate) async fn request_close(&self, payee: Address) -> Result<ChainTime, SettleError> {
+        self.ask(|reply| RequestorCommand::RequestClose { payee, reply }).await?
+    }
+
+    pub(crate) async fn stop(&self) -> Result<(), NodeStopped> {
+        self.commands.send(RequestorCommand::Stop).await.map_err(|_| self.ended.now())
+    }
+}
+
+/// A running requestor. Call [`RequestorHandle::shutdown`] before dropping it: a drop cuts off what runs, and loses no
+/// record.
+pub struct RequestorHandle {
+    pub(crate) link: RequestorLink,
+    pub(crate) keys: NodeKeys,
+    pub(crate) contents: Contents,
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) api: Option<SocketAddr>,
+    pub(crate) main: Option<JoinHandle<Result<(), StopError>>>,
+}
+
+impl RequestorHandle {
+    /// Who it is.
+    pub fn node_id(&self) -> NodeId {
+        self.keys.node_id()
+    }
+
+    /// Whose channels pay.
+    pub fn payer(&self) -> Address {
+        self.keys.payment_address()
+    }
+
+    /// Where its HTTP interface listens.
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.api
+    }
+
+    /// How it stands: tasks, channels, network, chain.
+    pub async fn status(&self) -> Result<RequestorStatus, NodeStopped> {
+        self.link.status().await
+    }
+
+    /// The events to come.
+    pub fn events(&self) -> EventStream<RequestorNotice> {
+        self.link.events.stream()
+    }
+
+    /// The latest events with a number above `seq`, oldest first, at most [`crate::events::EVENTS_KEPT_MAX`].
+    pub fn events_since(&self, seq: u64) -> Vec<Stamped<RequestorNotice>> {
+        self.link.events.since(seq)
+    }
+
+    /// Keeps the task's contents, announces it, and has it done.
+    ///
+    /// A task that is known here already, by its header, is taken up where it stood. Errors: see [`RunTaskError`];
+    /// nothing was announced then.
+    pub async fn run_task(&self, task: PreparedTask) -> Result<TaskHandle, RunTaskError> {
+        task.check(&self.keys)?;
+        let PreparedTask { name, order, subtask_names, contents, merge } = task;
+        self.contents.keep_task(&order, contents).await?;
+        // Subscribed before the start, so that the first event is not missed.
+        let events = self.link.events.stream();
+        let note = TaskNote::new(name, subtask_names, merge);
+        let order = Box::new(order);
+        let running = self.link.ask(|reply| RequestorCommand::Run { order, note, reply }).await??;
+        Ok(self.task_handle(running, events))
+    }
+
+    /// Takes an unfinished task of an earlier run up again. Its contents are still kept.
+    ///
+    /// Errors: `Unknown` where this data folder has no such task.
+    pub async fn resume(&self, header: B256) -> Result<TaskHandle, RunTaskError> {
+        let events = self.link.events.stream();
+        let running = self.link.ask(|reply| RequestorCommand::Resume { header, reply }).await??;
+        Ok(self.task_handle(running, events))
+    }
+
+    fn task_handle(&self, running: Running, events: EventStream<RequestorNotice>) -> TaskHandle {
+        TaskHandle { header: running.header, link: self.link.clone(), events, finished: running.finished }
+    }
+
+    /// The accepted outputs of a task so far.
+    ///
+    /// Errors: `Unknown`, `Stopped`.
+    pub async fn outputs(&self, header: B256) -> Result<Outputs, CollectError> {
+        Ok(self.view(header).await?.outputs)
+    }
+
+    /// Writes each accepted subtask's files to `dir/<subtask name>/`, replacing files of the same name.
+    ///
+    /// A task that is not finished gives what there is; compare `Collected::missing`. Errors: `Unknown`, `Content`.
+    pub async fn collect(&self, header: B256, dir: &Path) -> Result<Collected, CollectError> {
+        let view = self.view(header).await?;
+        collect::collect(&self.contents, &view, dir).await
+    }
+
+    /// Runs the task's merge program here, over all results, and writes its files to `dir`.
+    ///
+    /// A task without a merge program is collected as it is. Errors: `Unfinished`, `Merge` with the program's last
+    /// words, `Sandbox`, `Content`.
+    pub async fn merge(&self, header: B256, dir: &Path) -> Result<Collected, CollectError> {
+        let view = self.view(header).await?;
+        collect::merge(&self.contents, &self.runner, &view, dir).await
+    }
+
+    async fn view(&self, header: B256) -> Result<TaskView, CollectError> {
+        self.link.view(header).await?.map(|view| *view).ok_or(CollectError::Unknown { header })
+    }
+
+    /// Asks for the channel to `payee` to be closed; gives the chain time from which [`RequestorHandle::finalize`] works.
+    ///
+    /// The payee can claim until then. Errors: `NoChannel`, `Chain`.
+    pub async fn request_close(&self, payee: Address) -> Result<ChainTime, SettleError> {
+        self.link.request_close(payee).await
+    }
+
+    /// Ends a channel whose close was requested long enough ago; what is left comes back.
+    ///
+    /// Errors: `NoChannel`, `Chain`; a retry is safe.
+    pub async fn finalize(&self, payee: Address) -> Result<B256, SettleError> {
+        self.link.ask(|reply| RequestorCommand::Finalize { payee, reply }).await?
+    }
+
+    /// Waits until the node has stopped, by itself or because it was asked over HTTP.
+    pub async fn stopped(&self) -> NodeStopped {
+        self.link.ended.wait().await
+    }
+
+    /// Waits within a bound until the last vouchers have reached their payees, then stops and joins everything.
+    ///
+    /// Errors: `Undelivered` names those that may wait for theirs; the next start sends them again.
+    pub async fn shutdown(mut self) -> Result<(), StopError> {
+        // A node that has stopped already still has to be joined.
+        let _ = self.link.stop().await;
+        let Some(main) = self.main.take() else { return Ok(()) };
+        main.await.unwrap_or_else(|error| {
+            Err(StopError::Stopped(NodeStopped { reason: Some(format!("its loop failed: {error}")) }))
+        })
+    }
+}
+
+impl Drop for RequestorHandle {
+    fn drop(&mut self) {
+        if let Some(main) = self.main.take() {
+            main.abort();
+        }
+    }
+}
+
+/// A task under way. Dropping it does not stop the task.
+pub struct TaskHandle {
+    header: B256,
+    link: RequestorLink,
+    events: EventStream<RequestorNotice>,
+    finished: oneshot::Receiver<Result<TaskReport, TaskError>>,
+}
+
+/// What comes next of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskProgress {
+    /// An event of the node, mostly of this task.
+    Watched(Watched<RequestorNotice>),
+    /// The end.
+    Finished(Result<TaskReport, TaskError>),
+}
+
+impl TaskHandle {
+    /// The header's digest: the task's name on the network and in this data folder.
+    pub fn header(&self) -> B256 {
+        self.header
+    }
+
+    /// The next event, or the end. After the end it must not be called again.
+    pub async fn next(&mut self) -> TaskProgress {
+        tokio::select! {
+            // Events first, so that a screen sees the last of them before the end.
+            biased;
+            Some(watched) = self.events.next() => TaskProgress::Watched(watched),
+            ended = &mut self.finished => TaskProgress::Finished(self.ended(ended)),
+        }
+    }
+
+    /// Waits for the end, without looking at the events.
+    ///
+    /// Errors: `Failed`, `BudgetReached`; what was accepted is paid for, and can be collected.
+    pub async fn finished(mut self) -> Result<TaskReport, TaskError> {
+        let ended = (&mut self.finished).await;
+        self.ended(ended)
+    }
+
+    fn ended(
+        &self,
+        ended: Result<Result<TaskReport, TaskError>, oneshot::error::RecvError>,
+    ) -> Result<TaskReport, TaskError> {
+        ended.unwrap_or_else(|_| Err(TaskError::Stopped(self.link.ended.now())))
+    }
+
+    /// Where it stands; `None` where the node no longer knows it.
+    pub async fn status(&self) -> Result<Option<TaskStatus>, NodeStopped> {
+        Ok(self.link.view(self.header).await?.map(|view| view.status))
+    }
+
+    /// Agrees nothing new for it; what is agreed may end and is paid.
+    pub async fn stop(&self) -> Result<(), NodeStopped> {
+        self.link.commands.send(RequestorCommand::StopTask(self.header)).await.map_err(|_| self.link.ended.now())
+    }
+}

@@ -1,0 +1,225 @@
+//! What a node is started with. Every default is stated here, with its unit and its reason.
+
+use crate::folder::Folder;
+use crate::identity::NodeKeys;
+use golem_chain::Deployment;
+use golem_protocol::{Address, ByteCount, ChainRef, NodeId, Wei};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Where the node's chain is, and which contracts are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainSettings {
+    /// The RPC endpoint, over HTTP.
+    pub rpc_url: String,
+    /// The contracts; another chain behind the endpoint, or other contracts, are refused on start.
+    pub deployment: Deployment,
+    /// Blocks until something counts as done, its own included: 1 is "in the newest block".
+    pub confirmations: u64,
+    /// How often the endpoint is asked for new blocks, in milliseconds; `None` follows the chain's block time.
+    pub poll_ms: Option<u64>,
+}
+
+impl ChainSettings {
+    /// The defaults: one confirmation, looked at as often as the chain makes blocks.
+    pub fn new(rpc_url: impl Into<String>, deployment: Deployment) -> ChainSettings {
+        ChainSettings { rpc_url: rpc_url.into(), deployment, confirmations: 1, poll_ms: None }
+    }
+
+    /// Which contracts signatures are made for.
+    pub fn chain_ref(&self) -> ChainRef {
+        self.deployment.chain_ref()
+    }
+}
+
+/// How the node meets others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// Multiaddresses to listen on; empty for every interface, QUIC and TCP, a port of the system's choice.
+    pub listen: Vec<String>,
+    /// Multiaddresses of nodes to start from.
+    pub bootstrap: Vec<String>,
+    /// Whether nodes on the local network find each other without a bootstrap node.
+    pub mdns: MdnsMode,
+}
+
+/// Whether the local network is searched for nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MdnsMode {
+    /// Search it, and answer.
+    #[default]
+    On,
+    /// Leave it alone.
+    Off,
+}
+
+/// Where the HTTP interface listens. Its address and token are written to `api.json` in the data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// The address; it must be a loopback one. Port 0 is a port of the system's choice.
+    pub listen: SocketAddr,
+}
+
+impl Default for ApiSettings {
+    fn default() -> ApiSettings {
+        ApiSettings { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0) }
+    }
+}
+
+/// When a provider turns vouchers into money without being asked.
+///
+/// The rule: it claims all payers at once when what is claimable in all reaches `threshold`; it claims one payer at
+/// once when that one has requested a close; and on a stop where `on_exit` says so. A claim of many payers costs
+/// about 11,000 gas each and saves nothing by coming early, so below the threshold it waits: the voucher stays good
+/// as long as the channel is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimRule {
+    /// The claimable sum at which everything is claimed.
+    pub threshold: Wei,
+    /// What happens on a stop.
+    pub on_exit: ClaimOnExit,
+}
+
+/// Whether a stop claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClaimOnExit {
+    /// Vouchers stay in the data folder, good until the channel is closed.
+    #[default]
+    Keep,
+    /// What is claimable is claimed before the process ends.
+    Claim,
+}
+
+/// Who is dealt with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerLists {
+    /// Only these, where not empty.
+    pub allow: Vec<NodeId>,
+    /// Never these.
+    pub deny: Vec<NodeId>,
+}
+
+/// Everything a provider is started with.
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    /// The data folder.
+    pub folder: Folder,
+    /// Its keys.
+    pub keys: NodeKeys,
+    /// Where to be paid; the payment key's address unless it is a cold wallet.
+    pub payee: Address,
+    /// The chain.
+    pub chain: ChainSettings,
+    /// The network.
+    pub network: NetworkSettings,
+    /// The HTTP interface; `None` for a node that is only used through its handle.
+    pub api: Option<ApiSettings>,
+    /// No offer is below this, in wei per hour of one slot.
+    pub min_price: Wei,
+    /// How many subtasks run at once.
+    pub slots: u16,
+    /// Which share of a core each slot may take, 1 to 100 percent.
+    pub cpu_percent: u8,
+    /// The most memory a subtask gets.
+    pub memory_max: ByteCount,
+    /// The most output a subtask may make.
+    pub output_max: ByteCount,
+    /// The most that fetched and made content may take on disk.
+    pub content_max: ByteCount,
+    /// The most that compiled modules may take on disk.
+    pub modules_max: ByteCount,
+    /// When vouchers are claimed without being asked.
+    pub claim: ClaimRule,
+    /// How long an offer stands, in seconds of chain time.
+    pub offer_life_s: u64,
+    /// For how long a voucher must stay claimable at least, in seconds of chain time: how long a claim may need.
+    pub claim_margin_s: u64,
+    /// Who is dealt with.
+    pub peers: PeerLists,
+}
+
+impl ProviderConfig {
+    /// The defaults: one slot at full pace, 1 GiB of memory and 256 MiB of output a subtask, 10 GiB of content and
+    /// 2 GiB of compiled modules, claims from 10 GNT, offers good for 10 minutes, an hour to claim.
+    pub fn new(folder: Folder, keys: NodeKeys, chain: ChainSettings, min_price: Wei) -> ProviderConfig {
+        let payee = keys.payment_address();
+        ProviderConfig {
+            folder,
+            keys,
+            payee,
+            chain,
+            network: NetworkSettings::default(),
+            api: Some(ApiSettings::default()),
+            min_price,
+            slots: 1,
+            cpu_percent: 100,
+            memory_max: ByteCount::from_bytes(1 << 30),
+            output_max: ByteCount::from_bytes(256 << 20),
+            content_max: ByteCount::from_bytes(10 << 30),
+            modules_max: ByteCount::from_bytes(2 << 30),
+            claim: ClaimRule { threshold: Wei(10_000_000_000_000_000_000), on_exit: ClaimOnExit::Keep },
+            offer_life_s: 600,
+            claim_margin_s: 3600,
+            peers: PeerLists::default(),
+        }
+    }
+}
+
+/// How offers are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChoiceSettings {
+    /// Offers of providers whose quality is below this share are refused, in parts per million; 0 admits everyone.
+    pub quality_floor_ppm: u32,
+}
+
+/// Everything a requestor is started with.
+#[derive(Clone, Debug)]
+pub struct RequestorConfig {
+    /// The data folder.
+    pub folder: Folder,
+    /// Its keys; the payment key funds the channels.
+    pub keys: NodeKeys,
+    /// The chain.
+    pub chain: ChainSettings,
+    /// The network.
+    pub network: NetworkSettings,
+    /// The HTTP interface; `None` for a node that is only used through its handle.
+    pub api: Option<ApiSettings>,
+    /// How offers are chosen.
+    pub choice: ChoiceSettings,
+    /// Who is dealt with.
+    pub peers: PeerLists,
+    /// How long a batch may be late before its subtasks are given to others, in milliseconds.
+    pub grace_ms: u64,
+    /// How long a lost peer is waited for, in milliseconds.
+    pub lost_ms: u64,
+    /// How many programs run here at once, for rechecks and merges.
+    pub slots: u16,
+    /// The most that contents may take on disk.
+    pub content_max: ByteCount,
+    /// The most that compiled modules may take on disk.
+    pub modules_max: ByteCount,
+    /// How long a stop waits for the last vouchers to reach their payees, in milliseconds.
+    pub linger_ms: u64,
+}
+
+impl RequestorConfig {
+    /// The defaults: 10 s of grace, 30 s for a lost peer, one program at once, 20 GiB of content, 2 GiB of compiled
+    /// modules, 10 s of linger.
+    pub fn new(folder: Folder, keys: NodeKeys, chain: ChainSettings) -> RequestorConfig {
+        RequestorConfig {
+            folder,
+            keys,
+            chain,
+            network: NetworkSettings::default(),
+            api: Some(ApiSettings::default()),
+            choice: ChoiceSettings::default(),
+            peers: PeerLists::default(),
+            grace_ms: 10_000,
+            lost_ms: 30_000,
+            slots: 1,
+            content_max: ByteCount::from_bytes(20 << 30),
+            modules_max: ByteCount::from_bytes(2 << 30),
+            linger_ms: 10_000,
+        }
+    }
+}

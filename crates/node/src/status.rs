@@ -1,0 +1,253 @@
+//! How a node stands, as its screen, its HTTP interface and scripts see it.
+//!
+//! Amounts are decimal strings of wei in JSON; times say their unit in the field's name.
+
+use golem_deal::TaskStatus;
+use golem_protocol::{Address, B256, NodeId, Wei};
+use serde::{Deserialize, Serialize};
+
+/// A provider at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProviderStatus {
+    /// Who it is.
+    pub node: NodeId,
+    /// What it does now.
+    pub activity: Activity,
+    /// The network.
+    pub network: NetworkStatus,
+    /// The chain.
+    pub chain: ChainStatus,
+    /// Where it is paid.
+    pub payee: Address,
+    /// No offer is below this, in wei per hour of one slot.
+    pub min_price_wei: Wei,
+    /// The price last offered, in wei per hour; absent where there was none yet.
+    pub last_offer_wei: Option<Wei>,
+    /// Fuel per second of one slot, as measured.
+    pub performance: u64,
+    /// How many subtasks can run at once.
+    pub slots: u16,
+    /// How many run.
+    pub slots_busy: u16,
+    /// How many more were agreed and wait for a slot.
+    pub queued: u32,
+    /// Counters of this run.
+    pub counters: ProviderCounters,
+    /// What each payer owes and paid.
+    pub payers: Vec<PayerAccount>,
+    /// The sums over all payers.
+    pub totals: Totals,
+}
+
+/// What a provider does now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Activity {
+    /// Takes new work.
+    Open,
+    /// Takes no new work, for these reasons; what is agreed goes on.
+    Paused {
+        /// Why, for people.
+        reasons: Vec<String>,
+    },
+    /// Lets what runs end, then stops.
+    Draining,
+}
+
+/// Where a node can be reached and whom it reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkStatus {
+    /// The peer id.
+    pub peer_id: String,
+    /// Addresses others can dial, peer id included.
+    pub addresses: Vec<String>,
+    /// How many peers are connected.
+    pub peers: usize,
+}
+
+/// How the chain stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainStatus {
+    /// The chain's id.
+    pub chain_id: u64,
+    /// The channels contract.
+    pub channels: Address,
+    /// The chain's time, in seconds since 1970; 0 before the first answer.
+    pub time_s: u64,
+    /// What the endpoint said when it last failed; absent while it answers.
+    pub lost: Option<String>,
+}
+
+/// Counters since the node was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderCounters {
+    /// Headers heard.
+    pub headers: u64,
+    /// Offers made.
+    pub offers: u64,
+    /// Batches agreed.
+    pub agreements: u64,
+    /// Subtasks with a result.
+    pub completed: u64,
+    /// Subtasks without one.
+    pub failed: u64,
+    /// Results the requestor did not accept.
+    pub rejected: u64,
+    /// Vouchers that raised what is held.
+    pub vouchers: u64,
+    /// Deals given up.
+    pub abandoned: u64,
+    /// Claim transactions.
+    pub claims: u64,
+}
+
+/// One payer's channel, seen by the payee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayerAccount {
+    /// Whose channel.
+    pub payer: Address,
+    /// The channel's epoch.
+    pub epoch: u32,
+    /// What is in it, in wei.
+    pub deposit_wei: Wei,
+    /// What its vouchers came to, in wei.
+    pub earned_wei: Wei,
+    /// What a claim would pay now, in wei.
+    pub claimable_wei: Wei,
+    /// What was claimed, in wei.
+    pub claimed_wei: Wei,
+    /// When a requested close can be final, in seconds of chain time; 0 where none is requested.
+    pub close_at_s: u64,
+}
+
+/// Sums over all payers, in wei.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// What vouchers came to.
+    pub earned_wei: Wei,
+    /// What a claim would pay now.
+    pub claimable_wei: Wei,
+    /// What was claimed.
+    pub claimed_wei: Wei,
+}
+
+/// A requestor at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestorStatus {
+    /// Who it is.
+    pub node: NodeId,
+    /// The network.
+    pub network: NetworkStatus,
+    /// The chain.
+    pub chain: ChainStatus,
+    /// Whose channels pay.
+    pub payer: Address,
+    /// Its tasks, newest last.
+    pub tasks: Vec<NamedTask>,
+    /// Its channels.
+    pub channels: Vec<PayeeAccount>,
+    /// Counters of this run.
+    pub counters: RequestorCounters,
+}
+
+/// A task with the name its owner gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedTask {
+    /// The name.
+    pub name: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub task: TaskStatus,
+}
+
+/// One payee's channel, seen by the payer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayeeAccount {
+    /// Whose channel.
+    pub payee: Address,
+    /// The channel's epoch.
+    pub epoch: u32,
+    /// What is in it, in wei.
+    pub deposit_wei: Wei,
+    /// What was signed away, in wei.
+    pub signed_wei: Wei,
+    /// What open agreements hold back, in wei.
+    pub reserved_wei: Wei,
+    /// What the payee has claimed, in wei.
+    pub claimed_wei: Wei,
+    /// When a requested close can be final, in seconds of chain time; 0 where none is requested.
+    pub close_at_s: u64,
+}
+
+/// Counters since the node was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestorCounters {
+    /// Offers that came.
+    pub offers: u64,
+    /// Batches agreed.
+    pub agreements: u64,
+    /// Results accepted.
+    pub accepted: u64,
+    /// Results not accepted.
+    pub rejected: u64,
+    /// Results run again here.
+    pub rechecked: u64,
+    /// Funding transactions.
+    pub fundings: u64,
+}
+
+/// What a claim of many channels came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimSummary {
+    /// The transactions, one for every 256 payers; none where nothing was claimable.
+    pub transactions: Vec<B256>,
+    /// The gas they took.
+    pub gas_used: u64,
+    /// What came of each payer's voucher.
+    pub payers: Vec<PayerClaim>,
+    /// What was paid in all, in wei.
+    pub paid_wei: Wei,
+}
+
+/// What a claim brought from one payer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayerClaim {
+    /// Who paid.
+    pub payer: Address,
+    /// What was paid, in wei; 0 where the contract skipped the voucher.
+    pub paid_wei: Wei,
+}
+
+/// What a close of one channel by its payee came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelClose {
+    /// Whose channel.
+    pub payer: Address,
+    /// What came of it.
+    #[serde(flatten)]
+    pub result: CloseResult,
+}
+
+/// What came of one close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum CloseResult {
+    /// Paid and refunded.
+    Closed {
+        /// The transaction.
+        transaction: B256,
+        /// The gas it took.
+        gas_used: u64,
+        /// What the payee got in it, in wei.
+        paid_wei: Wei,
+        /// What went back to the payer, in wei.
+        refunded_wei: Wei,
+    },
+    /// Nothing to close with: no voucher of this epoch is held.
+    NoVoucher,
+    /// It did not go through; the voucher is kept.
+    Failed {
+        /// Why, with the next step.
+        detail: String,
+    },
+}
