@@ -1,0 +1,296 @@
+//! What the sandbox answers.
+
+use golem_protocol::{ByteCount, ContentHash, Fuel};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// How a run went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOutcome {
+    /// How it ended.
+    pub exit: Exit,
+    /// The work it did; the same on every machine.
+    pub fuel: Fuel,
+    /// The largest its linear memory has been.
+    pub memory_peak: ByteCount,
+    /// The last bytes of its standard error, as text.
+    pub stderr_tail: String,
+    /// What it wrote, sorted by path: standard output as [`crate::STDOUT_PATH`] where there is any, and the files of
+    /// `/out`. Empty unless the program ended by itself.
+    pub files: Vec<OutputFile>,
+    /// How long the program took on this machine, in milliseconds, compiling not counted.
+    pub wall_ms: u64,
+}
+
+impl RunOutcome {
+    /// Of a module that never ran.
+    pub(crate) fn of_fault(fault: ModuleFault) -> RunOutcome {
+        RunOutcome {
+            exit: Exit::BadModule(fault),
+            fuel: Fuel::from_units(0),
+            memory_peak: ByteCount::from_bytes(0),
+            stderr_tail: String::new(),
+            files: Vec::new(),
+            wall_ms: 0,
+        }
+    }
+}
+
+/// A file that a program left behind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Its path below the output folder.
+    pub path: String,
+    /// The BLAKE3 digest of its bytes.
+    pub digest: ContentHash,
+    /// Its size.
+    pub size: ByteCount,
+}
+
+/// How a program ended. All but the first mean that it did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Exit {
+    /// By itself, with an exit code; 0 is success.
+    #[error("the program exited with code {code}")]
+    Exited {
+        /// The exit code.
+        code: u32,
+    },
+    /// Its fuel was used up.
+    #[error("the program used up its {} units of fuel; raise fuel_max, or give each subtask less to do", .fuel_max.0)]
+    OutOfFuel {
+        /// The limit.
+        fuel_max: Fuel,
+    },
+    /// It wanted more memory than it may have, and gave up.
+    #[error("the program needs more than its {} bytes of memory; raise memory_max, or give each subtask less to do", .memory_max.0)]
+    OutOfMemory {
+        /// The limit.
+        memory_max: ByteCount,
+    },
+    /// It wanted larger tables than it may have, and gave up.
+    #[error("the program needs more than its {table_elements_max} table elements; raise table_elements_max")]
+    TableTooLarge {
+        /// The limit.
+        table_elements_max: u32,
+    },
+    /// It wrote too much.
+    #[error("the program wrote more than its {} bytes of output; raise output_max if that is not a mistake", .output_max.0)]
+    OutputTooLarge {
+        /// The limit.
+        output_max: ByteCount,
+    },
+    /// It made too many files or folders.
+    #[error("the program made more than {output_files_max} files and folders in /out; raise output_files_max, or write fewer")]
+    TooManyFiles {
+        /// The limit.
+        output_files_max: u32,
+    },
+    /// It took too long on this machine.
+    #[error("the program did not end within {wall_ms} ms; raise the timeout, or run it on a faster machine")]
+    WallClock {
+        /// The limit in milliseconds.
+        wall_ms: u64,
+    },
+    /// It did something that WebAssembly forbids.
+    #[error("the program trapped: {kind}; run it on your own machine with the same input to find the fault")]
+    Trapped {
+        /// What it did.
+        kind: TrapKind,
+    },
+    /// It cannot run here at all.
+    #[error("the module cannot run: {0}")]
+    BadModule(ModuleFault),
+}
+
+impl Exit {
+    /// Whether the program did what it was asked to.
+    pub fn is_success(&self) -> bool {
+        *self == Exit::Exited { code: 0 }
+    }
+
+    /// Whether anybody who runs the same request must see the same exit.
+    ///
+    /// Not so for the wall clock, which depends on the machine, nor for the depth of the stack, which depends on the
+    /// processor: neither proves anything against the one who reports it.
+    pub fn is_reproducible(&self) -> bool {
+        !matches!(self, Exit::WallClock { .. } | Exit::Trapped { kind: TrapKind::StackOverflow })
+    }
+}
+
+/// What a program did that WebAssembly forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrapKind {
+    /// Executed `unreachable`: a panic or an abort, mostly.
+    Unreachable,
+    /// Read or wrote outside of its memory.
+    MemoryOutOfBounds,
+    /// Used a table outside of its bounds.
+    TableOutOfBounds,
+    /// Called an empty table entry.
+    CallToNull,
+    /// Called a function as if it had another type.
+    CallTypeMismatch,
+    /// Integer overflow in a division or a conversion.
+    IntegerOverflow,
+    /// Integer division by zero.
+    DivisionByZero,
+    /// Converted a float that is no integer.
+    BadConversion,
+    /// Called too deep.
+    StackOverflow,
+    /// Any other trap of the engine.
+    Unclassified,
+}
+
+impl fmt::Display for TrapKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TrapKind::Unreachable => "it reached `unreachable`, as a panic or an abort does",
+            TrapKind::MemoryOutOfBounds => "an access outside of its memory",
+            TrapKind::TableOutOfBounds => "an access outside of a table",
+            TrapKind::CallToNull => "a call through an empty table entry",
+            TrapKind::CallTypeMismatch => "an indirect call with the wrong type",
+            TrapKind::IntegerOverflow => "an integer overflow",
+            TrapKind::DivisionByZero => "an integer division by zero",
+            TrapKind::BadConversion => "a float converted to an integer it does not fit",
+            TrapKind::StackOverflow => "calls nested too deep for its stack",
+            TrapKind::Unclassified => "an operation that is not allowed",
+        })
+    }
+}
+
+/// Why a module cannot run here. The same on every machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ModuleFault {
+    /// Not WebAssembly, or a feature that the sandbox does not have.
+    #[error("{reason}; a WASI preview 1 program in binary WebAssembly is needed, without threads, exceptions or 64-bit memory")]
+    Invalid {
+        /// What the compiler said.
+        reason: String,
+    },
+    /// It is a component and not a core module.
+    #[error("it is a WebAssembly component; build it for WASI preview 1 (target wasm32-wasip1)")]
+    Component,
+    /// Too large to compile.
+    #[error("it has {} bytes and the most is {}; strip debug sections, or move data to an input file", .size.0, .size_max.0)]
+    TooLarge {
+        /// Its size.
+        size: ByteCount,
+        /// The limit.
+        size_max: ByteCount,
+    },
+    /// It wants something that the sandbox does not give.
+    #[error("it imports `{module}` `{name}`, which the sandbox does not have; only wasi_snapshot_preview1 is offered")]
+    MissingImport {
+        /// The import's module.
+        module: String,
+        /// The import's name.
+        name: String,
+    },
+    /// A WASI function imported with another type than it has.
+    #[error("it imports `{name}` with a type that WASI preview 1 does not give it: {reason}")]
+    ImportType {
+        /// The import's name.
+        name: String,
+        /// What the engine said.
+        reason: String,
+    },
+    /// It is not a program.
+    #[error("it exports no `{export}`; build a command (with a main function), not a library")]
+    MissingExport {
+        /// What it lacks.
+        export: String,
+    },
+    /// It declares more tables or memories than any module may.
+    #[error("it declares {got} {what} and the most is {max}")]
+    TooManyResources {
+        /// What it has too many of.
+        what: String,
+        /// How many it has.
+        got: u64,
+        /// The limit.
+        max: u64,
+    },
+}
+
+/// Why there is no outcome: the fault of this machine or of the request, never of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum SandboxError {
+    /// Its owner cancelled the run; nothing was written.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// As many programs run as there are slots. Nothing happened; a retry is safe.
+    #[error("all {slots} slots of the sandbox are in use; wait for one to end, or raise `slots`")]
+    Busy {
+        /// How many there are.
+        slots: u32,
+    },
+    /// The module file does not have the digest that the request names.
+    #[error("{path:?} has the digest {got}, but {want} was asked for; fetch the module again")]
+    WrongDigest {
+        /// The file.
+        path: PathBuf,
+        /// Its digest.
+        got: ContentHash,
+        /// The digest asked for.
+        want: ContentHash,
+    },
+    /// A guest path that is absolute, empty, leads upwards, or is taken twice.
+    #[error("`{path}` cannot be a path in /in: {reason}")]
+    BadInputPath {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Too many arguments, or too long ones, or a NUL in one.
+    #[error("the arguments cannot be passed: {reason}")]
+    BadArgs {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A limit that cannot be kept.
+    #[error("{limit} of {got} is not possible; the most is {max}")]
+    BadLimit {
+        /// The limit's name.
+        limit: String,
+        /// What was asked for.
+        got: u64,
+        /// The most there is.
+        max: u64,
+    },
+    /// The output folder has something in it.
+    #[error("the output folder {path:?} is not empty; give each run a folder of its own")]
+    OutputNotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// This machine could not read or write a file.
+    #[error("cannot {action} {path:?}: {reason}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The engine could not be set up or failed by itself.
+    #[error("the WebAssembly engine failed: {reason}")]
+    Engine {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl SandboxError {
+    pub(crate) fn io(action: &str, path: &Path, error: &std::io::Error) -> SandboxError {
+        SandboxError::Io { action: action.to_owned(), path: path.to_owned(), reason: error.to_string() }
+    }
+
+    pub(crate) fn engine(error: impl fmt::Display) -> SandboxError {
+        SandboxError::Engine { reason: format!("{error:#}") }
+    }
+}
