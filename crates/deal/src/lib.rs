@@ -21,6 +21,9 @@ pub mod policy;
 pub mod provider;
 pub mod record;
 pub mod requestor;
+#[cfg(test)]
+mod tests;
+pub mod value;
 
 pub use outbox::PersistId;
 pub use policy::{ProviderFact, ProviderPolicy, Quote, RequestorFact, RequestorPolicy};

@@ -1,4 +1,4 @@
-//! The provider's machine.
+//! What a provider's machine is told, wants done, and says.
 
 use crate::outbox::PersistId;
 use crate::record::Record;
@@ -208,50 +208,4 @@ pub struct ProviderSettings {
     pub claim_margin_s: u64,
     /// How long a report may stay without a verdict, in milliseconds, before it counts as unpaid.
     pub overdue_ms: u64,
-}
-
-/// The provider's machine.
-pub struct Provider {
-    settings: ProviderSettings,
-}
-
-impl Provider {
-    /// A provider without a past.
-    pub fn new(settings: ProviderSettings, keys: crate::Keys) -> Provider {
-        let _ = keys;
-        Provider { settings }
-    }
-
-    /// Takes up an earlier run: all records of `Table::ProviderDeal` and `Table::Payee`. A `Tick` then sends what is
-    /// owed and starts what was running.
-    pub fn recover(
-        settings: ProviderSettings,
-        keys: crate::Keys,
-        records: &[Record],
-        now: Now,
-    ) -> Result<Provider, crate::record::RecoverError> {
-        let _ = (records, now);
-        Ok(Provider::new(settings, keys))
-    }
-
-    /// One step.
-    pub fn apply(
-        &mut self,
-        policy: &mut dyn crate::ProviderPolicy,
-        input: ProviderInput,
-        now: Now,
-    ) -> Vec<ProviderEffect> {
-        let _ = (policy, input, now, &self.settings);
-        Vec::new()
-    }
-
-    /// The best vouchers held, by payer: what a claim takes.
-    pub fn vouchers(&self) -> Vec<(Address, Signed<Voucher>)> {
-        Vec::new()
-    }
-
-    /// The ledgers of all channels towards this provider.
-    pub fn ledgers(&self) -> Vec<golem_payments::PayeeLedger> {
-        Vec::new()
-    }
 }

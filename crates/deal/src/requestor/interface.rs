@@ -1,4 +1,4 @@
-//! The requestor's machine.
+//! What a requestor's machine is told, wants done, and says.
 
 use crate::outbox::PersistId;
 use crate::record::Record;
@@ -288,55 +288,4 @@ pub struct RequestorSettings {
     pub grace_ms: u64,
     /// How long a lost peer is waited for, in milliseconds.
     pub lost_ms: u64,
-}
-
-/// The requestor's machine.
-pub struct Requestor {
-    settings: RequestorSettings,
-}
-
-impl Requestor {
-    /// A requestor without a past.
-    pub fn new(settings: RequestorSettings, keys: crate::Keys) -> Requestor {
-        let _ = keys;
-        Requestor { settings }
-    }
-
-    /// Takes up an earlier run: all records of `Table::Task`, `Table::RequestorDeal` and `Table::Payer`.
-    pub fn recover(
-        settings: RequestorSettings,
-        keys: crate::Keys,
-        records: &[Record],
-        now: Now,
-    ) -> Result<Requestor, crate::record::RecoverError> {
-        let _ = (records, now);
-        Ok(Requestor::new(settings, keys))
-    }
-
-    /// One step.
-    pub fn apply(
-        &mut self,
-        policy: &mut dyn crate::RequestorPolicy,
-        input: RequestorInput,
-        now: Now,
-    ) -> Vec<RequestorEffect> {
-        let _ = (policy, input, now, &self.settings);
-        Vec::new()
-    }
-
-    /// Where every task stands.
-    pub fn tasks(&self) -> Vec<TaskStatus> {
-        Vec::new()
-    }
-
-    /// The accepted output manifests of a task, by subtask: content and length.
-    pub fn outputs(&self, header: B256) -> std::collections::BTreeMap<u32, (ContentHash, ByteCount)> {
-        let _ = header;
-        Default::default()
-    }
-
-    /// The ledgers of all channels of this requestor.
-    pub fn ledgers(&self) -> Vec<golem_payments::PayerLedger> {
-        Vec::new()
-    }
 }

@@ -1,0 +1,256 @@
+//! From a header to a countersignature.
+
+use super::deal::{Deal, Stage};
+use super::interface::{ProviderEffect, ProviderEvent};
+use super::machine::{
+    DEALS_MAX, DEALS_PER_REQUESTOR_MAX, HEADERS_MAX, Known, Provider, Step, UNCHECKED_MAX, Unchecked,
+};
+use crate::value::subtask_value;
+use crate::{ProviderFact, ProviderPolicy};
+use golem_protocol::*;
+
+impl Provider {
+    pub(super) fn on_header(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        header: Authentic<Header>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let (digest, requestor) = (header.digest(), header.requestor);
+        if self.draining || header.deadline < now.chain || requestor == self.node() {
+            return;
+        }
+        let standing = self.headers.get(&digest).and_then(|known| known.offer.clone());
+        if let Some(offer) = standing
+            && self.stands_long_enough(&offer, now)
+        {
+            // It may have been lost: the requestor still asks.
+            return step.send(requestor, Message::Offer(offer.into_signed()));
+        }
+        match self.make_offer(policy, &header, now) {
+            Err(reason) => {
+                self.remember(Known { header, heard: now.local, offer: None });
+                step.refuse(requestor, digest, reason);
+            }
+            Ok(offer) => {
+                step.say(ProviderEvent::Offered { requestor, header: digest, price: offer.price });
+                step.send(requestor, Message::Offer(offer.signed().clone()));
+                self.remember(Known { header, heard: now.local, offer: Some(offer) });
+            }
+        }
+    }
+
+    fn stands_long_enough(&self, offer: &Offer, now: Now) -> bool {
+        offer.expires.saturating_sub(now.chain) > self.settings.offer_life_s / 3
+    }
+
+    fn make_offer(
+        &self,
+        policy: &mut dyn ProviderPolicy,
+        header: &Authentic<Header>,
+        now: Now,
+    ) -> Result<Authentic<Offer>, RefusalReason> {
+        self.fits(header)?;
+        let quote = policy.quote(header, now)?;
+        if quote.price > header.max_price {
+            return Err(RefusalReason::PriceAboveMax { price: quote.price, max_price: header.max_price });
+        }
+        let offer = Offer {
+            header: header.digest(),
+            provider: self.node(),
+            payee: self.settings.payee,
+            price: quote.price,
+            performance: quote.performance,
+            slots: quote.slots.min(self.settings.slots),
+            expires: now.chain.saturating_add(self.settings.offer_life_s),
+        };
+        sign(offer, &self.settings.chain, &*self.keys.identity)
+            .map_err(|error| RefusalReason::Malformed(error.to_string()))
+    }
+
+    fn fits(&self, header: &Header) -> Result<(), RefusalReason> {
+        let settings = &self.settings;
+        if header.profile != settings.profile {
+            return Err(RefusalReason::OtherProfile { ours: settings.profile, theirs: header.profile });
+        }
+        let limits =
+            [("memory", header.memory_max, settings.memory_max), ("output", header.output_max, settings.output_max)];
+        for (resource, asked, limit) in limits {
+            if asked > limit {
+                return Err(RefusalReason::TooLarge { resource: resource.into(), asked: asked.0, limit: limit.0 });
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, known: Known) {
+        let digest = known.header.digest();
+        if self.headers.len() >= HEADERS_MAX && !self.headers.contains_key(&digest) {
+            let oldest = self.headers.iter().min_by_key(|(_, known)| known.heard).map(|(digest, _)| *digest);
+            if let Some(oldest) = oldest {
+                self.headers.remove(&oldest);
+            }
+        }
+        self.headers.insert(digest, known);
+    }
+
+    pub(super) fn on_agreement(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        from: NodeId,
+        signed: Signed<Agreement>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let agreement = match signed.authenticate(&self.settings.chain) {
+            Ok(agreement) if agreement.requestor == from => agreement,
+            Ok(agreement) => {
+                let reason = RefusalReason::Malformed(format!("the agreement is of {}", agreement.requestor));
+                return step.refuse(from, agreement.digest(), reason);
+            }
+            Err(error) => return step.refuse(from, B256::ZERO, RefusalReason::Malformed(error.to_string())),
+        };
+        let digest = agreement.digest();
+        if let Some(deal) = self.deals.get(&digest) {
+            // Our countersignature was lost: the same bytes again.
+            let agreement = deal.agreement.clone();
+            return self.countersign(&agreement, step);
+        }
+        if self.unchecked.contains_key(&digest) {
+            return;
+        }
+        if let Err(reason) = self.check_as_offered(&agreement, now) {
+            return step.refuse(from, digest, reason);
+        }
+        self.consider(policy, agreement, false, now, step);
+    }
+
+    /// Whether an agreement says what our offer said, and there is room for it.
+    fn check_as_offered(&self, agreement: &Agreement, now: Now) -> Result<(), RefusalReason> {
+        if self.draining {
+            return Err(RefusalReason::Busy);
+        }
+        let known = self.headers.get(&agreement.header).ok_or(RefusalReason::UnknownHeader(agreement.header))?;
+        let offer = known.offer.as_ref().filter(|offer| offer.digest() == agreement.offer);
+        let offer = offer.ok_or(RefusalReason::UnknownHeader(agreement.offer))?;
+        let header = &known.header;
+        let expires = offer.expires.min(header.deadline);
+        if expires < now.chain {
+            return Err(RefusalReason::Expired { expires, now: now.chain });
+        }
+        let value = subtask_value(offer.price, header.subtask_timeout_s).unwrap_or(Wei::MAX);
+        let lowest = agreement.subtasks.iter().map(|subtask| subtask.value).min().unwrap_or_default();
+        let highest = agreement.subtasks.iter().map(|subtask| subtask.index).max().unwrap_or_default();
+        same("requestor", &agreement.requestor, &header.requestor)?;
+        same("payer", &agreement.payer, &header.payer)?;
+        same("provider", &agreement.provider, &offer.provider)?;
+        same("payee", &agreement.payee, &offer.payee)?;
+        same("price", &agreement.price, &offer.price)?;
+        same("fuel_rate", &agreement.fuel_rate, &offer.performance)?;
+        same("subtask_timeout", &agreement.subtask_timeout_s, &header.subtask_timeout_s)?;
+        if lowest < value {
+            same("value", &lowest, &value)?;
+        }
+        if highest >= header.subtasks {
+            return Err(RefusalReason::Malformed(format!("the task has no subtask {highest}")));
+        }
+        let with_it = self.deals.values().filter(|deal| deal.requestor() == agreement.requestor).count();
+        if with_it >= DEALS_PER_REQUESTOR_MAX || self.deals.len() >= DEALS_MAX {
+            return Err(RefusalReason::Full("the number of open agreements".into()));
+        }
+        Ok(())
+    }
+
+    /// Signs where credit and channel allow it. Where the channel as known does not, the chain is asked first.
+    pub(super) fn consider(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        agreement: Authentic<Agreement>,
+        looked: bool,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let (requestor, digest) = (agreement.requestor, agreement.digest());
+        let (owed, credit) = (self.exposure(requestor), policy.credit(requestor));
+        if owed > credit {
+            return step.refuse(requestor, digest, RefusalReason::CreditExceeded { owed, credit });
+        }
+        match self.covered(&agreement, now) {
+            Ok(()) => self.sign_deal(policy, agreement, now, step),
+            Err(reason) if looked => step.refuse(requestor, digest, reason),
+            Err(_) if self.unchecked.len() >= UNCHECKED_MAX => {
+                step.refuse(requestor, digest, RefusalReason::Full("the number of agreements to check".into()));
+            }
+            Err(_) => {
+                step.effects.push(ProviderEffect::ReadChannel(self.channel_of(agreement.payer)));
+                self.unchecked.insert(digest, Unchecked { agreement, since: now.local });
+            }
+        }
+    }
+
+    /// Whether the channel pays for this agreement on top of everything else that it may have to pay us.
+    fn covered(&self, agreement: &Agreement, now: Now) -> Result<(), RefusalReason> {
+        let refused = |text: String| RefusalReason::Channel(text);
+        let account =
+            self.accounts.get(&agreement.payer).ok_or_else(|| refused("the channel is not open".to_string()))?;
+        let others = self
+            .deals
+            .values()
+            .filter(|deal| deal.agreement.payer == agreement.payer)
+            .fold(account.owed, |sum, deal| sum.saturating_add(deal.open_value()));
+        let needed = agreement
+            .value()
+            .and_then(|value| value.checked_add(others))
+            .ok_or_else(|| refused("more than 96 bits of value".to_string()))?;
+        let until = agreement.deadline.saturating_add(self.settings.claim_margin_s);
+        let until = until.max(now.chain.saturating_add(self.settings.claim_margin_s));
+        account.ledger.covers(agreement.epoch, needed, until).map_err(|error| refused(error.to_string()))
+    }
+
+    fn sign_deal(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        agreement: Authentic<Agreement>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let (requestor, digest) = (agreement.requestor, agreement.digest());
+        let Some(known) = self.headers.get(&agreement.header) else {
+            return step.refuse(requestor, digest, RefusalReason::UnknownHeader(agreement.header));
+        };
+        let deal = Deal {
+            header: known.header.clone(),
+            order: self.next_order,
+            subtasks: agreement.subtasks.iter().map(|subtask| (subtask.index, Stage::Waiting)).collect(),
+            report: None,
+            agreement,
+        };
+        self.next_order += 1;
+        let value = deal.open_value();
+        policy.note(&ProviderFact::Assigned { requestor, value }, now);
+        step.records.extend(deal.record());
+        self.countersign(&deal.agreement, step);
+        step.say(ProviderEvent::Agreed { requestor, agreement: digest, subtasks: deal.subtasks.len(), value });
+        self.deals.insert(digest, deal);
+    }
+
+    fn countersign(&self, agreement: &Authentic<Agreement>, step: &mut Step) {
+        match self.keys.identity.sign_digest(&agreement.digest()) {
+            Ok(signature) => {
+                let countersignature = Countersignature { agreement: agreement.digest(), signature };
+                step.send(agreement.requestor, Message::Countersignature(countersignature));
+            }
+            Err(error) => {
+                step.refuse(agreement.requestor, agreement.digest(), RefusalReason::Malformed(error.to_string()));
+            }
+        }
+    }
+}
+
+fn same<T: PartialEq + core::fmt::Debug>(field: &str, got: &T, offered: &T) -> Result<(), RefusalReason> {
+    if got == offered {
+        return Ok(());
+    }
+    Err(RefusalReason::NotAsOffered { field: field.into(), got: format!("{got:?}"), offered: format!("{offered:?}") })
+}

@@ -1,0 +1,172 @@
+//! One agreed batch, as the provider keeps it.
+
+use crate::Keys;
+use crate::record::{Record, RecoverError, Table, read};
+use crate::value::due;
+use golem_payments::PayeeLedger;
+use golem_protocol::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where one subtask stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// Agreed, not begun. A subtask that ran when the machine went down is here again.
+    Waiting,
+    /// Being computed.
+    Running,
+    /// Computed; the next report will carry it.
+    Finished(SubtaskResult),
+    /// In the report that waits for its verdict.
+    Reported(SubtaskResult),
+    /// The requestor's word.
+    Decided(Decision),
+    /// Given up: the time agreed is over, or the requestor wants it no more.
+    Dropped,
+}
+
+/// A report that has no verdict yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OpenReport {
+    pub report: Authentic<Report>,
+    pub first_sent: LocalTime,
+    pub send_again: LocalTime,
+    pub attempts: u32,
+}
+
+/// An agreed batch.
+#[derive(Clone, Debug)]
+pub(super) struct Deal {
+    pub agreement: Authentic<Agreement>,
+    pub header: Authentic<Header>,
+    /// Deals are worked on in the order in which they were agreed.
+    pub order: u64,
+    pub subtasks: BTreeMap<u32, Stage>,
+    pub report: Option<OpenReport>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DealRecord {
+    agreement: Signed<Agreement>,
+    header: Signed<Header>,
+    order: u64,
+    subtasks: BTreeMap<u32, Stage>,
+    report: Option<Signed<Report>>,
+}
+
+/// A ledger and what is owed beside it. A verdict and its voucher may come apart (one repeated, one lost), so both are
+/// counted: what was accepted against what was paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Account {
+    pub ledger: PayeeLedger,
+    /// Accepted by verdicts and not covered by a voucher.
+    pub owed: Wei,
+    /// Paid by vouchers ahead of the verdict that accepts.
+    pub ahead: Wei,
+}
+
+impl Deal {
+    pub fn requestor(&self) -> NodeId {
+        self.agreement.requestor
+    }
+
+    /// What may still have to be paid: all that is neither decided nor dropped.
+    pub fn open_value(&self) -> Wei {
+        self.sum(|stage| !matches!(stage, Stage::Decided(_) | Stage::Dropped))
+    }
+
+    /// What was done and waits for its verdict.
+    pub fn unpaid_work(&self) -> Wei {
+        self.subtasks.values().fold(Wei::ZERO, |sum, stage| match stage {
+            Stage::Finished(result) | Stage::Reported(result) => sum.saturating_add(self.due(result)),
+            Stage::Waiting | Stage::Running | Stage::Decided(_) | Stage::Dropped => sum,
+        })
+    }
+
+    /// What is being computed.
+    pub fn running_value(&self) -> Wei {
+        self.sum(|stage| matches!(stage, Stage::Running))
+    }
+
+    fn sum(&self, counts: impl Fn(&Stage) -> bool) -> Wei {
+        self.subtasks
+            .iter()
+            .filter(|(_, stage)| counts(stage))
+            .filter_map(|(index, _)| self.agreement.subtask(*index))
+            .fold(Wei::ZERO, |sum, subtask| sum.saturating_add(subtask.value))
+    }
+
+    pub fn value_of(&self, index: u32) -> Wei {
+        self.agreement.subtask(index).map_or(Wei::ZERO, |subtask| subtask.value)
+    }
+
+    pub fn due(&self, result: &SubtaskResult) -> Wei {
+        due(self.header.pricing, &self.agreement, result)
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.report.is_none() && self.subtasks.values().all(|stage| matches!(stage, Stage::Decided(_) | Stage::Dropped))
+    }
+
+    pub fn record(&self) -> Option<Record> {
+        let record = DealRecord {
+            agreement: self.agreement.signed().clone(),
+            header: self.header.signed().clone(),
+            order: self.order,
+            subtasks: self.subtasks.clone(),
+            report: self.report.as_ref().map(|open| open.report.signed().clone()),
+        };
+        Record::put(Table::ProviderDeal, self.agreement.digest().as_slice(), &record).ok()
+    }
+
+    pub fn recover(record: &Record, chain: &ChainRef, keys: &Keys, now: Now) -> Result<Deal, RecoverError> {
+        let stored: DealRecord = read(record)?;
+        let foreign = |detail: String| RecoverError::Foreign {
+            table: record.table.name(),
+            key: B256::left_padding_from(record.key.get(..32).unwrap_or(&record.key)),
+            detail,
+        };
+        let agreement = stored.agreement.authenticate(chain).map_err(|error| foreign(error.to_string()))?;
+        let header = stored.header.authenticate(chain).map_err(|error| foreign(error.to_string()))?;
+        if agreement.provider.0 != keys.identity.address() {
+            return Err(foreign(format!("it was agreed by {}", agreement.provider)));
+        }
+        let report = match stored.report {
+            None => None,
+            Some(report) => {
+                let report = report.authenticate(chain).map_err(|error| foreign(error.to_string()))?;
+                Some(OpenReport { report, first_sent: now.local, send_again: now.local, attempts: 0 })
+            }
+        };
+        let subtasks = stored
+            .subtasks
+            .into_iter()
+            .map(|(index, stage)| (index, if stage == Stage::Running { Stage::Waiting } else { stage }))
+            .collect();
+        Ok(Deal { agreement, header, order: stored.order, subtasks, report })
+    }
+}
+
+impl Account {
+    pub fn new(channel: ChannelId) -> Account {
+        Account { ledger: PayeeLedger::new(channel), owed: Wei::ZERO, ahead: Wei::ZERO }
+    }
+
+    /// A verdict accepted work of this worth.
+    pub fn accept(&mut self, amount: Wei) {
+        let covered = self.ahead.min(amount);
+        self.ahead = self.ahead.saturating_sub(covered);
+        self.owed = self.owed.saturating_add(amount.saturating_sub(covered));
+    }
+
+    /// A voucher brought this much more.
+    pub fn pay(&mut self, amount: Wei) {
+        let covered = self.owed.min(amount);
+        self.owed = self.owed.saturating_sub(covered);
+        self.ahead = self.ahead.saturating_add(amount.saturating_sub(covered));
+    }
+
+    pub fn record(&self) -> Option<Record> {
+        Record::put(Table::Payee, self.ledger.channel().payer.as_slice(), self).ok()
+    }
+}

@@ -1,0 +1,385 @@
+//! The machine's state, its one way in, and what time brings.
+
+use super::deal::{Account, Deal, Stage};
+use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
+use crate::outbox::Outbox;
+use crate::record::{Record, RecoverError, Table, read};
+use crate::{Keys, ProviderFact, ProviderPolicy, Violation};
+use golem_protocol::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most headers kept. Reason: anyone can gossip one; the oldest unused one goes first.
+pub(super) const HEADERS_MAX: usize = 4096;
+/// The most agreements that wait for a look at the chain. Reason: each costs an RPC call.
+pub(super) const UNCHECKED_MAX: usize = 256;
+/// How long an agreement waits for that look, in milliseconds. Reason: the requestor sends it again.
+const UNCHECKED_LIFE_MS: u64 = 60_000;
+/// The most open deals, with everyone. Reason: each is held in memory with its documents.
+pub(super) const DEALS_MAX: usize = 4096;
+/// The most open deals with one requestor. Reason: one may be worked on, one queued, the others settling.
+pub(super) const DEALS_PER_REQUESTOR_MAX: usize = 16;
+/// The most channels kept track of. Reason: opening one costs its payer gas; the empty ones go first.
+pub(super) const ACCOUNTS_MAX: usize = 65_536;
+/// The first and the longest pause before a report is sent again, in milliseconds.
+pub(super) const RESEND_MS: (u64, u64) = (2_000, 60_000);
+/// A deal whose requestor has been silent for this many times `overdue_ms` is given up.
+const ABANDON_AFTER: u64 = 24;
+
+pub(super) struct Known {
+    pub header: Authentic<Header>,
+    pub heard: LocalTime,
+    pub offer: Option<Authentic<Offer>>,
+}
+
+pub(super) struct Unchecked {
+    pub agreement: Authentic<Agreement>,
+    pub since: LocalTime,
+}
+
+/// The provider's machine.
+pub struct Provider {
+    pub(super) settings: ProviderSettings,
+    pub(super) keys: Keys,
+    pub(super) outbox: Outbox<ProviderEffect>,
+    /// By header digest; at most `HEADERS_MAX`.
+    pub(super) headers: BTreeMap<B256, Known>,
+    /// By agreement digest; at most `UNCHECKED_MAX`.
+    pub(super) unchecked: BTreeMap<B256, Unchecked>,
+    /// By agreement digest; at most `DEALS_MAX`.
+    pub(super) deals: BTreeMap<B256, Deal>,
+    /// By payer; at most `ACCOUNTS_MAX`.
+    pub(super) accounts: BTreeMap<Address, Account>,
+    pub(super) next_order: u64,
+    pub(super) draining: bool,
+    /// Those whose work is held back, so that it is said once.
+    pub(super) held_back: BTreeSet<NodeId>,
+    /// Deals found overdue already, so that it is noted once.
+    pub(super) overdue: BTreeSet<B256>,
+}
+
+/// What one step led to.
+#[derive(Default)]
+pub(super) struct Step {
+    pub records: Vec<Record>,
+    pub effects: Vec<ProviderEffect>,
+}
+
+impl Step {
+    pub fn send(&mut self, to: NodeId, message: Message) {
+        self.effects.push(ProviderEffect::Send { to, message });
+    }
+
+    pub fn say(&mut self, event: ProviderEvent) {
+        self.effects.push(ProviderEffect::Happened(event));
+    }
+
+    pub fn refuse(&mut self, to: NodeId, about: B256, reason: RefusalReason) {
+        self.send(to, Message::Refusal(Refusal { about, reason: reason.clone() }));
+        self.say(ProviderEvent::Refused { requestor: to, about, reason });
+    }
+}
+
+impl Provider {
+    /// A provider without a past.
+    pub fn new(settings: ProviderSettings, keys: Keys) -> Provider {
+        Provider {
+            settings,
+            keys,
+            outbox: Outbox::default(),
+            headers: BTreeMap::new(),
+            unchecked: BTreeMap::new(),
+            deals: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            next_order: 0,
+            draining: false,
+            held_back: BTreeSet::new(),
+            overdue: BTreeSet::new(),
+        }
+    }
+
+    /// Takes up an earlier run: all records of `Table::ProviderDeal` and `Table::Payee`. A `Tick` then sends what is
+    /// owed and starts what was running.
+    ///
+    /// Errors: a record that cannot be read, or is of another chain or key. Nothing is lost by it: the records stay.
+    pub fn recover(
+        settings: ProviderSettings,
+        keys: Keys,
+        records: &[Record],
+        now: Now,
+    ) -> Result<Provider, RecoverError> {
+        let mut provider = Provider::new(settings, keys);
+        for record in records {
+            match record.table {
+                Table::ProviderDeal => {
+                    let deal = Deal::recover(record, &provider.settings.chain, &provider.keys, now)?;
+                    provider.next_order = provider.next_order.max(deal.order + 1);
+                    if !deal.is_over() {
+                        provider.deals.insert(deal.agreement.digest(), deal);
+                    }
+                }
+                Table::Payee => {
+                    let account: Account = read(record)?;
+                    provider.accounts.insert(account.ledger.channel().payer, account);
+                }
+                Table::Task | Table::RequestorDeal | Table::Payer | Table::Market => {}
+            }
+        }
+        Ok(provider)
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        NodeId(self.keys.identity.address())
+    }
+
+    /// One step.
+    pub fn apply(&mut self, policy: &mut dyn ProviderPolicy, input: ProviderInput, now: Now) -> Vec<ProviderEffect> {
+        let was_busy = self.running() > 0;
+        let mut step = Step::default();
+        match input {
+            ProviderInput::Persisted(id) => return self.outbox.persisted(id),
+            ProviderInput::Header(header) => self.on_header(policy, *header, now, &mut step),
+            ProviderInput::Message { from, message } => self.on_message(policy, from, *message, now, &mut step),
+            ProviderInput::Channel { channel, state } => self.on_channel(policy, channel, state, now, &mut step),
+            ProviderInput::Computed { agreement, index, outcome } => {
+                self.on_computed(policy, agreement, index, outcome, now, &mut step)
+            }
+            ProviderInput::Tick => self.on_tick(policy, now, &mut step),
+            ProviderInput::Drain => self.on_drain(policy, now, &mut step),
+        }
+        self.start_work(policy, now, &mut step);
+        let is_busy = self.running() > 0;
+        if is_busy != was_busy {
+            policy.note(&ProviderFact::Busy(is_busy), now);
+        }
+        step.records.extend(policy.records());
+        if let Some(wake) = self.next_wake() {
+            step.effects.push(ProviderEffect::WakeAt(wake));
+        }
+        self.outbox.post(step.records, step.effects, |id, records| ProviderEffect::Persist { id, records })
+    }
+
+    /// Whether nothing is agreed, running, unreported or being saved: the moment to stop after a `Drain`.
+    pub fn is_idle(&self) -> bool {
+        self.running() == 0
+            && !self.outbox.is_saving()
+            && self
+                .deals
+                .values()
+                .all(|deal| deal.subtasks.values().all(|stage| matches!(stage, Stage::Decided(_) | Stage::Dropped)))
+    }
+
+    /// The best vouchers held, by payer: what a claim takes.
+    pub fn vouchers(&self) -> Vec<(Address, Signed<Voucher>)> {
+        self.accounts
+            .iter()
+            .filter_map(|(payer, account)| account.ledger.best().map(|best| (*payer, best.clone())))
+            .collect()
+    }
+
+    /// The ledgers of all channels towards this provider.
+    pub fn ledgers(&self) -> Vec<golem_payments::PayeeLedger> {
+        self.accounts.values().map(|account| account.ledger.clone()).collect()
+    }
+
+    /// What each payer owes by verdicts that no voucher covers.
+    pub fn owed(&self) -> Vec<(Address, Wei)> {
+        self.accounts.iter().map(|(payer, account)| (*payer, account.owed)).collect()
+    }
+
+    /// How many deals are open.
+    pub fn open_deals(&self) -> usize {
+        self.deals.len()
+    }
+
+    /// How many subtasks are being computed.
+    pub fn running(&self) -> usize {
+        self.deals.values().flat_map(|deal| deal.subtasks.values()).filter(|stage| **stage == Stage::Running).count()
+    }
+
+    /// What a channel of a payer towards us is called.
+    pub(super) fn channel_of(&self, payer: Address) -> ChannelId {
+        ChannelId { payer, payee: self.settings.payee }
+    }
+
+    /// What is at stake with one requestor: work done and not paid, plus what runs for it now.
+    pub(super) fn exposure(&self, requestor: NodeId) -> Wei {
+        let mut payers = BTreeSet::new();
+        let mut sum = Wei::ZERO;
+        for deal in self.deals.values().filter(|deal| deal.requestor() == requestor) {
+            payers.insert(deal.agreement.payer);
+            sum = sum.saturating_add(deal.unpaid_work()).saturating_add(deal.running_value());
+        }
+        payers
+            .iter()
+            .filter_map(|payer| self.accounts.get(payer))
+            .fold(sum, |sum, account| sum.saturating_add(account.owed))
+    }
+
+    fn on_channel(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        channel: ChannelId,
+        state: ChannelState,
+        now: Now,
+        step: &mut Step,
+    ) {
+        if channel.payee != self.settings.payee {
+            return;
+        }
+        if !self.accounts.contains_key(&channel.payer) && !self.make_room_for_account() {
+            return;
+        }
+        let account = self.accounts.entry(channel.payer).or_insert_with(|| Account::new(channel));
+        if *account.ledger.state() != state {
+            account.ledger.observe(state);
+            step.records.extend(account.record());
+        }
+        if state.close_at.0 != 0 && account.ledger.claimable() > Wei::ZERO {
+            step.effects.push(ProviderEffect::Claim { payer: channel.payer });
+        }
+        let answered: Vec<B256> = self
+            .unchecked
+            .iter()
+            .filter(|(_, unchecked)| unchecked.agreement.payer == channel.payer)
+            .map(|(digest, _)| *digest)
+            .collect();
+        for digest in answered {
+            if let Some(unchecked) = self.unchecked.remove(&digest) {
+                self.consider(policy, unchecked.agreement, true, now, step);
+            }
+        }
+    }
+
+    /// Channels that hold and owe nothing may be forgotten: the chain still knows them.
+    fn make_room_for_account(&mut self) -> bool {
+        if self.accounts.len() < ACCOUNTS_MAX {
+            return true;
+        }
+        let in_use: BTreeSet<Address> = self.deals.values().map(|deal| deal.agreement.payer).collect();
+        let spare = self
+            .accounts
+            .iter()
+            .find(|(payer, account)| {
+                account.ledger.best().is_none() && account.owed == Wei::ZERO && !in_use.contains(*payer)
+            })
+            .map(|(payer, _)| *payer);
+        spare.is_some_and(|payer| self.accounts.remove(&payer).is_some())
+    }
+
+    fn on_tick(&mut self, policy: &mut dyn ProviderPolicy, now: Now, step: &mut Step) {
+        self.unchecked.retain(|_, unchecked| now.local.saturating_sub(unchecked.since) < UNCHECKED_LIFE_MS);
+        self.headers.retain(|_, known| known.header.deadline >= now.chain);
+        let digests: Vec<B256> = self.deals.keys().copied().collect();
+        for digest in digests {
+            self.drop_what_is_late(policy, digest, now, step);
+            self.report_again(policy, digest, now, step);
+        }
+    }
+
+    /// Nothing more is begun once the chain's time is past the agreement's deadline: it would not be paid.
+    fn drop_what_is_late(&mut self, policy: &mut dyn ProviderPolicy, digest: B256, now: Now, step: &mut Step) {
+        let Some(deal) = self.deals.get_mut(&digest) else { return };
+        if deal.agreement.deadline >= now.chain {
+            return;
+        }
+        if Self::drop_unfinished(policy, deal, now, step) {
+            step.records.extend(deal.record());
+        }
+        self.forget_if_over(digest);
+    }
+
+    /// Drops all that is not computed yet; tells whether there was anything.
+    pub(super) fn drop_unfinished(policy: &mut dyn ProviderPolicy, deal: &mut Deal, now: Now, step: &mut Step) -> bool {
+        let open: Vec<u32> = deal
+            .subtasks
+            .iter()
+            .filter(|(_, stage)| matches!(stage, Stage::Waiting | Stage::Running))
+            .map(|(index, _)| *index)
+            .collect();
+        for index in &open {
+            deal.subtasks.insert(*index, Stage::Dropped);
+            policy.note(&ProviderFact::Released { requestor: deal.requestor(), value: deal.value_of(*index) }, now);
+        }
+        if !open.is_empty() {
+            step.effects.push(ProviderEffect::StopComputing { agreement: deal.agreement.digest() });
+        }
+        !open.is_empty()
+    }
+
+    fn report_again(&mut self, policy: &mut dyn ProviderPolicy, digest: B256, now: Now, step: &mut Step) {
+        let overdue_ms = self.settings.overdue_ms;
+        let Some(deal) = self.deals.get_mut(&digest) else { return };
+        let (requestor, owed, payer) = (deal.requestor(), deal.unpaid_work(), deal.agreement.payer);
+        let Some(open) = deal.report.as_mut() else { return };
+        let silent = now.local.saturating_sub(open.first_sent);
+        if silent >= overdue_ms && self.overdue.insert(digest) {
+            policy.note(&ProviderFact::Overdue { requestor, value: owed }, now);
+            step.effects.push(ProviderEffect::Claim { payer });
+        }
+        if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) {
+            step.say(ProviderEvent::Abandoned { agreement: digest, owed });
+            step.effects.push(ProviderEffect::StopComputing { agreement: digest });
+            step.records.push(Record { table: Table::ProviderDeal, key: digest.to_vec(), value: None });
+            self.deals.remove(&digest);
+            self.overdue.remove(&digest);
+            return;
+        }
+        if open.send_again <= now.local {
+            open.attempts = open.attempts.saturating_add(1);
+            let pause = RESEND_MS.0.saturating_mul(1u64 << open.attempts.min(10)).min(RESEND_MS.1);
+            open.send_again = now.local.saturating_add(pause);
+            let message = Message::Report(open.report.signed().clone());
+            step.send(requestor, message);
+        }
+    }
+
+    fn on_drain(&mut self, policy: &mut dyn ProviderPolicy, now: Now, step: &mut Step) {
+        self.draining = true;
+        self.unchecked.clear();
+        let digests: Vec<B256> = self.deals.keys().copied().collect();
+        for digest in digests {
+            self.wind_down(policy, digest, now, step);
+        }
+    }
+
+    pub(super) fn forget_if_over(&mut self, digest: B256) {
+        if self.deals.get(&digest).is_some_and(Deal::is_over) {
+            self.deals.remove(&digest);
+            self.overdue.remove(&digest);
+        }
+    }
+
+    fn next_wake(&self) -> Option<LocalTime> {
+        let reports = self.deals.values().filter_map(|deal| deal.report.as_ref()).map(|open| open.send_again);
+        let unchecked = self.unchecked.values().map(|unchecked| unchecked.since.saturating_add(UNCHECKED_LIFE_MS));
+        reports.chain(unchecked).min()
+    }
+
+    /// Looks for broken rules in the state.
+    pub fn check_invariants(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut check = |holds: bool, text: String| {
+            if !holds {
+                found.push(Violation(text));
+            }
+        };
+        check(self.running() <= self.settings.slots as usize, format!("{} subtasks run at once", self.running()));
+        check(self.headers.len() <= HEADERS_MAX, "too many headers".into());
+        check(self.deals.len() <= DEALS_MAX, "too many deals".into());
+        check(self.unchecked.len() <= UNCHECKED_MAX, "too many unchecked agreements".into());
+        for (digest, deal) in &self.deals {
+            check(!deal.is_over(), format!("deal {digest} is over and still open"));
+            let reported = deal.subtasks.values().any(|stage| matches!(stage, Stage::Reported(_)));
+            check(reported == deal.report.is_some(), format!("deal {digest}: reported subtasks without a report"));
+            check(
+                deal.subtasks.len() == deal.agreement.subtasks.len(),
+                format!("deal {digest}: other subtasks than agreed"),
+            );
+        }
+        for (payer, account) in &self.accounts {
+            check(account.ledger.channel() == self.channel_of(*payer), format!("the ledger of {payer} is another's"));
+        }
+        found
+    }
+}

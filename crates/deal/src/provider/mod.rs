@@ -1,0 +1,15 @@
+//! The provider's machine: hears headers, offers, agrees, has subtasks computed, reports, and holds vouchers.
+//!
+//! ```text
+//! header -> offer        agreement -> covered by the channel? -> countersignature, compute
+//! computed -> report     verdict + voucher -> ledger; more work only within the credit
+//! ```
+
+mod agree;
+mod deal;
+mod interface;
+mod machine;
+mod work;
+
+pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
+pub use machine::Provider;

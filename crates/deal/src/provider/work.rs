@@ -1,0 +1,308 @@
+//! From an agreed subtask to a voucher.
+
+use super::deal::{Account, Deal, OpenReport, Stage};
+use super::interface::{ComputeJob, ProviderEffect, ProviderEvent};
+use super::machine::{Provider, RESEND_MS, Step};
+use crate::record::{Record, Table};
+use crate::{ProviderFact, ProviderPolicy};
+use golem_payments::Accepted;
+use golem_protocol::limits::TEXT_BYTES_MAX;
+use golem_protocol::*;
+
+impl Provider {
+    pub(super) fn on_message(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        from: NodeId,
+        message: Message,
+        now: Now,
+        step: &mut Step,
+    ) {
+        match message {
+            Message::Agreement(signed) => self.on_agreement(policy, from, signed, now, step),
+            Message::Verdict { verdict, voucher } => self.on_verdict(policy, from, verdict, voucher, now, step),
+            Message::Refusal(refusal) => self.on_refusal(policy, from, refusal, now, step),
+            other @ (Message::Offer(_) | Message::Countersignature(_) | Message::Cancel(_) | Message::Report(_)) => {
+                let reason = RefusalReason::Malformed(format!("a provider takes no {}", other.name()));
+                step.refuse(from, B256::ZERO, reason);
+            }
+        }
+    }
+
+    /// Starts what fits: oldest agreement first, within the slots and the credit of each requestor.
+    pub(super) fn start_work(&mut self, policy: &mut dyn ProviderPolicy, now: Now, step: &mut Step) {
+        let mut free = (self.settings.slots as usize).saturating_sub(self.running());
+        let mut queue: Vec<(u64, B256)> = self.deals.iter().map(|(digest, deal)| (deal.order, *digest)).collect();
+        queue.sort_unstable();
+        for (_, digest) in queue {
+            while free > 0 {
+                let Some(deal) = self.deals.get(&digest) else { break };
+                let waiting = deal.subtasks.iter().find(|(_, stage)| **stage == Stage::Waiting);
+                let Some(index) = waiting.map(|(index, _)| *index) else { break };
+                if deal.agreement.deadline < now.chain {
+                    break;
+                }
+                let requestor = deal.requestor();
+                let owed = self.exposure(requestor).saturating_add(deal.value_of(index));
+                let credit = policy.credit(requestor);
+                if owed > credit {
+                    if self.held_back.insert(requestor) {
+                        step.say(ProviderEvent::CreditExceeded { requestor, owed, credit });
+                    }
+                    break;
+                }
+                self.held_back.remove(&requestor);
+                let Some(deal) = self.deals.get_mut(&digest) else { break };
+                deal.subtasks.insert(index, Stage::Running);
+                let Some(input) = deal.agreement.subtask(index).map(|subtask| subtask.input) else { break };
+                step.effects.push(ProviderEffect::Compute(ComputeJob {
+                    agreement: digest,
+                    index,
+                    input,
+                    requestor,
+                    header: deal.header.document().clone(),
+                    timeout_s: deal.agreement.subtask_timeout_s,
+                }));
+                free -= 1;
+            }
+        }
+    }
+
+    pub(super) fn on_computed(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        agreement: B256,
+        index: u32,
+        outcome: SubtaskOutcome,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(deal) = self.deals.get_mut(&agreement) else { return };
+        if deal.subtasks.get(&index) != Some(&Stage::Running) {
+            return;
+        }
+        let requestor = deal.requestor();
+        let (outcome, completed) = match outcome {
+            SubtaskOutcome::Completed { time_ms, .. } => {
+                let subtask_timeout_s = deal.agreement.subtask_timeout_s;
+                policy.note(
+                    &ProviderFact::Completed { requestor, subtask_timeout_s, computation_ms: time_ms.max(1) },
+                    now,
+                );
+                (outcome, true)
+            }
+            SubtaskOutcome::Failed { kind, message } => {
+                policy.note(&ProviderFact::Released { requestor, value: deal.value_of(index) }, now);
+                (SubtaskOutcome::Failed { kind, message: cut(message) }, false)
+            }
+        };
+        deal.subtasks.insert(index, Stage::Finished(SubtaskResult { index, outcome }));
+        step.say(ProviderEvent::Computed { agreement, index, completed });
+        self.report(agreement, now, step);
+    }
+
+    /// Reports all that is computed, unless a report is still without its verdict: then the next one will carry it.
+    fn report(&mut self, digest: B256, now: Now, step: &mut Step) {
+        let provider = self.node();
+        let Some(deal) = self.deals.get_mut(&digest) else { return };
+        let mut results = Vec::new();
+        for stage in deal.subtasks.values() {
+            if let Stage::Finished(result) = stage {
+                results.push(result.clone());
+            }
+        }
+        if deal.report.is_none() && !results.is_empty() {
+            let report = Report { agreement: digest, provider, results };
+            if let Ok(report) = sign(report, &self.settings.chain, &*self.keys.identity) {
+                for result in &report.results {
+                    deal.subtasks.insert(result.index, Stage::Reported(result.clone()));
+                }
+                step.send(deal.requestor(), Message::Report(report.signed().clone()));
+                deal.report = Some(OpenReport {
+                    report,
+                    first_sent: now.local,
+                    send_again: now.local.saturating_add(RESEND_MS.0),
+                    attempts: 0,
+                });
+            }
+        }
+        step.records.extend(deal.record());
+    }
+
+    fn on_verdict(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        from: NodeId,
+        verdict: Signed<Verdict>,
+        voucher: Option<Signed<Voucher>>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        // The voucher first: it is money, whatever the verdict beside it is worth.
+        if let Some(voucher) = voucher {
+            self.take_voucher(policy, from, voucher, now, step);
+        }
+        let verdict = match verdict.authenticate(&self.settings.chain) {
+            Ok(verdict) if verdict.requestor == from => verdict,
+            Ok(_) => return step.say(ProviderEvent::Unpaid { requestor: from, detail: "a verdict of another".into() }),
+            Err(error) => {
+                return step.say(ProviderEvent::Unpaid { requestor: from, detail: error.to_string() });
+            }
+        };
+        let digest = verdict.agreement;
+        let Some(deal) = self.deals.get_mut(&digest) else { return };
+        if deal.requestor() != from || deal.report.as_ref().is_none_or(|open| open.report.digest() != verdict.report) {
+            return;
+        }
+        let accepted = Self::decide(policy, deal, &verdict, now, step);
+        deal.report = None;
+        step.records.extend(deal.record());
+        let payer = deal.agreement.payer;
+        self.settle_accepted(payer, accepted, from, step);
+        self.overdue.remove(&digest);
+        self.report(digest, now, step);
+        self.forget_if_over(digest);
+    }
+
+    /// Enters each decision; gives the sum that is due for what was accepted. A result without a decision counts as
+    /// rejected: the requestor had its say.
+    fn decide(policy: &mut dyn ProviderPolicy, deal: &mut Deal, verdict: &Verdict, now: Now, step: &mut Step) -> Wei {
+        let reported: Vec<SubtaskResult> = deal
+            .subtasks
+            .values()
+            .filter_map(|stage| match stage {
+                Stage::Reported(result) => Some(result.clone()),
+                Stage::Waiting | Stage::Running | Stage::Finished(_) | Stage::Decided(_) | Stage::Dropped => None,
+            })
+            .collect();
+        let mut accepted = Wei::ZERO;
+        for result in reported {
+            let index = result.index;
+            let decision = verdict.decisions.iter().find(|(named, _)| *named == index).map(|(_, decision)| *decision);
+            let decision = decision.unwrap_or(Decision::NotAgreed);
+            if decision == Decision::Accepted {
+                accepted = accepted.saturating_add(deal.due(&result));
+            } else {
+                if matches!(result.outcome, SubtaskOutcome::Completed { .. }) {
+                    let value = deal.value_of(index);
+                    policy.note(&ProviderFact::Released { requestor: deal.requestor(), value }, now);
+                }
+                step.say(ProviderEvent::Rejected { agreement: deal.agreement.digest(), index, decision });
+            }
+            deal.subtasks.insert(index, Stage::Decided(decision));
+        }
+        accepted
+    }
+
+    /// Sets what was accepted against what the voucher beside it brought: what is left is owed.
+    fn settle_accepted(&mut self, payer: Address, accepted: Wei, requestor: NodeId, step: &mut Step) {
+        let channel = self.channel_of(payer);
+        let account = self.accounts.entry(payer).or_insert_with(|| Account::new(channel));
+        let before = account.clone();
+        account.accept(accepted);
+        if account.owed > Wei::ZERO {
+            let detail = format!("{} was accepted and no voucher covers it", account.owed);
+            step.say(ProviderEvent::Unpaid { requestor, detail });
+        }
+        if *account != before {
+            step.records.extend(account.record());
+        }
+    }
+
+    fn take_voucher(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        from: NodeId,
+        voucher: Signed<Voucher>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let unpaid = |detail: String| ProviderEvent::Unpaid { requestor: from, detail };
+        let voucher = match voucher.authenticate(&self.settings.chain) {
+            Ok(voucher) => voucher,
+            Err(error) => return step.say(unpaid(error.to_string())),
+        };
+        // A payer unknown here has no channel to us; nothing is kept for it.
+        let Some(account) = self.accounts.get_mut(&voucher.signer()) else {
+            return step
+                .say(unpaid(format!("the voucher is signed by {}, who has no channel to us", voucher.signer())));
+        };
+        let claim_by = now.chain.saturating_add(self.settings.claim_margin_s);
+        match account.ledger.accept(&voucher, claim_by) {
+            Ok(Accepted::Stale) => {}
+            Ok(Accepted::Raised(amount)) => {
+                account.pay(amount);
+                policy.note(&ProviderFact::Paid { requestor: from, value: amount }, now);
+                step.records.extend(account.record());
+                step.say(ProviderEvent::Paid { requestor: from, amount, cumulative: voucher.cumulative });
+                if account.ledger.state().close_at.0 != 0 {
+                    step.effects.push(ProviderEffect::Claim { payer: voucher.signer() });
+                }
+            }
+            Err(error) => step.say(unpaid(error.to_string())),
+        }
+    }
+
+    fn on_refusal(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        from: NodeId,
+        refusal: Refusal,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let about = refusal.about;
+        for known in self.headers.values_mut().filter(|known| known.header.requestor == from) {
+            if known.offer.as_ref().is_some_and(|offer| offer.digest() == about) {
+                known.offer = None;
+            }
+        }
+        if let Some(deal) = self.deals.get_mut(&about)
+            && deal.requestor() == from
+            && Self::drop_unfinished(policy, deal, now, step)
+        {
+            step.records.extend(deal.record());
+        }
+        self.forget_if_over(about);
+        step.say(ProviderEvent::RefusedByPeer { requestor: from, about, reason: refusal.reason });
+    }
+
+    /// A deal at the owner's wish to stop: cancelled where nothing was begun, else the rest is reported as failed.
+    pub(super) fn wind_down(&mut self, policy: &mut dyn ProviderPolicy, digest: B256, now: Now, step: &mut Step) {
+        let provider = self.node();
+        let Some(deal) = self.deals.get_mut(&digest) else { return };
+        let requestor = deal.requestor();
+        let waiting: Vec<u32> =
+            deal.subtasks.iter().filter(|(_, stage)| **stage == Stage::Waiting).map(|(index, _)| *index).collect();
+        for index in &waiting {
+            policy.note(&ProviderFact::Released { requestor, value: deal.value_of(*index) }, now);
+        }
+        if waiting.len() == deal.subtasks.len() {
+            if let Ok(cancel) = sign(Cancel { agreement: digest, provider }, &self.settings.chain, &*self.keys.identity)
+            {
+                step.send(requestor, Message::Cancel(cancel.into_signed()));
+            }
+            step.records.push(Record { table: Table::ProviderDeal, key: digest.to_vec(), value: None });
+            self.deals.remove(&digest);
+            return;
+        }
+        for index in waiting {
+            let message = "the provider is stopping".to_string();
+            let outcome = SubtaskOutcome::Failed { kind: FailureKind::Provider, message };
+            deal.subtasks.insert(index, Stage::Finished(SubtaskResult { index, outcome }));
+        }
+        self.report(digest, now, step);
+    }
+}
+
+/// The end of a text that is too long: the last lines tell most.
+fn cut(text: String) -> String {
+    if text.len() <= TEXT_BYTES_MAX {
+        return text;
+    }
+    let mut start = text.len() - TEXT_BYTES_MAX;
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text.get(start..).unwrap_or_default().to_string()
+}

@@ -1,0 +1,387 @@
+//! From a report to a verdict and its voucher.
+
+use super::deal::{Check, Deal, OpenReport, Part, Stage};
+use super::interface::{FetchJob, RequestorEffect, RequestorEvent};
+use super::machine::{Requestor, Step};
+use super::task::{Place, Task};
+use crate::value::due_for;
+use crate::{RequestorFact, RequestorPolicy};
+use golem_protocol::*;
+use std::collections::BTreeMap;
+
+/// How often a recheck that could not be run here is tried. Reason: a full disk here must not hold a provider's money
+/// for ever; after that the result counts as not chosen for a recheck.
+const RECHECK_FAILURES_MAX: u8 = 3;
+/// The longest output manifest. Reason: it is read into memory.
+const MANIFEST_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+impl Requestor {
+    pub(super) fn on_message(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        from: NodeId,
+        message: Message,
+        now: Now,
+        step: &mut Step,
+    ) {
+        self.lost.remove(&from);
+        match message {
+            Message::Offer(signed) => self.on_offer(policy, from, signed, now, step),
+            Message::Countersignature(signed) => self.on_countersignature(from, signed, now, step),
+            Message::Cancel(signed) => self.on_cancel(from, signed, now, step),
+            Message::Report(signed) => self.on_report(policy, from, signed, now, step),
+            Message::Refusal(refusal) => self.on_refusal(from, refusal, now, step),
+            other @ (Message::Agreement(_) | Message::Verdict { .. }) => {
+                let reason = RefusalReason::Malformed(format!("a requestor takes no {}", other.name()));
+                step.refuse(from, B256::ZERO, reason);
+            }
+        }
+    }
+
+    fn on_cancel(&mut self, from: NodeId, signed: Signed<Cancel>, now: Now, step: &mut Step) {
+        let Ok(cancel) = signed.authenticate(&self.settings.chain) else { return };
+        let digest = cancel.agreement;
+        let ours = self.deals.get(&digest).is_some_and(|deal| deal.provider() == from && deal.stage != Stage::Closed);
+        if ours && cancel.provider == from {
+            self.take_back(digest, "the provider cancelled", now, step);
+        }
+    }
+
+    fn on_refusal(&mut self, from: NodeId, refusal: Refusal, now: Now, step: &mut Step) {
+        let about = refusal.about;
+        step.say(RequestorEvent::RefusedByPeer { provider: from, about, reason: refusal.reason.clone() });
+        let proposed = self.deals.get(&about).filter(|deal| deal.provider() == from);
+        let Some(payee) = proposed.filter(|deal| deal.stage == Stage::Proposed).map(|deal| deal.agreement.payee) else {
+            return;
+        };
+        if matches!(refusal.reason, RefusalReason::Channel(_)) {
+            // Perhaps the chain tells something else than we know.
+            let id = ChannelId { payer: self.keys.payment.address(), payee };
+            step.effects.push(RequestorEffect::ReadChannel(id));
+        }
+        let why = format!("the provider refused: {}", refusal.reason);
+        self.take_back(about, &why, now, step);
+    }
+
+    pub(super) fn on_report(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        from: NodeId,
+        signed: Signed<Report>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let report = match signed.authenticate(&self.settings.chain) {
+            Ok(report) if report.provider == from => report,
+            Ok(_) => return step.refuse(from, B256::ZERO, RefusalReason::Malformed("a report of another".into())),
+            Err(error) => return step.refuse(from, B256::ZERO, RefusalReason::Malformed(error.to_string())),
+        };
+        let (agreement, digest) = (report.agreement, report.digest());
+        let Some(deal) = self.deals.get_mut(&agreement).filter(|deal| deal.provider() == from) else {
+            return step.refuse(from, agreement, RefusalReason::UnknownHeader(agreement));
+        };
+        if let Some(verdict) = deal.verdicts.get(&digest) {
+            let (verdict, payee) = (verdict.clone(), deal.agreement.payee);
+            return self.send_verdict(from, payee, verdict, step);
+        }
+        if deal.reports.contains_key(&digest) {
+            return;
+        }
+        deal.progress = now.local;
+        if deal.stage == Stage::Proposed {
+            // The report is signed over the agreement's digest: that is an agreement too.
+            deal.stage = Stage::Agreed;
+        }
+        let undone = deal.undone();
+        let Some(header) = self.tasks.get(&deal.agreement.header).map(|task| task.header.clone()) else { return };
+        let mut checks = BTreeMap::new();
+        for result in &report.results {
+            checks.insert(result.index, first_check(deal, &undone, result, &header, agreement, step));
+        }
+        deal.reports.insert(digest, OpenReport { report, checks });
+        self.conclude_if_checked(policy, agreement, digest, now, step);
+    }
+
+    pub(super) fn on_fetched(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        agreement: B256,
+        index: u32,
+        complete: Result<(), String>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(deal) = self.deals.get_mut(&agreement) else { return };
+        let (header, provider) = (deal.agreement.header, deal.provider());
+        let Some((report, check)) = find_check(deal, index) else { return };
+        if *check != Check::Fetching {
+            return;
+        }
+        *check = match complete {
+            Err(detail) => Check::Decided { decision: Decision::OutputMissing, detail, rechecked: false },
+            Ok(()) if policy.rechecks(header, index, provider) => Check::Rechecking { failures: 0 },
+            Ok(()) => Check::Decided { decision: Decision::Accepted, detail: String::new(), rechecked: false },
+        };
+        if matches!(check, Check::Rechecking { .. }) {
+            self.recheck(agreement, index, step);
+        }
+        self.conclude_if_checked(policy, agreement, report, now, step);
+    }
+
+    fn recheck(&self, agreement: B256, index: u32, step: &mut Step) {
+        let Some(deal) = self.deals.get(&agreement) else { return };
+        let Some(task) = self.tasks.get(&deal.agreement.header) else { return };
+        if let Some(input) = deal.agreement.subtask(index).map(|subtask| subtask.input) {
+            let header = Box::new(task.header.document().clone());
+            step.effects.push(RequestorEffect::Recheck { agreement, index, input, header });
+        }
+    }
+
+    pub(super) fn on_rechecked(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        agreement: B256,
+        index: u32,
+        outcome: Result<SubtaskOutcome, String>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(deal) = self.deals.get_mut(&agreement) else { return };
+        let Some(task) = self.tasks.get_mut(&deal.agreement.header) else { return };
+        let pricing = task.header.pricing;
+        let Some((report, check)) = find_check(deal, index) else { return };
+        let Check::Rechecking { failures } = check else { return };
+        let (report, failures) = (report, failures.saturating_add(1));
+        let reported = deal
+            .reports
+            .get(&report)
+            .and_then(|open| open.report.results.iter().find(|result| result.index == index))
+            .map(|result| result.outcome.clone());
+        let next = match outcome {
+            Err(detail) if failures >= RECHECK_FAILURES_MAX => {
+                let detail = format!("could not be run again here: {detail}");
+                Check::Decided { decision: Decision::Accepted, detail, rechecked: false }
+            }
+            Err(_) => Check::Rechecking { failures },
+            Ok(ours) => {
+                let (decision, detail) = compare(pricing, reported.as_ref(), &ours);
+                if decision != Decision::Accepted {
+                    // What came out here is the result: nobody has to do it again.
+                    settle_by_own_run(task, index, &ours);
+                    step.records.extend(task.record());
+                }
+                Check::Decided { decision, detail, rechecked: true }
+            }
+        };
+        let again = matches!(next, Check::Rechecking { .. });
+        if let Some((_, check)) = find_check(deal, index) {
+            *check = next;
+        }
+        if again {
+            return self.recheck(agreement, index, step);
+        }
+        self.conclude_if_checked(policy, agreement, report, now, step);
+    }
+
+    /// Once every result of a report is decided: pay, record, answer.
+    fn conclude_if_checked(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        agreement: B256,
+        report: B256,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(deal) = self.deals.get_mut(&agreement) else { return };
+        let all_decided = |open: &OpenReport| open.checks.values().all(|check| matches!(check, Check::Decided { .. }));
+        if !deal.reports.get(&report).is_some_and(all_decided) {
+            return;
+        }
+        let Some(open) = deal.reports.remove(&report) else { return };
+        let (provider, payee, header) = (deal.provider(), deal.agreement.payee, deal.agreement.header);
+        let Some(task) = self.tasks.get_mut(&header) else { return };
+        let mut decisions = Vec::new();
+        let mut sums = Sums::default();
+        for result in &open.report.results {
+            let Some(Check::Decided { decision, detail, rechecked }) = open.checks.get(&result.index) else { continue };
+            decisions.push((result.index, *decision));
+            let parts = Decided { result, decision: *decision, detail, rechecked: *rechecked };
+            enter(policy, task, deal, parts, &mut sums, now, step);
+        }
+        let verdict = Verdict { agreement, report, requestor: NodeId(self.keys.identity.address()), decisions };
+        let Ok(verdict) = sign(verdict, &self.settings.chain, &*self.keys.identity) else { return };
+        let verdict = verdict.into_signed();
+        deal.verdicts.insert(report, verdict.clone());
+        deal.progress = now.local;
+        if deal.open_parts().is_empty() {
+            deal.stage = Stage::Closed;
+        }
+        step.records.extend(deal.record());
+        task.spent = task.spent.saturating_add(sums.paid);
+        task.reserved = task.reserved.saturating_sub(sums.settled);
+        if let Some(channel) = self.channels.get_mut(&payee) {
+            channel.ledger.release(sums.settled.saturating_sub(sums.paid));
+            // What is paid was reserved when it was agreed, so this does not fail; if it ever did, nothing is signed.
+            if channel.ledger.pay(sums.paid).is_ok() {
+                step.records.extend(Self::payer_record(channel));
+            }
+        }
+        self.send_verdict(provider, payee, verdict, step);
+    }
+
+    /// The voucher is made anew each time: it stands for everything owed so far, and is never for less than one
+    /// signed before.
+    fn send_verdict(&self, to: NodeId, payee: Address, verdict: Signed<Verdict>, step: &mut Step) {
+        let voucher = self.channels.get(&payee).filter(|channel| channel.ledger.signed() > Wei::ZERO);
+        let voucher = voucher
+            .and_then(|channel| sign(channel.ledger.voucher(), &self.settings.chain, &*self.keys.payment).ok())
+            .map(Authentic::into_signed);
+        step.send(to, Message::Verdict { verdict, voucher });
+    }
+}
+
+/// What a concluded report settles.
+#[derive(Default)]
+struct Sums {
+    /// Goes into the voucher.
+    paid: Wei,
+    /// Was held back for these subtasks.
+    settled: Wei,
+}
+
+struct Decided<'a> {
+    result: &'a SubtaskResult,
+    decision: Decision,
+    detail: &'a str,
+    rechecked: bool,
+}
+
+fn find_check(deal: &mut Deal, index: u32) -> Option<(B256, &mut Check)> {
+    deal.reports.iter_mut().find_map(|(digest, open)| Some((*digest, open.checks.get_mut(&index)?)))
+}
+
+/// What is to be done first about a reported result.
+fn first_check(
+    deal: &Deal,
+    undone: &[u32],
+    result: &SubtaskResult,
+    header: &Header,
+    agreement: B256,
+    step: &mut Step,
+) -> Check {
+    let index = result.index;
+    let decided = |decision, detail: &str| Check::Decided { decision, detail: detail.to_string(), rechecked: false };
+    if !undone.contains(&index) {
+        return match deal.parts.get(&index) {
+            Some(Part::Freed) => decided(Decision::Late, "it came after the time agreed"),
+            _ => decided(Decision::NotAgreed, "it is not in the agreement, or was reported before"),
+        };
+    }
+    match &result.outcome {
+        SubtaskOutcome::Failed { message, .. } => decided(Decision::FailureNoted, message),
+        SubtaskOutcome::Completed { output, output_bytes, .. } => {
+            if output_bytes.0 > MANIFEST_BYTES_MAX {
+                return decided(Decision::OutputMissing, "the output manifest is longer than 4 MiB");
+            }
+            step.effects.push(RequestorEffect::Fetch(FetchJob {
+                agreement,
+                index,
+                provider: deal.provider(),
+                output: *output,
+                output_bytes: *output_bytes,
+                bytes_max: ByteCount(header.output_max.0.saturating_add(MANIFEST_BYTES_MAX)),
+            }));
+            Check::Fetching
+        }
+    }
+}
+
+/// Compares what was reported with what came out here.
+fn compare(pricing: Pricing, reported: Option<&SubtaskOutcome>, ours: &SubtaskOutcome) -> (Decision, String) {
+    match (reported, ours) {
+        (
+            Some(SubtaskOutcome::Completed { output: theirs, fuel: burnt, .. }),
+            SubtaskOutcome::Completed { output, fuel, .. },
+        ) => {
+            if theirs != output {
+                return (Decision::WrongOutput, format!("reported {theirs}, run again here it is {output}"));
+            }
+            if pricing == Pricing::Metered && burnt != fuel {
+                return (Decision::WrongFuel, format!("reported {} fuel, run again here it is {}", burnt.0, fuel.0));
+            }
+            (Decision::Accepted, String::new())
+        }
+        (Some(SubtaskOutcome::Completed { .. }), SubtaskOutcome::Failed { kind, message }) => {
+            if kind.is_deterministic() {
+                (Decision::WrongOutput, format!("reported a result, run again here it fails: {message}"))
+            } else {
+                (Decision::Accepted, format!("could not be run again here: {message}"))
+            }
+        }
+        (Some(SubtaskOutcome::Failed { .. }) | None, _) => (Decision::FailureNoted, String::new()),
+    }
+}
+
+fn settle_by_own_run(task: &mut Task, index: u32, ours: &SubtaskOutcome) {
+    match ours {
+        SubtaskOutcome::Completed { output, output_bytes, .. } => {
+            task.settle_here(index, Place::Done { output: *output, output_bytes: *output_bytes });
+        }
+        SubtaskOutcome::Failed { message, .. } => task.settle_here(index, Place::Failed(message.clone())),
+    }
+}
+
+/// Enters one decision into the books of task, deal and market.
+fn enter(
+    policy: &mut dyn RequestorPolicy,
+    task: &mut Task,
+    deal: &mut Deal,
+    decided: Decided<'_>,
+    sums: &mut Sums,
+    now: Now,
+    step: &mut Step,
+) {
+    let Decided { result, decision, detail, rechecked } = decided;
+    let (index, provider, header) = (result.index, deal.provider(), task.digest());
+    let was_open = deal.parts.get(&index) == Some(&Part::Open);
+    let value = if was_open { deal.value_of(index) } else { Wei::ZERO };
+    sums.settled = sums.settled.saturating_add(value);
+    if let (Decision::Accepted, true, SubtaskOutcome::Completed { output, output_bytes, fuel, time_ms }) =
+        (decision, was_open, &result.outcome)
+    {
+        let paid = due_for(task.header.pricing, &deal.agreement, value, *fuel);
+        sums.paid = sums.paid.saturating_add(paid);
+        deal.parts.insert(index, Part::Accepted { paid, output: *output, output_bytes: *output_bytes });
+        task.set(index, Place::Done { output: *output, output_bytes: *output_bytes });
+        let subtask_timeout_s = task.header.subtask_timeout_s;
+        policy.note(&RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms: (*time_ms).max(1) }, now);
+        let (output, output_bytes) = (*output, *output_bytes);
+        step.say(RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, rechecked });
+        return;
+    }
+    if was_open {
+        deal.parts.insert(index, Part::Rejected { decision });
+        task.free(index, deal.agreement.digest());
+    }
+    let failure = match &result.outcome {
+        SubtaskOutcome::Failed { kind, .. } => Some(*kind),
+        SubtaskOutcome::Completed { .. } => None,
+    };
+    match decision {
+        Decision::WrongOutput | Decision::WrongFuel => {
+            task.cheated(provider);
+            policy.note(&RequestorFact::Rejected { provider }, now);
+        }
+        Decision::OutputMissing => {
+            task.strike(provider, now);
+            policy.note(&RequestorFact::Rejected { provider }, now);
+        }
+        Decision::FailureNoted if was_open => policy.note(&RequestorFact::Failed { provider }, now),
+        Decision::Accepted | Decision::Late | Decision::FailureNoted | Decision::NotAgreed => {}
+    }
+    if was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure) {
+        task.settle_here(index, Place::Failed(detail.to_string()));
+        step.records.extend(task.record());
+    }
+    step.say(RequestorEvent::Rejected { header, provider, index, decision, detail: detail.to_string() });
+}

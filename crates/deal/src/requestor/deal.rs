@@ -1,0 +1,153 @@
+//! One agreed batch, as the requestor keeps it.
+
+use crate::Keys;
+use crate::record::{Record, RecoverError, Table, read};
+use golem_protocol::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// Signed by us, not yet by the provider.
+    Proposed,
+    /// Signed by both.
+    Agreed,
+    /// Every subtask is decided, or free again.
+    Closed,
+}
+
+/// Where one subtask of a batch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Part {
+    /// Nothing was reported, or what was is being checked.
+    Open,
+    /// Accepted by a verdict; `paid` is in a voucher.
+    Accepted { paid: Wei, output: ContentHash, output_bytes: ByteCount },
+    /// Not accepted by a verdict.
+    Rejected { decision: Decision },
+    /// Taken back: too late, cancelled or refused.
+    Freed,
+}
+
+/// How far the check of one result is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    Fetching,
+    /// Run again here; counts how often that could not be done.
+    Rechecking {
+        failures: u8,
+    },
+    Decided {
+        decision: Decision,
+        detail: String,
+        rechecked: bool,
+    },
+}
+
+/// A report under check.
+#[derive(Clone, Debug)]
+pub(super) struct OpenReport {
+    pub report: Authentic<Report>,
+    pub checks: BTreeMap<u32, Check>,
+}
+
+/// A batch.
+#[derive(Clone, Debug)]
+pub(super) struct Deal {
+    pub agreement: Authentic<Agreement>,
+    pub stage: Stage,
+    pub parts: BTreeMap<u32, Part>,
+    /// Under check; they come again after a restart, since the provider repeats what has no verdict.
+    pub reports: BTreeMap<B256, OpenReport>,
+    /// By report digest. Kept to be sent again.
+    pub verdicts: BTreeMap<B256, Signed<Verdict>>,
+    pub proposed: LocalTime,
+    pub send_again: LocalTime,
+    /// When the provider last did something for this batch, or could begin it.
+    pub progress: LocalTime,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DealRecord {
+    agreement: Signed<Agreement>,
+    stage: Stage,
+    parts: BTreeMap<u32, Part>,
+    verdicts: BTreeMap<B256, Signed<Verdict>>,
+}
+
+impl Deal {
+    pub fn new(agreement: Authentic<Agreement>, now: Now) -> Deal {
+        Deal {
+            parts: agreement.subtasks.iter().map(|subtask| (subtask.index, Part::Open)).collect(),
+            agreement,
+            stage: Stage::Proposed,
+            reports: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            proposed: now.local,
+            send_again: now.local.saturating_add(super::machine::RESEND_MS),
+            progress: now.local,
+        }
+    }
+
+    pub fn provider(&self) -> NodeId {
+        self.agreement.provider
+    }
+
+    /// Subtasks neither decided nor freed.
+    pub fn open_parts(&self) -> Vec<u32> {
+        self.parts.iter().filter(|(_, part)| **part == Part::Open).map(|(index, _)| *index).collect()
+    }
+
+    /// Open subtasks of which nothing was reported yet.
+    pub fn undone(&self) -> Vec<u32> {
+        let under_check = |index: &u32| self.reports.values().any(|open| open.checks.contains_key(index));
+        self.open_parts().into_iter().filter(|index| !under_check(index)).collect()
+    }
+
+    pub fn value_of(&self, index: u32) -> Wei {
+        self.agreement.subtask(index).map_or(Wei::ZERO, |subtask| subtask.value)
+    }
+
+    /// What the open subtasks may still cost.
+    pub fn open_value(&self) -> Wei {
+        self.open_parts().into_iter().fold(Wei::ZERO, |sum, index| sum.saturating_add(self.value_of(index)))
+    }
+
+    /// What was paid for this batch.
+    pub fn paid(&self) -> Wei {
+        self.parts.values().fold(Wei::ZERO, |sum, part| match part {
+            Part::Accepted { paid, .. } => sum.saturating_add(*paid),
+            Part::Open | Part::Rejected { .. } | Part::Freed => sum,
+        })
+    }
+
+    pub fn record(&self) -> Option<Record> {
+        let record = DealRecord {
+            agreement: self.agreement.signed().clone(),
+            stage: self.stage,
+            parts: self.parts.clone(),
+            verdicts: self.verdicts.clone(),
+        };
+        Record::put(Table::RequestorDeal, self.agreement.digest().as_slice(), &record).ok()
+    }
+
+    pub fn recover(record: &Record, chain: &ChainRef, keys: &Keys, now: Now) -> Result<Deal, RecoverError> {
+        let stored: DealRecord = read(record)?;
+        let foreign = |detail: String| RecoverError::Foreign {
+            table: record.table.name(),
+            key: B256::left_padding_from(record.key.get(..32).unwrap_or(&record.key)),
+            detail,
+        };
+        let agreement = stored.agreement.authenticate(chain).map_err(|error| foreign(error.to_string()))?;
+        if agreement.signer() != keys.identity.address() {
+            return Err(foreign(format!("it was signed by {}", agreement.signer())));
+        }
+        let mut deal = Deal::new(agreement, now);
+        deal.stage = stored.stage;
+        deal.parts = stored.parts;
+        deal.verdicts = stored.verdicts;
+        deal.send_again = now.local;
+        Ok(deal)
+    }
+}

@@ -1,0 +1,320 @@
+//! From offers to agreed batches.
+
+use super::deal::{Deal, Stage};
+use super::interface::{RequestorEffect, RequestorEvent};
+use super::machine::{FUND_WAIT_MS, Funding, Requestor, Step};
+use super::task::{OFFERS_MAX, Place};
+use crate::RequestorPolicy;
+use crate::value::subtask_value;
+use golem_protocol::limits::SUBTASKS_PER_AGREEMENT_MAX;
+use golem_protocol::*;
+
+/// Time given to a batch on top of its subtasks' own, in seconds of chain time: blocks are coarse.
+const DEADLINE_SLACK_S: u64 = 120;
+/// How many subtasks more than the next batch a channel is funded for, as a part of the fair share: 5/4 of it.
+const SHARE_MARGIN: (u64, u64) = (5, 4);
+
+/// A provider that could get a batch now.
+struct Candidate {
+    offer: Authentic<Offer>,
+    /// What one subtask costs with it.
+    value: Wei,
+    /// Its speed, all slots together: its part of the work.
+    weight: u128,
+}
+
+impl Requestor {
+    pub(super) fn on_offer(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        from: NodeId,
+        signed: Signed<Offer>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let offer = match signed.authenticate(&self.settings.chain) {
+            Ok(offer) if offer.provider == from => offer,
+            Ok(offer) => {
+                let reason = RefusalReason::Malformed(format!("the offer is of {}", offer.provider));
+                return step.refuse(from, offer.digest(), reason);
+            }
+            Err(error) => return step.refuse(from, B256::ZERO, RefusalReason::Malformed(error.to_string())),
+        };
+        let digest = offer.digest();
+        let Some(task) = self.tasks.get_mut(&offer.header) else {
+            return step.refuse(from, digest, RefusalReason::UnknownHeader(offer.header));
+        };
+        if task.finished || task.stopped {
+            return step.refuse(from, digest, RefusalReason::NothingLeft);
+        }
+        if task.offers.get(&from).is_some_and(|known| known.digest() == digest) {
+            return;
+        }
+        let refused = if offer.expires < now.chain {
+            Err(RefusalReason::Expired { expires: offer.expires, now: now.chain })
+        } else if task.excludes(from, now) {
+            Err(RefusalReason::BelowQualityFloor)
+        } else if task.offers.len() >= OFFERS_MAX && !task.offers.contains_key(&from) {
+            Err(RefusalReason::Full("the number of offers".into()))
+        } else if offer.payee == task.header.payer {
+            Err(RefusalReason::Malformed("the payee is the payer".into()))
+        } else {
+            policy.admit(&task.header, &offer, now)
+        };
+        if let Err(reason) = refused {
+            return step.refuse(from, digest, reason);
+        }
+        step.say(RequestorEvent::Offered {
+            header: offer.header,
+            provider: from,
+            price: offer.price,
+            performance: offer.performance,
+        });
+        task.offers.insert(from, offer);
+    }
+
+    /// Gives every provider that is about to run dry another batch, best offer first.
+    ///
+    /// A batch is half of the provider's fair share of what is open, by speed, so that batches shrink towards the end
+    /// and all end together; at least one subtask a slot.
+    pub(super) fn hand_out(&mut self, policy: &mut dyn RequestorPolicy, header: B256, now: Now, step: &mut Step) {
+        let Some(task) = self.tasks.get(&header) else { return };
+        if task.finished || task.stopped || now.local < task.window_ends || task.header.deadline < now.chain {
+            return;
+        }
+        let mut left = task.open_count();
+        if left == 0 {
+            return;
+        }
+        let candidates = self.candidates(policy, header, now);
+        let weights = candidates.iter().fold(0u128, |sum, candidate| sum.saturating_add(candidate.weight)).max(1);
+        let mut given = false;
+        for candidate in &candidates {
+            if left == 0 {
+                break;
+            }
+            let provider = candidate.offer.provider;
+            let slots = u64::from(candidate.offer.slots);
+            if !self.runs_dry(header, provider, slots) {
+                given = true;
+                continue;
+            }
+            let share = (left as u128).saturating_mul(candidate.weight).div_ceil(weights);
+            let share = u64::try_from(share).unwrap_or(u64::MAX);
+            let wanted = share.div_ceil(2).max(slots).min(left as u64).min(SUBTASKS_PER_AGREEMENT_MAX as u64);
+            let affordable = self.affordable(header, candidate.value);
+            let wanted = wanted.min(affordable);
+            if wanted == 0 {
+                continue;
+            }
+            given = true;
+            let share = share.max(wanted).saturating_mul(SHARE_MARGIN.0).div_ceil(SHARE_MARGIN.1).min(affordable);
+            let covered = self.covered_or_funded(header, candidate, wanted, share, &candidates, now, step);
+            if covered > 0 {
+                left = left.saturating_sub(self.propose(header, candidate, covered, now, step));
+            }
+        }
+        self.say_if_stuck(header, given, !candidates.is_empty(), step);
+    }
+
+    fn candidates(&self, policy: &mut dyn RequestorPolicy, header: B256, now: Now) -> Vec<Candidate> {
+        let Some(task) = self.tasks.get(&header) else { return Vec::new() };
+        let offers: Vec<&Authentic<Offer>> = task
+            .offers
+            .values()
+            .filter(|offer| offer.expires >= now.chain)
+            .filter(|offer| !task.excludes(offer.provider, now) && !self.lost.contains_key(&offer.provider))
+            .collect();
+        let documents: Vec<&Offer> = offers.iter().map(|offer| offer.document()).collect();
+        let order = policy.rank(&task.header, &documents, now);
+        let ranked = order.into_iter().filter_map(|position| offers.get(position));
+        ranked
+            .filter_map(|offer| {
+                let value = subtask_value(offer.price, task.header.subtask_timeout_s)?;
+                let weight = u128::from(offer.performance).saturating_mul(u128::from(offer.slots));
+                Some(Candidate { offer: (*offer).clone(), value, weight })
+            })
+            .collect()
+    }
+
+    /// Whether a provider has no more than one subtask a slot left to do, and no proposal to answer.
+    fn runs_dry(&self, header: B256, provider: NodeId, slots: u64) -> bool {
+        let mut undone = 0u64;
+        for deal in self.deals.values() {
+            if deal.provider() != provider || deal.agreement.header != header || deal.stage == Stage::Closed {
+                continue;
+            }
+            if deal.stage == Stage::Proposed {
+                return false;
+            }
+            undone = undone.saturating_add(deal.undone().len() as u64);
+        }
+        undone <= slots
+    }
+
+    /// How many subtasks of this value the budget still allows.
+    fn affordable(&self, header: B256, value: Wei) -> u64 {
+        let Some(task) = self.tasks.get(&header) else { return 0 };
+        match task.budget_left().0.checked_div(value.0) {
+            None => u64::MAX,
+            Some(count) => u64::try_from(count).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// How many of `wanted` subtasks the channel covers now. Where it is too little, money is asked for: for `share`
+    /// subtasks if the budget has that much room, so that a channel is not topped up for every batch.
+    #[allow(clippy::too_many_arguments)]
+    fn covered_or_funded(
+        &mut self,
+        header: B256,
+        candidate: &Candidate,
+        wanted: u64,
+        share: u64,
+        all: &[Candidate],
+        now: Now,
+        step: &mut Step,
+    ) -> u64 {
+        let payee = candidate.offer.payee;
+        let id = ChannelId { payer: self.keys.payment.address(), payee };
+        let locked = all.iter().fold(Wei::ZERO, |sum, other| {
+            let ledger = self.channels.get(&other.offer.payee).map(|channel| channel.ledger.available());
+            sum.saturating_add(ledger.unwrap_or_default())
+        });
+        let Some(left) = self.tasks.get(&header).map(|task| task.budget_left()) else { return 0 };
+        let channel = self.channel(payee);
+        let may_ask = match channel.funding {
+            Funding::Idle => true,
+            Funding::Reading { since } | Funding::Asked { since, .. } => now.local.saturating_sub(since) > FUND_WAIT_MS,
+            Funding::Failed { again } => again <= now.local,
+        };
+        if !channel.known {
+            if may_ask {
+                channel.funding = Funding::Reading { since: now.local };
+                step.effects.push(RequestorEffect::ReadChannel(id));
+            }
+            return 0;
+        }
+        let available = channel.ledger.available();
+        let covered = available
+            .0
+            .checked_div(candidate.value.0)
+            .map_or(wanted, |count| u64::try_from(count).unwrap_or(u64::MAX).min(wanted));
+        if covered < wanted && may_ask {
+            // Never more locked up than the budget: idle money in other channels counts.
+            let room = left.saturating_sub(locked);
+            let needed = candidate.value.checked_mul(wanted).unwrap_or(Wei::MAX).saturating_sub(available);
+            let ample = candidate.value.checked_mul(share).unwrap_or(Wei::MAX).saturating_sub(available);
+            let least = candidate.value.saturating_sub(available);
+            let amount = ample.max(needed).min(room);
+            if amount > Wei::ZERO && amount >= least {
+                let state = *channel.ledger.state();
+                let (deposit, epoch) = match (state.deposit, state.epoch) {
+                    (Wei::ZERO, epoch) => (amount, epoch.saturating_add(1)),
+                    (deposit, epoch) => (deposit.saturating_add(amount), epoch),
+                };
+                channel.funding = Funding::Asked { deposit, epoch, since: now.local };
+                step.effects.push(RequestorEffect::Fund { payee, amount, deposit, epoch });
+            }
+        }
+        covered
+    }
+
+    /// Signs an agreement over the next `count` open subtasks; gives how many are in it.
+    fn propose(&mut self, header: B256, candidate: &Candidate, count: u64, now: Now, step: &mut Step) -> usize {
+        let Some(task) = self.tasks.get_mut(&header) else { return 0 };
+        let offer = &candidate.offer;
+        let payer = self.keys.payment.address();
+        let Some(channel) = self.channels.get_mut(&offer.payee) else { return 0 };
+        let subtasks: Vec<AgreedSubtask> = task
+            .open()
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+            .filter_map(|index| {
+                let input = *task.order.inputs.get(index as usize)?;
+                Some(AgreedSubtask { index, input, value: candidate.value })
+            })
+            .collect();
+        let rounds = (subtasks.len() as u64).div_ceil(u64::from(offer.slots.max(1))).saturating_add(2);
+        let work_s = rounds.saturating_mul(u64::from(task.header.subtask_timeout_s));
+        let number = task.batches.entry(offer.provider).or_default();
+        let agreement = Agreement {
+            header,
+            offer: offer.digest(),
+            requestor: NodeId(self.keys.identity.address()),
+            provider: offer.provider,
+            payer,
+            payee: offer.payee,
+            epoch: channel.ledger.state().epoch,
+            batch: *number,
+            price: offer.price,
+            fuel_rate: offer.performance,
+            subtask_timeout_s: task.header.subtask_timeout_s,
+            deadline: now.chain.saturating_add(work_s).saturating_add(DEADLINE_SLACK_S),
+            subtasks,
+        };
+        let (Some(value), Ok(agreement)) =
+            (agreement.value(), sign(agreement, &self.settings.chain, &*self.keys.identity))
+        else {
+            return 0;
+        };
+        if channel.ledger.reserve(value).is_err() {
+            return 0;
+        }
+        *number = number.saturating_add(1);
+        task.reserved = task.reserved.saturating_add(value);
+        let digest = agreement.digest();
+        agreement.subtasks.iter().for_each(|subtask| task.set(subtask.index, Place::Agreed(digest)));
+        step.records.extend(Self::payer_record(channel));
+        let deal = Deal::new(agreement, now);
+        step.records.extend(deal.record());
+        step.send(deal.provider(), Message::Agreement(deal.agreement.signed().clone()));
+        let given = deal.parts.len();
+        self.deals.insert(digest, deal);
+        given
+    }
+
+    fn say_if_stuck(&mut self, header: B256, given: bool, offers: bool, step: &mut Step) {
+        let busy = self.deals.values().any(|deal| deal.agreement.header == header && deal.stage != Stage::Closed);
+        let Some(task) = self.tasks.get_mut(&header) else { return };
+        if given || busy || !offers {
+            task.said_budget_reached &= !given;
+        } else if !task.said_budget_reached {
+            task.said_budget_reached = true;
+            let open = u32::try_from(task.open_count()).unwrap_or(u32::MAX);
+            step.say(RequestorEvent::BudgetReached { header, open });
+        }
+    }
+
+    pub(super) fn on_countersignature(&mut self, from: NodeId, signed: Countersignature, now: Now, step: &mut Step) {
+        let digest = signed.agreement;
+        let Some(deal) = self.deals.get_mut(&digest).filter(|deal| deal.provider() == from) else {
+            return step.refuse(from, digest, RefusalReason::UnknownHeader(digest));
+        };
+        match signed.signature.recover(&digest) {
+            Ok(signer) if signer == from.0 => {}
+            Ok(signer) => {
+                let text = format!("the agreement was countersigned by {signer}");
+                return step.refuse(from, digest, RefusalReason::Malformed(text));
+            }
+            Err(error) => return step.refuse(from, digest, RefusalReason::Malformed(error.to_string())),
+        }
+        match deal.stage {
+            Stage::Agreed => {}
+            Stage::Closed => {
+                // Too late: its subtasks are with others.
+                step.send(from, Message::Refusal(Refusal { about: digest, reason: RefusalReason::NothingLeft }));
+            }
+            Stage::Proposed => {
+                deal.stage = Stage::Agreed;
+                deal.progress = now.local;
+                step.records.extend(deal.record());
+                step.say(RequestorEvent::Agreed {
+                    header: deal.agreement.header,
+                    agreement: digest,
+                    provider: from,
+                    subtasks: deal.parts.keys().copied().collect(),
+                    value: deal.open_value(),
+                });
+            }
+        }
+    }
+}

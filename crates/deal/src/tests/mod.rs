@@ -1,0 +1,4 @@
+//! The two machines against each other, and against peers that lie.
+
+mod refusals;
+mod world;

@@ -1,0 +1,30 @@
+//! What a subtask is worth: the same sum on both sides.
+
+use golem_protocol::{Agreement, Fuel, Pricing, SubtaskOutcome, SubtaskResult, Wei};
+
+/// The value of one subtask at a price per hour: `ceil(price * subtask_timeout / 3600)`; `None` above 96 bits.
+///
+/// In tender mode this is what is paid, in metered mode the most that is.
+pub fn subtask_value(price: Wei, subtask_timeout_s: u32) -> Option<Wei> {
+    price.ratio_rounded_up(subtask_timeout_s as u64, 3600)
+}
+
+/// What is due for `fuel` burnt: in tender mode the value, in metered mode
+/// `min(ceil(price * fuel / (fuel_rate * 3600)), value)`.
+pub fn due_for(pricing: Pricing, agreement: &Agreement, value: Wei, fuel: Fuel) -> Wei {
+    match pricing {
+        Pricing::Tender => value,
+        Pricing::Metered => {
+            let hour = agreement.fuel_rate.saturating_mul(3600);
+            agreement.price.ratio_rounded_up(fuel.0, hour).unwrap_or(value).min(value)
+        }
+    }
+}
+
+/// What is due for a result, once it is accepted; nothing for a failure or a subtask that was not agreed.
+pub fn due(pricing: Pricing, agreement: &Agreement, result: &SubtaskResult) -> Wei {
+    match (&result.outcome, agreement.subtask(result.index)) {
+        (SubtaskOutcome::Completed { fuel, .. }, Some(subtask)) => due_for(pricing, agreement, subtask.value, *fuel),
+        _ => Wei::ZERO,
+    }
+}
