@@ -1,0 +1,666 @@
+//! The network task: commands in, events out, and the swarm between them.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use golem_protocol::NodeId;
+use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
+use libp2p::identify;
+use libp2p::kad::{self, QueryId};
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::{self, InboundFailure, OutboundFailure, OutboundRequestId, ResponseChannel};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, mdns};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::behaviour::{Behaviour, BehaviourEvent, NETWORK_PROTOCOL};
+use crate::codec::{ContentAnswer, ContentPart, ContentRequest, Receipt};
+use crate::content::ContentSource;
+use crate::error::{PublishError, SendError};
+use crate::identity::{Directory, node_of};
+use crate::limits::*;
+use crate::network::{Command, GossipId, GossipVerdict, NetworkConfig, NetworkEvent, Outgoing};
+use crate::rate::{Admission, Bucket, PeerRate};
+
+/// Everything the network task owns.
+pub(crate) struct Driver {
+    swarm: Swarm<Behaviour>,
+    node: Option<NodeId>,
+    topics: Vec<String>,
+    limits: NetworkLimits,
+    content: Arc<dyn ContentSource>,
+    bootstrap: Vec<Multiaddr>,
+    events: mpsc::Sender<NetworkEvent>,
+    /// Comings and goings that found the queue full. While it is not empty the swarm waits, so it stays short.
+    backlog: VecDeque<NetworkEvent>,
+    directory: Directory,
+    rates: HashMap<PeerId, PeerRate>,
+    authors: HashMap<PeerId, Bucket>,
+    /// Peers connected over loopback: only their loopback addresses are believed.
+    local: HashSet<PeerId>,
+    messages_out: HashMap<OutboundRequestId, (NodeId, oneshot::Sender<Result<(), SendError>>)>,
+    content_out: HashMap<OutboundRequestId, (NodeId, oneshot::Sender<Result<ContentAnswer, SendError>>)>,
+    reaching: HashMap<PeerId, Reaching>,
+    serving: JoinSet<Served>,
+    serving_per_peer: HashMap<PeerId, usize>,
+}
+
+/// A peer that requests wait for, and what is tried to connect to it.
+struct Reaching {
+    stage: Stage,
+    waiting: Vec<Outgoing>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Stage {
+    /// Dialling the addresses that are known.
+    Known,
+    /// Asking others for its addresses.
+    Lookup(QueryId),
+    /// Dialling the addresses that others gave.
+    Found,
+}
+
+/// A part of content read from disk, and where it goes.
+struct Served {
+    peer: PeerId,
+    channel: ResponseChannel<ContentAnswer>,
+    answer: ContentAnswer,
+}
+
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        swarm: Swarm<Behaviour>,
+        config: NetworkConfig,
+        bootstrap: Vec<Multiaddr>,
+        events: mpsc::Sender<NetworkEvent>,
+    ) -> Driver {
+        Driver {
+            node: node_of(swarm.local_peer_id()),
+            swarm,
+            topics: config.topics,
+            limits: config.limits,
+            content: config.content,
+            bootstrap,
+            events,
+            backlog: VecDeque::new(),
+            directory: Directory::default(),
+            rates: HashMap::new(),
+            authors: HashMap::new(),
+            local: HashSet::new(),
+            messages_out: HashMap::new(),
+            content_out: HashMap::new(),
+            reaching: HashMap::new(),
+            serving: JoinSet::new(),
+            serving_per_peer: HashMap::new(),
+        }
+    }
+
+    /// Runs until told to stop, or until nobody listens any more.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut bootstrap = interval(BOOTSTRAP_EVERY);
+        bootstrap.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let events = self.events.clone();
+        loop {
+            tokio::select! {
+                place = events.reserve(), if !self.backlog.is_empty() => match (place, self.backlog.pop_front()) {
+                    (Ok(place), Some(event)) => place.send(event),
+                    (Ok(_), None) => {}
+                    (Err(_), _) => break,
+                },
+                () = events.closed() => break,
+                command = commands.recv() => match command.map(|command| self.command(command)) {
+                    Some(Flow::Continue) => {}
+                    Some(Flow::Stop) | None => break,
+                },
+                event = self.swarm.select_next_some(), if self.backlog.is_empty() => self.swarm_event(event),
+                Some(served) = self.serving.join_next() => if let Ok(served) = served { self.served(served) },
+                _ = bootstrap.tick() => self.dial_bootstrap(),
+            }
+        }
+        self.serving.shutdown().await;
+    }
+
+    fn command(&mut self, command: Command) -> Flow {
+        match command {
+            Command::Publish { topic, bytes, reply } => drop(reply.send(self.publish(topic, bytes))),
+            Command::Report { id, verdict } => self.report(&id, verdict),
+            Command::Request { to, outgoing } => self.request(to, outgoing),
+            Command::Dial { address } => self.dial(address),
+            Command::Ban { node } => {
+                if let Some(peer) = self.directory.peer(node) {
+                    self.ban(peer, "the application asked for it");
+                }
+            }
+            Command::Addresses { reply } => {
+                let peer = *self.swarm.local_peer_id();
+                drop(reply.send(self.swarm.listeners().map(|address| full_address(address, peer)).collect()));
+            }
+            Command::Peers { reply } => drop(reply.send(self.swarm.connected_peers().filter_map(node_of).collect())),
+            Command::Shutdown => return Flow::Stop,
+        }
+        Flow::Continue
+    }
+
+    fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.behaviour_event(event),
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
+                self.connected(peer_id, endpoint.get_remote_address(), num_established.get());
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "disconnected");
+                self.local.remove(&peer_id);
+                if let Some(node) = node_of(&peer_id) {
+                    self.tell(NetworkEvent::PeerDisconnected { node });
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
+                tracing::debug!(peer = ?peer_id, %error, "connecting failed");
+                if let Some(peer) = peer_id {
+                    self.reaching_failed(peer, &error);
+                }
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(from = %send_back_addr, ?error, "an incoming connection was refused or failed");
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                let address = full_address(&address, *self.swarm.local_peer_id());
+                self.tell(NetworkEvent::ListenAddress { address });
+            }
+            SwarmEvent::ListenerClosed { addresses, reason: Err(error), .. } => {
+                tracing::error!(?addresses, %error, "stopped listening; restart the node to listen again");
+            }
+            _ => {}
+        }
+    }
+
+    fn behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Gossip(event) => self.gossip_event(event),
+            BehaviourEvent::Messages(event) => self.message_event(event),
+            BehaviourEvent::Content(event) => self.content_event(event),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.identified(peer_id, info),
+            BehaviourEvent::Kad(event) => self.kad_event(event),
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                for (peer, address) in found.into_iter().take(REACHING_MAX) {
+                    self.learn_address(peer, address);
+                    self.dial_if_wanted(peer);
+                }
+            }
+            BehaviourEvent::Identify(_) | BehaviourEvent::Mdns(_) | BehaviourEvent::Ping(_) => {}
+            BehaviourEvent::Gate(never) => match never {},
+            BehaviourEvent::Limits(never) => match never {},
+        }
+    }
+
+    // Comings and goings.
+
+    fn connected(&mut self, peer: PeerId, address: &Multiaddr, established: u32) {
+        let Some(node) = self.directory.learn(peer) else { return };
+        if is_loopback(address) {
+            self.local.insert(peer);
+        }
+        let now = Instant::now();
+        self.rates.entry(peer).or_insert_with(|| PeerRate::new(&self.limits, now));
+        self.forget_absent_rates();
+        if established == 1 {
+            tracing::debug!(%node, %peer, %address, "connected");
+            self.tell(NetworkEvent::PeerConnected { node });
+        }
+        if let Some(reaching) = self.reaching.remove(&peer) {
+            for outgoing in reaching.waiting {
+                self.send_now(peer, node, outgoing);
+            }
+        }
+    }
+
+    /// Rates outlive a connection, so that coming back is no way around them, but not without bound.
+    fn forget_absent_rates(&mut self) {
+        if self.rates.len() > AUTHORS_MAX {
+            let swarm = &self.swarm;
+            self.rates.retain(|peer, _| swarm.is_connected(peer));
+        }
+    }
+
+    fn identified(&mut self, peer: PeerId, info: identify::Info) {
+        if info.protocol_version != NETWORK_PROTOCOL {
+            tracing::debug!(%peer, protocol = %info.protocol_version, "disconnecting a peer of another network");
+            let _ = self.swarm.disconnect_peer_id(peer);
+            return;
+        }
+        let local = self.local.contains(&peer);
+        for address in info.listen_addrs.into_iter().take(ADDRESSES_PER_PEER_MAX) {
+            // A stranger's loopback address is ourselves.
+            if local || !is_loopback(&address) {
+                self.learn_address(peer, address);
+            }
+        }
+    }
+
+    fn learn_address(&mut self, peer: PeerId, address: Multiaddr) {
+        if self.directory.learn(peer).is_none() {
+            return;
+        }
+        self.swarm.add_peer_address(peer, address.clone());
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+            kad.add_address(&peer, address);
+        }
+    }
+
+    fn dial_bootstrap(&mut self) {
+        if self.swarm.connected_peers().next().is_none() {
+            for address in self.bootstrap.clone() {
+                self.dial(address);
+            }
+        }
+    }
+
+    fn dial(&mut self, address: Multiaddr) {
+        if let Some(Protocol::P2p(peer)) = address.iter().last() {
+            self.directory.learn(peer);
+        }
+        if let Err(error) = self.swarm.dial(address.clone())
+            && !matches!(error, DialError::DialPeerConditionFalse(_))
+        {
+            tracing::warn!(%address, %error, "cannot connect");
+        }
+    }
+
+    fn dial_if_wanted(&mut self, peer: PeerId) {
+        let wanted = self.swarm.connected_peers().count() < self.limits.peers_target;
+        if wanted && !self.swarm.is_connected(&peer) {
+            let _ = self.swarm.dial(dial_known(peer));
+        }
+    }
+
+    /// Tells the application of something it must not miss.
+    fn tell(&mut self, event: NetworkEvent) {
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(event);
+        } else if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+            self.backlog.push_back(event);
+        }
+    }
+
+    /// Offers the application something that can be dropped; returns whether it was taken.
+    fn offer(&mut self, event: NetworkEvent) -> bool {
+        self.backlog.is_empty() && self.events.capacity() > EVENTS_KEPT_FREE && self.events.try_send(event).is_ok()
+    }
+
+    fn ban(&mut self, peer: PeerId, reason: &str) {
+        let length = self.swarm.behaviour_mut().gate.ban(peer, Instant::now());
+        tracing::warn!(%peer, reason, seconds = length.as_secs(), "banned");
+        if let Some(node) = node_of(&peer) {
+            self.tell(NetworkEvent::PeerBanned { node, seconds: length.as_secs() });
+        }
+    }
+
+    /// Asks the peer's rate, and bans it where it has gone over too often. Returns whether to go on.
+    fn admit(&mut self, peer: PeerId, what: &str, ask: impl FnOnce(&mut PeerRate, Instant) -> Admission) -> bool {
+        let now = Instant::now();
+        let rate = self.rates.entry(peer).or_insert_with(|| PeerRate::new(&self.limits, now));
+        match ask(rate, now) {
+            Admission::Admitted => true,
+            Admission::Refused => false,
+            Admission::Flooding => {
+                self.ban(peer, what);
+                false
+            }
+        }
+    }
+
+    // Gossip.
+
+    fn publish(&mut self, topic: String, bytes: Vec<u8>) -> Result<(), PublishError> {
+        if !self.topics.contains(&topic) {
+            return Err(PublishError::UnknownTopic { topic });
+        }
+        let published = self.swarm.behaviour_mut().gossip.publish(IdentTopic::new(&topic), bytes);
+        match published {
+            Ok(_) => Ok(()),
+            Err(gossipsub::PublishError::NoPeersSubscribedToTopic) => Err(PublishError::NoPeers { topic }),
+            Err(gossipsub::PublishError::AllQueuesFull(_)) => Err(PublishError::Busy),
+            Err(error) => Err(PublishError::Signing { detail: error.to_string() }),
+        }
+    }
+
+    fn report(&mut self, id: &GossipId, verdict: GossipVerdict) {
+        let acceptance = match verdict {
+            GossipVerdict::Accept => MessageAcceptance::Accept,
+            GossipVerdict::Ignore => MessageAcceptance::Ignore,
+            GossipVerdict::Reject => MessageAcceptance::Reject,
+        };
+        self.swarm.behaviour_mut().gossip.report_message_validation_result(&id.message, &id.via, acceptance);
+        if verdict == GossipVerdict::Reject {
+            self.admit(id.via, "invalid gossip", |rate, now| rate.strike(now));
+        }
+    }
+
+    fn gossip_event(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message { propagation_source, message_id, message } => {
+                let id = GossipId { message: message_id, via: propagation_source };
+                if let Err(verdict) = self.gossip_message(id.clone(), message) {
+                    self.report(&id, verdict);
+                }
+            }
+            gossipsub::Event::Subscribed { peer_id, topic } => {
+                if let Some(node) = node_of(&peer_id) {
+                    self.tell(NetworkEvent::PeerSubscribed { node, topic: topic.into_string() });
+                }
+            }
+            gossipsub::Event::Unsubscribed { .. }
+            | gossipsub::Event::GossipsubNotSupported { .. }
+            | gossipsub::Event::SlowPeer { .. } => {}
+        }
+    }
+
+    /// Hands a gossiped message to the application, or says what to do with it at once.
+    fn gossip_message(&mut self, id: GossipId, message: gossipsub::Message) -> Result<(), GossipVerdict> {
+        let author = message.source.ok_or(GossipVerdict::Reject)?;
+        let source = self.directory.learn(author).ok_or(GossipVerdict::Reject)?;
+        let via = node_of(&id.via).ok_or(GossipVerdict::Reject)?;
+        if message.data.len() > GOSSIP_BYTES_MAX {
+            return Err(GossipVerdict::Reject);
+        }
+        let now = Instant::now();
+        if self.authors.len() >= AUTHORS_MAX {
+            self.authors.clear();
+        }
+        let limits = &self.limits;
+        let bucket = || Bucket::new(limits.messages_burst.into(), limits.messages_per_second.into(), now);
+        let author_within = self.authors.entry(author).or_insert_with(bucket).take(1.0, now);
+        if !author_within {
+            // Only the author itself is to blame: it can give each of many honest neighbours as much as they may pass on.
+            if author == id.via {
+                self.admit(id.via, "gossip over its rate", |rate, now| rate.strike(now));
+            }
+            return Err(GossipVerdict::Ignore);
+        }
+        let bytes = message.data.len();
+        if !self.admit(id.via, "gossip over the rate", |rate, now| rate.relayed(bytes, now)) {
+            return Err(GossipVerdict::Ignore);
+        }
+        let event = NetworkEvent::Gossip { id, topic: message.topic.into_string(), source, via, bytes: message.data };
+        if self.offer(event) { Ok(()) } else { Err(GossipVerdict::Ignore) }
+    }
+
+    // Requests to others.
+
+    fn request(&mut self, to: NodeId, outgoing: Outgoing) {
+        if Some(to) == self.node {
+            return outgoing.fail(SendError::Unreachable { node: to, detail: "it is this node itself".to_string() });
+        }
+        let Some(peer) = self.directory.peer(to) else { return outgoing.fail(SendError::UnknownNode { node: to }) };
+        if self.messages_out.len() + self.content_out.len() >= REQUESTS_OUT_MAX {
+            return outgoing.fail(SendError::QueueFull);
+        }
+        if self.swarm.is_connected(&peer) {
+            return self.send_now(peer, to, outgoing);
+        }
+        if let Some(reaching) = self.reaching.get_mut(&peer) {
+            if reaching.waiting.len() >= WAITING_PER_PEER_MAX {
+                return outgoing.fail(SendError::QueueFull);
+            }
+            return reaching.waiting.push(outgoing);
+        }
+        if self.reaching.len() >= REACHING_MAX {
+            return outgoing.fail(SendError::QueueFull);
+        }
+        self.reaching.insert(peer, Reaching { stage: Stage::Known, waiting: vec![outgoing] });
+        if let Err(error) = self.swarm.dial(dial_known(peer)) {
+            self.reaching_failed(peer, &error);
+        }
+    }
+
+    fn send_now(&mut self, peer: PeerId, node: NodeId, outgoing: Outgoing) {
+        match outgoing {
+            Outgoing::Message { bytes, reply } => {
+                let id = self.swarm.behaviour_mut().messages.send_request(&peer, bytes);
+                self.messages_out.insert(id, (node, reply));
+            }
+            Outgoing::Content { request, reply } => {
+                let id = self.swarm.behaviour_mut().content.send_request(&peer, request);
+                self.content_out.insert(id, (node, reply));
+            }
+        }
+    }
+
+    /// Goes on to the next way of reaching a peer, or gives up.
+    fn reaching_failed(&mut self, peer: PeerId, error: &DialError) {
+        let Some(reaching) = self.reaching.get_mut(&peer) else { return };
+        // Another attempt is under way: its outcome decides.
+        if matches!(error, DialError::DialPeerConditionFalse(_)) {
+            return;
+        }
+        let denied = matches!(error, DialError::Denied { .. });
+        if reaching.stage == Stage::Known
+            && !denied
+            && let Some(kad) = self.swarm.behaviour_mut().kad.as_mut()
+        {
+            reaching.stage = Stage::Lookup(kad.get_closest_peers(peer));
+        } else if !matches!(reaching.stage, Stage::Lookup(_)) {
+            self.give_up(peer, dial_detail(error));
+        }
+    }
+
+    fn give_up(&mut self, peer: PeerId, detail: String) {
+        let (Some(reaching), Some(node)) = (self.reaching.remove(&peer), node_of(&peer)) else { return };
+        for outgoing in reaching.waiting {
+            outgoing.fail(SendError::Unreachable { node, detail: detail.clone() });
+        }
+    }
+
+    fn kad_event(&mut self, event: kad::Event) {
+        match event {
+            kad::Event::RoutingUpdated { peer, is_new_peer: true, .. } => {
+                self.directory.learn(peer);
+                self.dial_if_wanted(peer);
+            }
+            kad::Event::OutboundQueryProgressed {
+                id, result: kad::QueryResult::GetClosestPeers(result), step, ..
+            } if step.last => {
+                let found = match result {
+                    Ok(found) => found.peers,
+                    Err(kad::GetClosestPeersError::Timeout { peers, .. }) => peers,
+                };
+                self.looked_up(id, found);
+            }
+            _ => {}
+        }
+    }
+
+    fn looked_up(&mut self, query: QueryId, found: Vec<kad::PeerInfo>) {
+        let stage = Stage::Lookup(query);
+        let Some((&peer, reaching)) = self.reaching.iter_mut().find(|(_, reaching)| reaching.stage == stage) else {
+            return;
+        };
+        reaching.stage = Stage::Found;
+        let addresses: Vec<_> = found
+            .into_iter()
+            .filter(|info| info.peer_id == peer)
+            .flat_map(|info| info.addrs)
+            .take(ADDRESSES_PER_PEER_MAX)
+            .collect();
+        if addresses.is_empty() {
+            return self.give_up(peer, "no address of it works or is known, and no other node knows one".to_string());
+        }
+        let options =
+            DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing).addresses(addresses).build();
+        if let Err(error) = self.swarm.dial(options) {
+            self.reaching_failed(peer, &error);
+        }
+    }
+
+    // Answers and requests from others.
+
+    fn message_event(&mut self, event: request_response::Event<Vec<u8>, Receipt>) {
+        use request_response::{Event, Message};
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let receipt = self.take_message(peer, request);
+                let _ = self.swarm.behaviour_mut().messages.send_response(channel, receipt);
+            }
+            Event::Message { message: Message::Response { request_id, response }, .. } => {
+                if let Some((node, reply)) = self.messages_out.remove(&request_id) {
+                    let _ = reply.send(match response {
+                        Receipt::Delivered => Ok(()),
+                        Receipt::Busy => Err(SendError::Busy { node }),
+                        Receipt::RateLimited => Err(SendError::RateLimited { node }),
+                    });
+                }
+            }
+            Event::OutboundFailure { request_id, error, .. } => {
+                if let Some((node, reply)) = self.messages_out.remove(&request_id) {
+                    let _ = reply.send(Err(request_error(node, error)));
+                }
+            }
+            Event::InboundFailure { peer, error, .. } => self.inbound_failed(peer, error),
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn take_message(&mut self, peer: PeerId, bytes: Vec<u8>) -> Receipt {
+        let count = bytes.len();
+        if !self.admit(peer, "messages over the rate", |rate, now| rate.message(count, now)) {
+            return Receipt::RateLimited;
+        }
+        match node_of(&peer) {
+            Some(from) if self.offer(NetworkEvent::Message { from, bytes }) => Receipt::Delivered,
+            Some(_) | None => Receipt::Busy,
+        }
+    }
+
+    fn inbound_failed(&mut self, peer: PeerId, error: InboundFailure) {
+        if let InboundFailure::Io(error) = &error
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            tracing::debug!(%peer, %error, "refused a request");
+            self.admit(peer, "malformed requests", |rate, now| rate.strike(now));
+        }
+    }
+
+    fn content_event(&mut self, event: request_response::Event<ContentRequest, ContentAnswer>) {
+        use request_response::{Event, Message};
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                self.serve(peer, request, channel);
+            }
+            Event::Message { message: Message::Response { request_id, response }, .. } => {
+                if let Some((_, reply)) = self.content_out.remove(&request_id) {
+                    let _ = reply.send(Ok(response));
+                }
+            }
+            Event::OutboundFailure { request_id, error, .. } => {
+                if let Some((node, reply)) = self.content_out.remove(&request_id) {
+                    let _ = reply.send(Err(request_error(node, error)));
+                }
+            }
+            Event::InboundFailure { peer, error, .. } => self.inbound_failed(peer, error),
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn serve(&mut self, peer: PeerId, request: ContentRequest, channel: ResponseChannel<ContentAnswer>) {
+        let admitted = self.admit(peer, "content requests over the rate", |rate, now| rate.request(now));
+        let for_peer = self.serving_per_peer.get(&peer).copied().unwrap_or(0);
+        if !admitted || self.serving.len() >= SERVING_MAX || for_peer >= SERVING_PER_PEER_MAX {
+            let _ = self.swarm.behaviour_mut().content.send_response(channel, ContentAnswer::Busy);
+            return;
+        }
+        *self.serving_per_peer.entry(peer).or_default() += 1;
+        let content = self.content.clone();
+        self.serving.spawn_blocking(move || {
+            let part = match request.part {
+                ContentPart::List => content.piece_list(request.hash, request.size),
+                ContentPart::Piece(index) => content.piece(request.hash, request.size, index),
+            };
+            let answer = match part {
+                Ok(Some(bytes)) => ContentAnswer::Held(bytes),
+                Ok(None) => ContentAnswer::NotHeld,
+                Err(error) => {
+                    tracing::warn!(hash = %request.hash, %error, "content that should be here cannot be read");
+                    ContentAnswer::NotHeld
+                }
+            };
+            Served { peer, channel, answer }
+        });
+    }
+
+    fn served(&mut self, served: Served) {
+        if let Some(count) = self.serving_per_peer.get_mut(&served.peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.serving_per_peer.remove(&served.peer);
+            }
+        }
+        let _ = self.swarm.behaviour_mut().content.send_response(served.channel, served.answer);
+    }
+}
+
+impl Outgoing {
+    fn fail(self, error: SendError) {
+        match self {
+            Outgoing::Message { reply, .. } => drop(reply.send(Err(error))),
+            Outgoing::Content { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+fn dial_known(peer: PeerId) -> DialOpts {
+    DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing).build()
+}
+
+fn dial_detail(error: &DialError) -> String {
+    match error {
+        DialError::Denied { cause } => match cause.downcast_ref::<crate::gate::Refused>() {
+            Some(refused) => refused.to_string(),
+            None => "a connection limit is reached".to_string(),
+        },
+        DialError::NoAddresses => "no address of it is known".to_string(),
+        error => error.to_string(),
+    }
+}
+
+fn request_error(node: NodeId, error: OutboundFailure) -> SendError {
+    match error {
+        OutboundFailure::DialFailure => {
+            SendError::Unreachable { node, detail: "the connection was lost before sending".to_string() }
+        }
+        OutboundFailure::UnsupportedProtocols => {
+            SendError::Unreachable { node, detail: "it does not speak this protocol version".to_string() }
+        }
+        OutboundFailure::Timeout => SendError::Unconfirmed { node, detail: "it did not answer in time".to_string() },
+        OutboundFailure::ConnectionClosed => {
+            SendError::Unconfirmed { node, detail: "the connection closed before it answered".to_string() }
+        }
+        OutboundFailure::Io(error) => SendError::Unconfirmed { node, detail: error.to_string() },
+    }
+}
+
+fn full_address(address: &Multiaddr, peer: PeerId) -> String {
+    match address.iter().last() {
+        Some(Protocol::P2p(_)) => address.to_string(),
+        Some(_) | None => address.clone().with(Protocol::P2p(peer)).to_string(),
+    }
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+        Some(_) | None => false,
+    }
+}
