@@ -5,9 +5,12 @@ import {IERC1363Receiver} from "@openzeppelin/contracts/interfaces/IERC1363Recei
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {ClaimLog} from "./ClaimLog.sol";
+import {ChannelWord} from "./ChannelWord.sol";
+import {Voucher} from "./Voucher.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 
 /// @title Payment channels
@@ -15,28 +18,27 @@ import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 contract PaymentChannels is IPaymentChannels, EIP712 {
     using SafeERC20 for IERC20;
 
-    /// @inheritdoc IPaymentChannels
-    bytes32 public constant VOUCHER_TYPEHASH = keccak256("Voucher(address payee,uint32 epoch,uint96 cumulative)");
+    /// A `ChannelWord`, in a struct to have a reference to it.
+    struct Slot {
+        uint256 word;
+    }
 
     /// A payer must get out within a time it would accept; 30 days is already long.
     uint256 private constant CLOSE_DELAY_MAX = 30 days;
     uint256 private constant DEPOSIT_MAX = type(uint96).max;
+    uint256 private constant EPOCH_MAX = type(uint32).max;
 
-    /// An entry of `claimMany`.
-    uint256 private constant ENTRY_BYTES = 80;
+    /// What is `s` in the `vs` of EIP-2098.
+    bytes32 private constant S_MASK = bytes32(type(uint256).max >> 1);
 
     /// @inheritdoc IPaymentChannels
     IERC20 public immutable TOKEN;
     /// @inheritdoc IPaymentChannels
     uint32 public immutable CLOSE_DELAY;
 
-    /// A channel is one word, never zero again once opened, so that opening it again does not pay for a new slot:
-    ///
-    ///   255   224 223     192 191          96 95            0
-    ///   |  epoch  |  closeAt  |    deposit   |    claimed   |
-    ///
-    /// The payee comes first, so that a batch of claims hashes it once.
-    mapping(address payee => mapping(address payer => uint256 word)) private _channels;
+    /// What `_domainSeparatorV4` keeps too, within reach of the hot path.
+    uint256 private immutable _CHAIN_ID = block.chainid;
+    bytes32 private immutable _DOMAIN = _domainSeparatorV4();
 
     /// @param token Of all channels. Must be a contract.
     /// @param closeDelay Seconds a payee has after `requestClose`: from 1 to 30 days.
@@ -53,8 +55,9 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
     }
 
     /// @inheritdoc IPaymentChannels
-    function fundWithPermit(bytes32[] calldata fundings, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
+    function fundByPermit(bytes32[] calldata fundings, uint256 deadline, bytes32 r, bytes32 vs) external {
         uint256 total = _fund(msg.sender, fundings);
+        (uint8 v, bytes32 s) = (uint8(27 + (uint256(vs) >> 255)), vs & S_MASK);
         // If it fails, either the allowance is there all the same or the transfer says that it is not.
         try IERC20Permit(address(TOKEN)).permit(msg.sender, address(this), total, deadline, v, r, s) {} catch {}
         _pull(total);
@@ -81,90 +84,98 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
 
     /// @inheritdoc IPaymentChannels
     function claimMany(address payee, bytes calldata vouchers) external returns (uint256 paid) {
-        uint256 entries = vouchers.length / ENTRY_BYTES;
-        bytes32[] memory claims = new bytes32[](entries);
-        uint256 count;
-        bytes32 domain = _domainSeparatorV4();
-        mapping(address payer => uint256 word) storage channels = _channels[payee];
-        for (uint256 i; i < entries; ++i) {
-            bytes calldata entry = vouchers[i * ENTRY_BYTES:];
-            uint128 head = uint128(bytes16(entry));
-            (uint96 cumulative, uint32 epoch) = (uint96(head >> 32), uint32(head));
-            bytes32 digest = _digest(domain, payee, epoch, cumulative);
-            (address payer,,) = ECDSA.tryRecover(digest, bytes32(entry[16:]), bytes32(entry[48:]));
-            uint256 word = channels[payer];
-            Channel memory c = _unpack(word);
-            uint96 claimed = cumulative < c.deposit ? cumulative : c.deposit;
-            if (epoch != c.epoch || claimed <= c.claimed) continue;
-            unchecked {
-                paid += claimed - c.claimed;
+        bytes32 domain = block.chainid == _CHAIN_ID ? _DOMAIN : _domainSeparatorV4();
+        Voucher.Hasher hasher = Voucher.hasher(domain, payee);
+        // No counter or sum here can pass 2^96 times the number of entries.
+        unchecked {
+            (ClaimLog.Log log, ClaimLog.End end) = ClaimLog.begin(vouchers.length / Voucher.BYTES);
+            uint256 whole = vouchers.length - vouchers.length % Voucher.BYTES;
+            for (uint256 offset; offset < whole; offset += Voucher.BYTES) {
+                (uint256 cumulative, uint256 epoch, bytes32 r, bytes32 vs) = Voucher.read(vouchers, offset);
+                address payer = Voucher.signer(hasher, cumulative, epoch, r, vs);
+                Slot storage slot = _slot(payer, payee);
+                uint256 word = slot.word;
+                if (epoch != ChannelWord.epoch(word)) continue;
+                uint256 deposit = ChannelWord.deposit(word);
+                uint256 claimed = cumulative < deposit ? cumulative : deposit;
+                uint256 before = ChannelWord.claimed(word);
+                if (claimed <= before) continue;
+                slot.word = ChannelWord.withClaimed(word, claimed);
+                paid += claimed - before;
+                end = ClaimLog.put(end, claimed, payer);
             }
-            channels[payer] = (word & ~DEPOSIT_MAX) | claimed;
-            claims[count++] = bytes32((uint256(claimed) << 160) | uint160(payer));
+            if (paid == 0) return 0;
+            ClaimLog.send(log, end, payee);
         }
-        if (paid == 0) return 0;
-        assembly ("memory-safe") {
-            mstore(claims, count)
-        }
-        emit Claimed(payee, paid, claims);
         TOKEN.safeTransfer(payee, paid);
     }
 
     /// @inheritdoc IPaymentChannels
-    function close(address payer, uint32 epoch, uint96 cumulative, bytes32 r, bytes32 vs) external {
-        Channel memory c = _unpack(_channels[msg.sender][payer]);
-        if (c.deposit == 0) revert NotOpen(payer, msg.sender);
-        if (epoch != c.epoch) revert WrongEpoch(epoch, c.epoch);
-        if (cumulative < c.claimed) revert StaleVoucher(cumulative, c.claimed);
-        uint96 claimed = c.claimed;
+    function close(address payer, uint96 cumulative, uint32 epoch, bytes32 r, bytes32 vs) external {
+        Slot storage slot = _slot(payer, msg.sender);
+        uint256 word = slot.word;
+        uint256 deposit = ChannelWord.deposit(word);
+        uint256 claimed = ChannelWord.claimed(word);
+        if (deposit == 0) revert NotOpen(payer, msg.sender);
+        if (epoch != ChannelWord.epoch(word)) revert WrongEpoch(epoch, uint32(ChannelWord.epoch(word)));
+        if (cumulative < claimed) revert StaleVoucher(cumulative, uint96(claimed));
+        uint256 paid;
         if (cumulative > claimed) {
-            bytes32 digest = _digest(_domainSeparatorV4(), msg.sender, epoch, cumulative);
-            (address signer,,) = ECDSA.tryRecover(digest, r, vs);
+            address signer = Voucher.signer(Voucher.hasher(_domainSeparatorV4(), msg.sender), cumulative, epoch, r, vs);
             if (signer != payer) revert BadSignature(signer, payer);
-            claimed = cumulative < c.deposit ? cumulative : c.deposit;
+            paid = Math.min(cumulative, deposit) - claimed;
         }
-        uint96 refund = c.deposit - claimed;
+        uint256 refund = deposit - claimed - paid;
 
-        _channels[msg.sender][payer] = _closed(epoch);
-        emit Closed(payer, msg.sender, claimed, refund);
+        slot.word = ChannelWord.closed(word);
+        emit Closed(payer, msg.sender, uint96(claimed + paid), uint96(refund));
 
-        if (claimed != c.claimed) TOKEN.safeTransfer(msg.sender, claimed - c.claimed);
+        if (paid != 0) TOKEN.safeTransfer(msg.sender, paid);
         if (refund != 0) TOKEN.safeTransfer(payer, refund);
     }
 
     /// @inheritdoc IPaymentChannels
     function requestClose(address payee) external {
-        uint256 word = _channels[payee][msg.sender];
-        Channel memory c = _unpack(word);
-        if (c.deposit == 0) revert NotOpen(msg.sender, payee);
-        if (c.closeAt != 0) revert AlreadyClosing(c.closeAt);
+        Slot storage slot = _slot(msg.sender, payee);
+        uint256 word = slot.word;
+        if (ChannelWord.deposit(word) == 0) revert NotOpen(msg.sender, payee);
+        if (ChannelWord.closeAt(word) != 0) revert AlreadyClosing(uint32(ChannelWord.closeAt(word)));
         uint32 closeAt = SafeCast.toUint32(block.timestamp + CLOSE_DELAY);
 
-        _channels[payee][msg.sender] = word | (uint256(closeAt) << 192);
+        slot.word = ChannelWord.withCloseAt(word, closeAt);
         emit CloseRequested(msg.sender, payee, closeAt);
     }
 
     /// @inheritdoc IPaymentChannels
     function finalize(address payer, address payee) external {
-        Channel memory c = _unpack(_channels[payee][payer]);
-        if (c.closeAt == 0) revert NotClosing(payer, payee);
-        if (block.timestamp < c.closeAt) revert TooEarly(c.closeAt, block.timestamp);
-        uint96 refund = c.deposit - c.claimed;
+        Slot storage slot = _slot(payer, payee);
+        uint256 word = slot.word;
+        uint256 closeAt = ChannelWord.closeAt(word);
+        if (closeAt == 0) revert NotClosing(payer, payee);
+        if (block.timestamp < closeAt) revert TooEarly(uint32(closeAt), block.timestamp);
+        uint256 claimed = ChannelWord.claimed(word);
+        uint256 refund = ChannelWord.deposit(word) - claimed;
 
-        _channels[payee][payer] = _closed(c.epoch);
-        emit Closed(payer, payee, c.claimed, refund);
+        slot.word = ChannelWord.closed(word);
+        emit Closed(payer, payee, uint96(claimed), uint96(refund));
 
         if (refund != 0) TOKEN.safeTransfer(payer, refund);
     }
 
     /// @inheritdoc IPaymentChannels
     function channel(address payer, address payee) external view returns (Channel memory) {
-        return _unpack(_channels[payee][payer]);
+        uint256 word = _slot(payer, payee).word;
+        return Channel({
+            claimed: uint96(ChannelWord.claimed(word)),
+            deposit: uint96(ChannelWord.deposit(word)),
+            closeAt: uint32(ChannelWord.closeAt(word)),
+            epoch: uint32(ChannelWord.epoch(word))
+        });
     }
 
     /// @inheritdoc IPaymentChannels
-    function voucherDigest(address payee, uint32 epoch, uint96 cumulative) external view returns (bytes32) {
-        return _digest(_domainSeparatorV4(), payee, epoch, cumulative);
+    function voucherDigest(address payee, uint96 cumulative, uint32 epoch) external view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(Voucher.TYPEHASH, payee, epoch, cumulative)));
     }
 
     /// @inheritdoc IPaymentChannels
@@ -174,21 +185,39 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
 
     /// Credits every channel of `fundings` and returns their sum, which the caller collects.
     function _fund(address payer, bytes32[] calldata fundings) private returns (uint256 total) {
-        for (uint256 i; i < fundings.length; ++i) {
-            address payee = address(uint160(uint256(fundings[i])));
-            uint256 amount = uint256(fundings[i]) >> 160;
-            if (payee == address(0) || payee == payer || payee == address(this)) revert BadPayee(payee);
-            if (amount == 0) revert ZeroAmount(payee);
+        // Neither sum can wrap: amounts have 96 bits, and there is no room for 2^160 of them.
+        unchecked {
+            for (uint256 i; i < fundings.length; ++i) {
+                uint256 funding = uint256(fundings[i]);
+                uint256 amount = funding >> 160;
+                address payee = address(uint160(funding));
+                if (payee == address(0)) revert BadPayee(payee);
+                if (payee == payer) revert BadPayee(payee);
+                if (payee == address(this)) revert BadPayee(payee);
+                if (amount == 0) revert ZeroAmount(payee);
 
-            Channel memory c = _unpack(_channels[payee][payer]);
-            // Checked, so 2^32 openings of one pair are the end of it; no voucher of an early epoch comes back.
-            if (c.deposit == 0) ++c.epoch;
-            uint256 deposit = c.deposit + amount;
-            if (deposit > DEPOSIT_MAX) revert DepositTooLarge(deposit, DEPOSIT_MAX);
+                Slot storage slot = _slot(payer, payee);
+                uint256 word = slot.word;
+                uint256 deposit = ChannelWord.deposit(word) + amount;
+                if (deposit > DEPOSIT_MAX) revert DepositTooLarge(deposit, DEPOSIT_MAX);
+                uint256 epoch = ChannelWord.epoch(word);
+                // 2^32 openings of one pair are the end of it: no epoch comes again.
+                if (deposit == amount && ++epoch > EPOCH_MAX) revert EpochsUsedUp(payee);
 
-            _channels[payee][payer] = (uint256(c.epoch) << 224) | (deposit << 96) | c.claimed;
-            emit Funded(payer, payee, c.epoch, uint96(deposit));
-            total += amount;
+                slot.word = ChannelWord.funded(epoch, deposit, ChannelWord.claimed(word));
+                emit Funded(payer, payee, uint32(epoch), uint96(deposit));
+                total += amount;
+            }
+        }
+    }
+
+    /// Where a channel is: what a nested mapping would be with one hash less. Nothing else here is stored under a hash,
+    /// so there is nothing to meet.
+    function _slot(address payer, address payee) private pure returns (Slot storage slot) {
+        assembly ("memory-safe") {
+            mstore(0, shr(96, shl(96, payer)))
+            mstore(32, shr(96, shl(96, payee)))
+            slot.slot := keccak256(0, 64)
         }
     }
 
@@ -198,21 +227,5 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         TOKEN.safeTransferFrom(msg.sender, address(this), total);
         uint256 received = TOKEN.balanceOf(address(this)) - before;
         if (received != total) revert WrongTotal(total, received);
-    }
-
-    function _digest(bytes32 domain, address payee, uint32 epoch, uint96 cumulative) private pure returns (bytes32) {
-        bytes32 structHash = keccak256(abi.encode(VOUCHER_TYPEHASH, payee, epoch, cumulative));
-        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
-    }
-
-    function _unpack(uint256 word) private pure returns (Channel memory) {
-        return Channel({
-            claimed: uint96(word), deposit: uint96(word >> 96), closeAt: uint32(word >> 192), epoch: uint32(word >> 224)
-        });
-    }
-
-    /// What is left of a closed channel: its epoch.
-    function _closed(uint32 epoch) private pure returns (uint256) {
-        return uint256(epoch) << 224;
     }
 }

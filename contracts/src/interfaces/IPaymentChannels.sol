@@ -34,10 +34,10 @@ interface IPaymentChannels is IERC1363Receiver, IERC5267 {
     /// @notice `payer` opened a channel (an epoch not seen before) or topped it up. A requested close is withdrawn.
     /// @param deposit All that was funded in this epoch.
     event Funded(address indexed payer, address indexed payee, uint32 epoch, uint96 deposit);
-    /// @notice `payee` got `paid` from the channels listed.
+    /// @notice `payee` was paid from the channels listed: the sum of what was added to `claimed`, in one transfer.
     /// @param channels A word per channel, `claimed uint96 | payer address`: what is now claimed in its epoch. A payer
     /// that occurs twice is right the second time.
-    event Claimed(address indexed payee, uint256 paid, bytes32[] channels);
+    event Claimed(address indexed payee, bytes32[] channels);
     /// @notice `payer` wants out: from `closeAt` on anybody can `finalize`.
     event CloseRequested(address indexed payer, address indexed payee, uint32 closeAt);
     /// @notice The channel is closed. In its epoch `payee` got `claimed` in all, and `payer` got `refund` back just now.
@@ -61,6 +61,8 @@ interface IPaymentChannels is IERC1363Receiver, IERC5267 {
     error ZeroAmount(address payee);
     /// @notice The deposit would be `got`, above `allowed`.
     error DepositTooLarge(uint256 got, uint256 allowed);
+    /// @notice This pair opened its channel 2^32 - 1 times, which is all there is.
+    error EpochsUsedUp(address payee);
     /// @notice There is no open channel from `payer` to `payee`.
     error NotOpen(address payer, address payee);
     /// @notice The voucher is of the epoch `got`; the channel is in `current`.
@@ -82,9 +84,9 @@ interface IPaymentChannels is IERC1363Receiver, IERC5267 {
     /// token.
     function fund(bytes32[] calldata fundings) external;
 
-    /// @notice `fund` with an ERC-2612 permit of the caller for exactly the sum.
+    /// @notice `fund` with an ERC-2612 permit of the caller for exactly the sum, its signature as in EIP-2098.
     /// @dev A permit that was used already (by somebody who saw it in the mempool) does no harm: the allowance counts.
-    function fundWithPermit(bytes32[] calldata fundings, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+    function fundByPermit(bytes32[] calldata fundings, uint256 deadline, bytes32 r, bytes32 vs) external;
 
     /// @notice `fund` by ERC-1363: `token.transferAndCall(channels, sum, data)`, with no allowance left behind.
     /// @dev Only the token calls it.
@@ -110,7 +112,7 @@ interface IPaymentChannels is IERC1363Receiver, IERC5267 {
     /// @dev Cannot be undone: every other voucher of this epoch is dead.
     /// @param cumulative Of the voucher. What is `claimed` already needs no voucher: `r` and `vs` are not looked at.
     /// Less than that is refused, for a better voucher is around.
-    function close(address payer, uint32 epoch, uint96 cumulative, bytes32 r, bytes32 vs) external;
+    function close(address payer, uint96 cumulative, uint32 epoch, bytes32 r, bytes32 vs) external;
 
     /// @notice The payer, who calls it, wants out. The payee has `CLOSE_DELAY` seconds to claim.
     function requestClose(address payee) external;
@@ -123,13 +125,10 @@ interface IPaymentChannels is IERC1363Receiver, IERC5267 {
     function channel(address payer, address payee) external view returns (Channel memory);
 
     /// @notice What a payer signs for `payee` to have `cumulative` in all in the given epoch.
-    function voucherDigest(address payee, uint32 epoch, uint96 cumulative) external view returns (bytes32);
+    function voucherDigest(address payee, uint96 cumulative, uint32 epoch) external view returns (bytes32);
 
     /// @notice The EIP-712 domain of vouchers, hashed.
     function DOMAIN_SEPARATOR() external view returns (bytes32);
-
-    /// @notice The EIP-712 type of vouchers, hashed.
-    function VOUCHER_TYPEHASH() external view returns (bytes32);
 
     /// @notice The token of all channels.
     function TOKEN() external view returns (IERC20);

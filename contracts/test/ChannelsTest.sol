@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {Test} from "forge-std/Test.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {GNT} from "../src/GNT.sol";
+import {PaymentChannels} from "../src/PaymentChannels.sol";
+import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
+
+/// A token, the channels and a few parties with money, and the bytes that a client of the contract makes.
+abstract contract ChannelsTest is Test {
+    uint32 internal constant DELAY = 1 days;
+    uint96 internal constant FUNDS = 1000 ether;
+    /// The order of secp256k1.
+    uint256 internal constant N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+
+    GNT internal gnt;
+    PaymentChannels internal channels;
+
+    address internal payer;
+    uint256 internal payerKey;
+    address internal payee;
+    uint256 internal payeeKey;
+    address internal stranger = makeAddr("stranger");
+
+    function setUp() public virtual {
+        (payer, payerKey) = makeAddrAndKey("payer");
+        (payee, payeeKey) = makeAddrAndKey("payee");
+        gnt = new GNT(address(this));
+        channels = new PaymentChannels(gnt, DELAY);
+        gnt.transfer(payer, FUNDS);
+        gnt.transfer(payee, 1);
+    }
+
+    /// A funding, or a payment of `batchTransfer`.
+    function word(uint96 amount, address to) internal pure returns (bytes32) {
+        return bytes32((uint256(amount) << 160) | uint160(to));
+    }
+
+    function words(uint96 amount, address to) internal pure returns (bytes32[] memory list) {
+        list = new bytes32[](1);
+        list[0] = word(amount, to);
+    }
+
+    /// `from` funds its channel to `to` by `transferAndCall`.
+    function fund(address from, address to, uint96 amount) internal {
+        vm.prank(from);
+        gnt.transferAndCall(address(channels), amount, abi.encodePacked(word(amount, to)));
+    }
+
+    function digest(address to, uint32 epoch, uint96 cumulative) internal view returns (bytes32) {
+        return channels.voucherDigest(to, cumulative, epoch);
+    }
+
+    /// Signs as EIP-2098 has it.
+    function sign(uint256 key, bytes32 hash) internal pure returns (bytes32 r, bytes32 vs) {
+        uint8 v;
+        (v, r, vs) = vm.sign(key, hash);
+        if (v == 28) vs |= bytes32(uint256(1) << 255);
+    }
+
+    function voucher(uint256 key, address to, uint32 epoch, uint96 cumulative)
+        internal
+        view
+        returns (bytes32 r, bytes32 vs)
+    {
+        return sign(key, digest(to, epoch, cumulative));
+    }
+
+    function entry(uint96 cumulative, uint32 epoch, bytes32 r, bytes32 vs) internal pure returns (bytes memory) {
+        return abi.encodePacked(cumulative, epoch, r, vs);
+    }
+
+    /// A signed entry of `claimMany`.
+    function entry(uint256 key, address to, uint32 epoch, uint96 cumulative) internal view returns (bytes memory) {
+        (bytes32 r, bytes32 vs) = voucher(key, to, epoch, cumulative);
+        return entry(cumulative, epoch, r, vs);
+    }
+
+    function assertChannel(address from, address to, uint96 claimed, uint96 deposit, uint32 closeAt, uint32 epoch)
+        internal
+        view
+    {
+        IPaymentChannels.Channel memory c = channels.channel(from, to);
+        assertEq(c.claimed, claimed, "claimed");
+        assertEq(c.deposit, deposit, "deposit");
+        assertEq(c.closeAt, closeAt, "closeAt");
+        assertEq(c.epoch, epoch, "epoch");
+    }
+}
