@@ -1,0 +1,189 @@
+//! A chain together with our contracts on it: checked once, then read.
+
+use crate::abi::{Change, ERC1363_ID, channels, faucet, gnt, wei};
+use crate::call::TxReceipt;
+use crate::deployment::Deployment;
+use crate::error::ChainError;
+use crate::rpc::{Rpc, RpcConfig, Simulated};
+use alloy::primitives::Address;
+use golem_protocol::signed::{CHANNELS_DOMAIN, domain};
+use golem_protocol::{ChainRef, ChainTime, ChannelId, ChannelState, Wei};
+
+/// A chain whose contracts were checked to be the ones of a [`Deployment`]. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ChainClient {
+    rpc: Rpc,
+    deployment: Deployment,
+    route: FundingRoute,
+}
+
+/// How a channel is funded, which depends on the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FundingRoute {
+    /// ERC-1363: one transaction, no allowance.
+    TransferAndCall,
+    /// A plain ERC-20: allowance first.
+    ApproveAndFund,
+}
+
+impl ChainClient {
+    /// Connects to an RPC and checks the contracts. The chain id expected is the deployment's.
+    ///
+    /// Errors: those of [`Rpc::connect`] and [`ChainClient::new`].
+    pub async fn connect(mut config: RpcConfig, deployment: Deployment) -> Result<ChainClient, ChainError> {
+        config.chain_id = config.chain_id.or(Some(deployment.chain_id));
+        ChainClient::new(Rpc::connect(config).await?, deployment).await
+    }
+
+    /// Checks that the contracts of a deployment are on this chain, and are the ones this program knows.
+    ///
+    /// Errors: `WrongChain`, `ChainReset`, `ContractAbsent`, `ContractDiffers`, or those of a read.
+    pub async fn new(rpc: Rpc, deployment: Deployment) -> Result<ChainClient, ChainError> {
+        if rpc.chain_id() != deployment.chain_id {
+            return Err(ChainError::WrongChain {
+                url: rpc.url().to_owned(),
+                got: rpc.chain_id(),
+                expected: deployment.chain_id,
+            });
+        }
+        let head = rpc.block_number().await?;
+        if head < deployment.block {
+            return Err(ChainError::ChainReset { chain_id: rpc.chain_id(), head, deployed: deployment.block });
+        }
+        present(&rpc, "GNT", deployment.gnt).await?;
+        present(&rpc, "PaymentChannels", deployment.channels).await?;
+        check_channels(&rpc, &deployment).await?;
+        if let Some(address) = deployment.faucet {
+            present(&rpc, "Faucet", address).await?;
+            let token = rpc.read(address, faucet::TOKENCall {}).await?;
+            expect("Faucet", address, "token", token, deployment.gnt)?;
+        }
+        let with_call = rpc.read(deployment.gnt, gnt::supportsInterfaceCall { interfaceId: ERC1363_ID.into() }).await?;
+        let route = match with_call {
+            Simulated::Done(true) => FundingRoute::TransferAndCall,
+            Simulated::Done(false) | Simulated::Reverted(_) => FundingRoute::ApproveAndFund,
+        };
+        Ok(ChainClient { rpc, deployment, route })
+    }
+
+    /// The connection.
+    pub fn rpc(&self) -> &Rpc {
+        &self.rpc
+    }
+
+    /// Where the contracts are.
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// What signatures are bound to.
+    pub fn chain_ref(&self) -> ChainRef {
+        self.deployment.chain_ref()
+    }
+
+    pub(crate) fn route(&self) -> FundingRoute {
+        self.route
+    }
+
+    /// GNT of an address.
+    pub async fn gnt_balance(&self, address: Address) -> Result<Wei, ChainError> {
+        let balance = self.rpc.read(self.deployment.gnt, gnt::balanceOfCall { holder: address }).await?;
+        Ok(wei(answered("GNT", self.deployment.gnt, "balanceOf", balance)?))
+    }
+
+    /// What the channels contract may take of an address.
+    pub(crate) async fn allowance(&self, owner: Address) -> Result<Wei, ChainError> {
+        let call = gnt::allowanceCall { owner, spender: self.deployment.channels };
+        let allowance = self.rpc.read(self.deployment.gnt, call).await?;
+        Ok(wei(answered("GNT", self.deployment.gnt, "allowance", allowance)?))
+    }
+
+    /// Ether of an address, in wei.
+    pub async fn eth_balance(&self, address: Address) -> Result<u128, ChainError> {
+        self.rpc.eth_balance(address).await
+    }
+
+    /// A channel at the newest block; all zero where it was never opened.
+    pub async fn channel_state(&self, channel: ChannelId) -> Result<ChannelState, ChainError> {
+        self.channel_state_at(channel, "latest".to_owned()).await
+    }
+
+    /// A channel as it was after a block, by number.
+    pub async fn channel_state_after(&self, channel: ChannelId, block: u64) -> Result<ChannelState, ChainError> {
+        self.channel_state_at(channel, format!("{block:#x}")).await
+    }
+
+    async fn channel_state_at(&self, channel: ChannelId, block: String) -> Result<ChannelState, ChainError> {
+        let call = channels::channelCall { payer: channel.payer, payee: channel.payee };
+        let state = self.rpc.read_at(self.deployment.channels, call, block).await?;
+        Ok(answered("PaymentChannels", self.deployment.channels, "channel", state)?.into())
+    }
+
+    /// The newest block's timestamp.
+    pub async fn chain_time(&self) -> Result<ChainTime, ChainError> {
+        self.rpc.chain_time().await
+    }
+
+    /// The newest block's number.
+    pub async fn block_number(&self) -> Result<u64, ChainError> {
+        self.rpc.block_number().await
+    }
+
+    /// What `PaymentChannels` said in a transaction's log, in order.
+    pub fn changes(&self, receipt: &TxReceipt) -> Vec<Change> {
+        let ours = receipt.logs.iter().filter(|log| log.address == self.deployment.channels);
+        ours.filter_map(Change::decode).collect()
+    }
+}
+
+async fn check_channels(rpc: &Rpc, deployment: &Deployment) -> Result<(), ChainError> {
+    const NAME: &str = "PaymentChannels";
+    let address = deployment.channels;
+    let token = rpc.read(address, channels::TOKENCall {}).await?;
+    expect(NAME, address, "token", token, deployment.gnt)?;
+    let close_delay = rpc.read(address, channels::CLOSE_DELAYCall {}).await?;
+    expect(NAME, address, "close delay in seconds", close_delay, deployment.close_delay_s)?;
+    // Name, version, chain id and address of the contract in one hash: without it no voucher of ours would be paid.
+    let separator = domain(CHANNELS_DOMAIN, &deployment.chain_ref()).separator();
+    let on_chain = rpc.read(address, channels::DOMAIN_SEPARATORCall {}).await?;
+    expect(NAME, address, "EIP-712 domain separator", on_chain, separator)
+}
+
+async fn present(rpc: &Rpc, contract: &'static str, address: Address) -> Result<(), ChainError> {
+    if rpc.code(address).await?.is_empty() {
+        return Err(ChainError::ContractAbsent { contract, address, chain_id: rpc.chain_id() });
+    }
+    Ok(())
+}
+
+fn expect<T: PartialEq + ToString>(
+    contract: &'static str,
+    address: Address,
+    what: &'static str,
+    got: Simulated<T>,
+    expected: T,
+) -> Result<(), ChainError> {
+    let got = answered(contract, address, what, got)?;
+    if got == expected {
+        return Ok(());
+    }
+    Err(ChainError::ContractDiffers { contract, address, what, got: got.to_string(), expected: expected.to_string() })
+}
+
+fn answered<T>(
+    contract: &'static str,
+    address: Address,
+    what: &'static str,
+    got: Simulated<T>,
+) -> Result<T, ChainError> {
+    match got {
+        Simulated::Done(value) => Ok(value),
+        Simulated::Reverted(_) => Err(ChainError::ContractDiffers {
+            contract,
+            address,
+            what,
+            got: "not there".into(),
+            expected: "a value".into(),
+        }),
+    }
+}

@@ -1,0 +1,653 @@
+//! Sends the transactions of one key: nonces, fees, replacement, confirmation, and taking up again after a restart.
+//!
+//! ```text
+//! send(id, call): gas and fee -> nonce -> sign -> journal -> broadcast -> follow -> Confirmed(receipt) -> acknowledge
+//!                                                              ^             |
+//!                                    dropped, or the RPC was down: same bytes |
+//!                                    stuck: same nonce, higher fee            |
+//!                                    nonce taken from elsewhere: a new nonce -+
+//! ```
+
+use crate::abi::decode_revert;
+use crate::call::{Call, Estimate, LogRecord, TxReceipt};
+use crate::error::{ChainError, Revert};
+use crate::fees::{Fees, TX_GAS_MAX};
+use crate::journal::{Pending, PendingJournal, PendingStage, VERSIONS_MAX};
+use crate::rpc::{Rpc, Simulated};
+use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy::eips::eip2718::Encodable2718;
+use alloy::primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use alloy::signers::SignerSync;
+use alloy::signers::local::PrivateKeySigner;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// How a key's transactions are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderOptions {
+    /// The most that is ever offered per gas, in wei of ether.
+    pub max_fee_limit: u64,
+    /// A transaction that is next in line and not mined for this long is replaced at a higher fee,
+    pub stuck_after: Duration,
+    /// or after this many blocks, whichever comes first.
+    pub stuck_after_blocks: u64,
+    /// After this long a caller is told `Unconfirmed`; the record stays.
+    pub give_up_after: Duration,
+    /// How many transactions may be under way at once; further ones wait their turn.
+    pub in_flight_max: usize,
+}
+
+impl Default for SenderOptions {
+    /// At most 300 gwei per gas; stuck after 60 s or 4 blocks; given up after 15 minutes; 16 at once.
+    fn default() -> SenderOptions {
+        SenderOptions {
+            max_fee_limit: 300_000_000_000,
+            stuck_after: Duration::from_secs(60),
+            stuck_after_blocks: 4,
+            give_up_after: Duration::from_secs(15 * 60),
+            in_flight_max: 16,
+        }
+    }
+}
+
+/// How many nonces are tried for one transaction before it is taken that another program uses the same key.
+const NONCE_ATTEMPTS_MAX: u32 = 8;
+/// How often a nonce must be seen used by another transaction before ours is signed anew: an RPC behind a balancer may
+/// know the new nonce before it knows the receipt.
+const TAKEN_SIGHTINGS: u32 = 3;
+
+/// The sender of one key's transactions. Cheap to clone; make one per key, since two would take each other's nonces.
+#[derive(Clone)]
+pub struct TxSender {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rpc: Rpc,
+    signer: PrivateKeySigner,
+    options: SenderOptions,
+    journal: Arc<dyn PendingJournal>,
+    /// Held from the choice of a nonce until the transaction is out, so that no two take the same.
+    turn: tokio::sync::Mutex<()>,
+    slots: Semaphore,
+    /// What the journal holds of this key.
+    records: Mutex<BTreeMap<String, Pending>>,
+    /// Ids that a caller waits for.
+    followed: Mutex<BTreeSet<String>>,
+}
+
+impl fmt::Debug for TxSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TxSender({} on {:?})", self.address(), self.inner.rpc)
+    }
+}
+
+/// Marks an id as waited for, until it is dropped.
+struct Followed<'a> {
+    inner: &'a Inner,
+    id: String,
+}
+
+impl Drop for Followed<'_> {
+    fn drop(&mut self) {
+        lock(&self.inner.followed).remove(&self.id);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl TxSender {
+    /// Takes a key of 32 bytes and what the journal holds of it. Sends nothing; see [`TxSender::resume`].
+    ///
+    /// Errors: `BadKey`, `Journal`.
+    pub async fn start(
+        rpc: Rpc,
+        key: &[u8; 32],
+        options: SenderOptions,
+        journal: Arc<dyn PendingJournal>,
+    ) -> Result<TxSender, ChainError> {
+        let signer = PrivateKeySigner::from_slice(key).map_err(|_| ChainError::BadKey)?;
+        let inner = Inner {
+            slots: Semaphore::new(options.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
+            rpc,
+            signer,
+            options,
+            journal,
+            turn: tokio::sync::Mutex::new(()),
+            records: Mutex::default(),
+            followed: Mutex::default(),
+        };
+        let sender = TxSender { inner: Arc::new(inner) };
+        let loaded = sender.in_journal(|journal| journal.load()).await?;
+        let ours = loaded.into_iter().filter(|p| p.sender == sender.address() && p.chain_id == sender.rpc().chain_id());
+        lock(&sender.inner.records).extend(ours.map(|pending| (pending.id.clone(), pending)));
+        Ok(sender)
+    }
+
+    /// The key's address.
+    pub fn address(&self) -> Address {
+        self.inner.signer.address()
+    }
+
+    /// The connection.
+    pub fn rpc(&self) -> &Rpc {
+        &self.inner.rpc
+    }
+
+    /// What is recorded of this key: under way, or confirmed and not acknowledged.
+    pub fn pending(&self) -> Vec<Pending> {
+        lock(&self.inner.records).values().cloned().collect()
+    }
+
+    /// What a transaction would cost now; sends nothing.
+    ///
+    /// Errors: `Reverted` where the contract would refuse it, `GasAboveLimit`, or those of a read.
+    pub async fn estimate(&self, call: &Call) -> Result<Estimate, ChainError> {
+        let gas = self.gas(call).await?;
+        self.priced(call, gas).await
+    }
+
+    /// What transactions one after another would cost now, each seeing what those before it did; sends nothing.
+    ///
+    /// Errors: as for [`TxSender::estimate`]; `RpcRefused` where the RPC has no `eth_simulateV1`.
+    pub async fn estimate_sequence(&self, calls: &[Call]) -> Result<Vec<Estimate>, ChainError> {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct SimulatedCall {
+            status: U64,
+            gas_used: U64,
+            #[serde(default)]
+            return_data: Bytes,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct SimulatedBlock {
+            calls: Vec<SimulatedCall>,
+        }
+        let requests: Vec<TransactionRequest> = calls.iter().map(|call| self.request(call)).collect();
+        let payload = serde_json::json!({ "blockStateCalls": [{ "calls": requests }] });
+        let blocks: Vec<SimulatedBlock> = self.rpc().request("eth_simulateV1", (payload, "latest")).await?;
+        let done: Vec<SimulatedCall> = blocks.into_iter().flat_map(|block| block.calls).collect();
+        let mut estimates = Vec::with_capacity(calls.len());
+        for (call, done) in calls.iter().zip(&done) {
+            if done.status.is_zero() {
+                let reason = decode_revert(&done.return_data);
+                return Err(ChainError::Reverted { label: call.label.clone(), tx: None, reason });
+            }
+            estimates.push(self.priced(call, done.gas_used.to::<u64>()).await?);
+        }
+        Ok(estimates)
+    }
+
+    /// Sends a transaction and waits until it is confirmed. Under an id that is recorded already, nothing new is sent:
+    /// it waits for that one, or returns its receipt.
+    ///
+    /// The receipt stays recorded until [`TxSender::acknowledge`], so a caller that asks again under the same id after a
+    /// crash gets the same answer and pays once.
+    /// Errors: before anything left: `Reverted` (no `tx`), `NoGas`, `FeeAboveLimit`, `GasAboveLimit`, `NonceTaken`,
+    /// `IdInUse`, `Journal`, those of a read. After: `Reverted` with its `tx`, and `Unconfirmed`.
+    pub async fn send(&self, id: &str, call: Call) -> Result<TxReceipt, ChainError> {
+        let _slot = self.inner.slots.acquire().await.map_err(|_| ChainError::Stopped)?;
+        let in_use = |under_way: String| ChainError::IdInUse { id: id.into(), under_way, asked: call.label.clone() };
+        let _followed = self.followed(id).ok_or_else(|| in_use("waited for elsewhere".into()))?;
+        let pending = {
+            let _turn = self.inner.turn.lock().await;
+            let recorded = lock(&self.inner.records).get(id).cloned();
+            match recorded {
+                Some(pending) if (pending.to, &pending.input) != (call.to, &call.input) => {
+                    return Err(in_use(pending.label));
+                }
+                Some(Pending { stage: PendingStage::Confirmed(receipt), .. }) => return Ok(receipt),
+                Some(pending) => pending,
+                None => self.first_send(id, &call).await?,
+            }
+        };
+        self.follow(pending).await
+    }
+
+    /// Takes up every recorded transaction that is not confirmed: sends it again, and waits for it.
+    ///
+    /// To be called once after a start, before anything new is sent. The answers are by id, in the order of nonces.
+    pub async fn resume(&self) -> Vec<(String, Result<TxReceipt, ChainError>)> {
+        let mut open: Vec<Pending> = self.pending().into_iter().filter(|p| p.stage == PendingStage::Sent).collect();
+        open.sort_by_key(|pending| pending.nonce);
+        {
+            let _turn = self.inner.turn.lock().await;
+            self.resend_orphans().await;
+        }
+        let mut answers = Vec::with_capacity(open.len());
+        for pending in open {
+            let id = pending.id.clone();
+            // Somebody who already waits for it gets the answer.
+            let Some(_followed) = self.followed(&id) else { continue };
+            answers.push((id, self.follow(pending).await));
+        }
+        answers
+    }
+
+    /// Forgets a confirmed transaction: its result is safe with the caller. Of one under way, nothing is forgotten.
+    ///
+    /// Errors: `Journal`.
+    pub async fn acknowledge(&self, id: &str) -> Result<(), ChainError> {
+        let confirmed =
+            matches!(lock(&self.inner.records).get(id), Some(Pending { stage: PendingStage::Confirmed(_), .. }));
+        if confirmed { self.remove(id).await } else { Ok(()) }
+    }
+
+    fn followed(&self, id: &str) -> Option<Followed<'_>> {
+        let inserted = lock(&self.inner.followed).insert(id.to_owned());
+        inserted.then(|| Followed { inner: &self.inner, id: id.to_owned() })
+    }
+
+    fn request(&self, call: &Call) -> TransactionRequest {
+        let request = TransactionRequest::default().from(self.address()).input(call.input.clone().into());
+        let request = request.value(U256::from(call.value));
+        match call.to {
+            Some(to) => request.to(to),
+            None => TransactionRequest { to: Some(TxKind::Create), ..request },
+        }
+    }
+
+    /// Gas that a call uses now, on top of what is under way already.
+    async fn gas(&self, call: &Call) -> Result<u64, ChainError> {
+        let simulated: Simulated<U64> = self.rpc().simulate("eth_estimateGas", (self.request(call), "pending")).await?;
+        let gas = match simulated {
+            Simulated::Done(gas) => gas.to::<u64>(),
+            Simulated::Reverted(reason) => {
+                return Err(ChainError::Reverted { label: call.label.clone(), tx: None, reason });
+            }
+        };
+        if gas > TX_GAS_MAX {
+            return Err(ChainError::GasAboveLimit { label: call.label.clone(), needed: gas, allowed: TX_GAS_MAX });
+        }
+        Ok(gas)
+    }
+
+    async fn fees(&self) -> Result<(u64, u64), ChainError> {
+        let head = self.rpc().head().await?;
+        Ok((head.base_fee, self.rpc().suggested_tip().await?))
+    }
+
+    async fn priced(&self, call: &Call, gas: u64) -> Result<Estimate, ChainError> {
+        let (base_fee, tip) = self.fees().await?;
+        let fees = Fees::first(base_fee, tip, self.inner.options.max_fee_limit)?;
+        let gas_price_wei = base_fee.saturating_add(tip);
+        Ok(Estimate {
+            label: call.label.clone(),
+            gas,
+            gas_price_wei,
+            cost_wei: u128::from(gas).saturating_mul(u128::from(gas_price_wei)),
+            cost_max_wei: u128::from(gas_limit(gas)).saturating_mul(u128::from(fees.max_fee)),
+        })
+    }
+
+    /// Signs, records and broadcasts. The caller has the turn.
+    async fn first_send(&self, id: &str, call: &Call) -> Result<Pending, ChainError> {
+        self.resend_orphans().await;
+        let gas = gas_limit(self.gas(call).await?);
+        let (base_fee, tip) = self.fees().await?;
+        let mut fees = Fees::first(base_fee, tip, self.inner.options.max_fee_limit)?;
+        self.check_balance(call, gas, fees).await?;
+        for _ in 0..NONCE_ATTEMPTS_MAX {
+            let nonce = self.next_nonce().await?;
+            let pending = self.signed(id, call, nonce, gas, fees)?;
+            self.save(pending.clone()).await?;
+            match self.broadcast(&pending).await {
+                Broadcast::Out => {
+                    info!(id, label = %call.label, nonce, tx = ?pending.hashes.last(), "transaction sent");
+                    return Ok(pending);
+                }
+                Broadcast::Unclear(error) => {
+                    warn!(id, nonce, %error, "the RPC did not say whether it took the transaction");
+                    return Ok(pending);
+                }
+                Broadcast::NonceTaken => self.remove(id).await?,
+                Broadcast::TooCheap => {
+                    self.remove(id).await?;
+                    let (base_fee, tip) = self.fees().await?;
+                    fees = fees.raised(base_fee, tip, self.inner.options.max_fee_limit)?;
+                }
+                Broadcast::Refused(error) => {
+                    self.remove(id).await?;
+                    self.check_balance(call, gas, fees).await?;
+                    return Err(error);
+                }
+            }
+        }
+        Err(self.nonce_taken(&call.label))
+    }
+
+    fn nonce_taken(&self, label: &str) -> ChainError {
+        ChainError::NonceTaken { label: label.into(), address: self.address(), attempts: NONCE_ATTEMPTS_MAX }
+    }
+
+    async fn check_balance(&self, call: &Call, gas: u64, fees: Fees) -> Result<(), ChainError> {
+        let balance = self.rpc().eth_balance(self.address()).await?;
+        let needed = u128::from(gas).saturating_mul(u128::from(fees.max_fee)).saturating_add(call.value);
+        if balance < needed {
+            return Err(ChainError::NoGas { label: call.label.clone(), address: self.address(), balance, needed });
+        }
+        Ok(())
+    }
+
+    /// The lowest nonce that neither the chain nor a record of ours uses: it also fills a gap that a dropped
+    /// transaction left.
+    async fn next_nonce(&self) -> Result<u64, ChainError> {
+        let known = self.rpc().nonce(self.address(), "pending").await?;
+        let records = lock(&self.inner.records);
+        let ours: BTreeSet<u64> =
+            records.values().filter(|p| p.stage == PendingStage::Sent).map(|pending| pending.nonce).collect();
+        Ok((known..=u64::MAX).find(|nonce| !ours.contains(nonce)).unwrap_or(known))
+    }
+
+    fn signed(&self, id: &str, call: &Call, nonce: u64, gas_limit: u64, fees: Fees) -> Result<Pending, ChainError> {
+        let mut pending = Pending {
+            id: id.to_owned(),
+            label: call.label.clone(),
+            sender: self.address(),
+            chain_id: self.rpc().chain_id(),
+            nonce,
+            to: call.to,
+            input: call.input.clone(),
+            value: call.value,
+            gas_limit,
+            max_fee: fees.max_fee,
+            max_priority_fee: fees.max_priority_fee,
+            raw: Bytes::new(),
+            hashes: Vec::new(),
+            stage: PendingStage::Sent,
+        };
+        self.sign(&mut pending)?;
+        Ok(pending)
+    }
+
+    /// Signs the record as it stands; the result is its newest version.
+    fn sign(&self, pending: &mut Pending) -> Result<(), ChainError> {
+        let tx = TxEip1559 {
+            chain_id: pending.chain_id,
+            nonce: pending.nonce,
+            gas_limit: pending.gas_limit,
+            max_fee_per_gas: pending.max_fee.into(),
+            max_priority_fee_per_gas: pending.max_priority_fee.into(),
+            to: pending.to.map_or(TxKind::Create, TxKind::Call),
+            value: U256::from(pending.value),
+            access_list: Default::default(),
+            input: pending.input.clone(),
+        };
+        let signature = self.inner.signer.sign_hash_sync(&tx.signature_hash()).map_err(|_| ChainError::BadKey)?;
+        let signed = tx.into_signed(signature);
+        pending.hashes.push(*signed.hash());
+        pending.raw = TxEnvelope::from(signed).encoded_2718().into();
+        Ok(())
+    }
+
+    async fn broadcast(&self, pending: &Pending) -> Broadcast {
+        let error = match self.rpc().send_raw(&pending.raw).await {
+            Ok(()) => return Broadcast::Out,
+            Err(error) => error,
+        };
+        let ChainError::RpcRefused { message, .. } = &error else { return Broadcast::Unclear(error) };
+        let message = message.to_ascii_lowercase();
+        let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+        // "Underpriced replacement" is here too: for a first version the nonce belongs to a foreign transaction.
+        if says(&["nonce too low", "nonce is too low", "oldnonce", "old nonce", "replacement", "nonce has already"]) {
+            // The first attempt of the same request may have been taken, with its answer lost.
+            for hash in &pending.hashes {
+                match self.rpc().knows(*hash).await {
+                    Ok(true) => return Broadcast::Out,
+                    Ok(false) => {}
+                    Err(error) => return Broadcast::Unclear(error),
+                }
+            }
+            return Broadcast::NonceTaken;
+        }
+        if says(&["underpriced", "less than block base fee", "fee cap", "feetoolow", "fee too low"]) {
+            return Broadcast::TooCheap;
+        }
+        Broadcast::Refused(error)
+    }
+
+    /// Sends again what is recorded and nobody waits for: after a crash, or after its caller gave up. Without it, a gap
+    /// in the nonces would hold up everything after it.
+    async fn resend_orphans(&self) {
+        let mut orphans: Vec<Pending> = {
+            let followed = lock(&self.inner.followed);
+            let records = lock(&self.inner.records);
+            let open = records.values().filter(|p| p.stage == PendingStage::Sent && !followed.contains(&p.id));
+            open.cloned().collect()
+        };
+        orphans.sort_by_key(|pending| pending.nonce);
+        for pending in orphans {
+            // Whatever the answer, the one who takes the record up again finds out by following it.
+            if let Err(error) = self.rpc().send_raw(&pending.raw).await {
+                info!(id = %pending.id, nonce = pending.nonce, %error, "recorded transaction sent again");
+            }
+        }
+    }
+
+    /// Waits until the transaction is confirmed, and sees to it that it is.
+    async fn follow(&self, mut pending: Pending) -> Result<TxReceipt, ChainError> {
+        let options = self.inner.options;
+        let started = Instant::now();
+        let mut progress = Progress { since: started, since_block: None, sightings: 0, anew: 0 };
+        loop {
+            match self.look(&mut pending, &mut progress).await {
+                Ok(Some(receipt)) => return self.finish(pending, receipt).await,
+                Ok(None) => {}
+                // An outage must not lose track of what was sent.
+                Err(error @ (ChainError::RpcUnreachable { .. } | ChainError::RpcRefused { .. })) => {
+                    warn!(id = %pending.id, %error, "cannot see whether the transaction is mined");
+                }
+                Err(error) => return Err(error),
+            }
+            if started.elapsed() >= options.give_up_after {
+                return Err(ChainError::Unconfirmed {
+                    tx: pending.hashes.last().copied().unwrap_or_default(),
+                    label: pending.label,
+                    nonce: pending.nonce,
+                    waited_s: started.elapsed().as_secs(),
+                });
+            }
+            tokio::time::sleep(self.rpc().poll_interval()).await;
+        }
+    }
+
+    /// One look at the chain: the receipt once it is deep enough; otherwise whatever helps.
+    async fn look(
+        &self,
+        pending: &mut Pending,
+        progress: &mut Progress,
+    ) -> Result<Option<TransactionReceipt>, ChainError> {
+        let head = self.rpc().block_number().await?;
+        for hash in pending.hashes.iter().rev() {
+            // Looked up anew each time: a reorg may have taken it out again.
+            let Some(receipt) = self.rpc().receipt(*hash).await? else { continue };
+            let block = receipt.block_number.unwrap_or(head);
+            let deep = head.saturating_sub(block).saturating_add(1) >= self.rpc().confirmations();
+            *progress = Progress { since: Instant::now(), since_block: Some(head), sightings: 0, anew: progress.anew };
+            return Ok(deep.then_some(receipt));
+        }
+        let since_block = *progress.since_block.get_or_insert(head);
+        let mined = self.rpc().nonce(self.address(), "latest").await?;
+        if mined > pending.nonce {
+            return self.taken(pending, progress, head, since_block).await.map(|()| None);
+        }
+        progress.sightings = 0;
+        let newest = pending.hashes.last().copied().unwrap_or_default();
+        if !self.rpc().knows(newest).await? {
+            info!(id = %pending.id, nonce = pending.nonce, "the node has not got the transaction; sending it again");
+            if let Broadcast::TooCheap = self.broadcast(pending).await {
+                self.replace(pending).await?;
+            }
+            return Ok(None);
+        }
+        let stuck = progress.since.elapsed() >= self.inner.options.stuck_after
+            || head.saturating_sub(since_block) >= self.inner.options.stuck_after_blocks;
+        // Only the next in line is stuck for its fee; the others wait for it.
+        if stuck && mined == pending.nonce {
+            progress.since = Instant::now();
+            progress.since_block = Some(head);
+            self.replace(pending).await?;
+        }
+        Ok(None)
+    }
+
+    /// The nonce is used and none of our versions has a receipt: once that is certain, the call gets a new nonce.
+    async fn taken(
+        &self,
+        pending: &mut Pending,
+        progress: &mut Progress,
+        head: u64,
+        since_block: u64,
+    ) -> Result<(), ChainError> {
+        if progress.sightings == 0 {
+            progress.since_block = Some(head);
+        }
+        progress.sightings = progress.sightings.saturating_add(1);
+        let depth = head.saturating_sub(since_block).saturating_add(1);
+        if progress.sightings < TAKEN_SIGHTINGS || depth < self.rpc().confirmations() {
+            return Ok(());
+        }
+        if progress.anew >= NONCE_ATTEMPTS_MAX {
+            self.remove(&pending.id).await?;
+            return Err(self.nonce_taken(&pending.label));
+        }
+        let _turn = self.inner.turn.lock().await;
+        let mut anew = Pending { hashes: Vec::new(), nonce: self.next_nonce().await?, ..pending.clone() };
+        warn!(id = %pending.id, taken = pending.nonce, nonce = anew.nonce, "another transaction took the nonce");
+        self.sign(&mut anew)?;
+        self.save(anew.clone()).await?;
+        *pending = anew;
+        *progress =
+            Progress { since: Instant::now(), since_block: None, sightings: 0, anew: progress.anew.saturating_add(1) };
+        // Whatever comes of it, the next look sees it.
+        self.broadcast(pending).await;
+        Ok(())
+    }
+
+    /// The same nonce at a higher fee.
+    async fn replace(&self, pending: &mut Pending) -> Result<(), ChainError> {
+        if pending.hashes.len() >= VERSIONS_MAX {
+            return Ok(());
+        }
+        let (base_fee, tip) = self.fees().await?;
+        let fees = Fees { max_fee: pending.max_fee, max_priority_fee: pending.max_priority_fee };
+        let raised = match fees.raised(base_fee, tip, self.inner.options.max_fee_limit) {
+            Ok(raised) => raised,
+            Err(error) => {
+                warn!(id = %pending.id, %error, "the transaction is stuck and stays as it is");
+                return Ok(());
+            }
+        };
+        let mut next = pending.clone();
+        next.max_fee = raised.max_fee;
+        next.max_priority_fee = raised.max_priority_fee;
+        self.sign(&mut next)?;
+        self.save(next.clone()).await?;
+        info!(id = %next.id, nonce = next.nonce, max_fee = next.max_fee, "stuck: the fee is raised");
+        *pending = next;
+        // A refusal means that an older version was mined, or that the next look must raise it further.
+        self.broadcast(pending).await;
+        Ok(())
+    }
+
+    async fn finish(&self, mut pending: Pending, mined: TransactionReceipt) -> Result<TxReceipt, ChainError> {
+        if !mined.status() {
+            let reason = self.revert_reason(&pending, &mined).await;
+            self.remove(&pending.id).await?;
+            return Err(ChainError::Reverted { label: pending.label, tx: Some(mined.transaction_hash), reason });
+        }
+        let receipt = receipt_of(&mined);
+        pending.stage = PendingStage::Confirmed(receipt.clone());
+        self.save(pending).await?;
+        Ok(receipt)
+    }
+
+    /// Asks the chain as it was before the block for the words that a receipt has not got.
+    async fn revert_reason(&self, pending: &Pending, mined: &TransactionReceipt) -> Revert {
+        let call = Call { label: String::new(), to: pending.to, input: pending.input.clone(), value: pending.value };
+        let before = mined.block_number.unwrap_or_default().saturating_sub(1);
+        let asked = self.rpc().simulate::<_, Bytes>("eth_call", (self.request(&call), format!("{before:#x}"))).await;
+        match asked {
+            Ok(Simulated::Reverted(reason)) => reason,
+            Ok(Simulated::Done(_)) | Err(_) => Revert::Silent,
+        }
+    }
+
+    async fn save(&self, pending: Pending) -> Result<(), ChainError> {
+        let record = pending.clone();
+        self.in_journal(move |journal| journal.save(&record)).await?;
+        lock(&self.inner.records).insert(pending.id.clone(), pending);
+        Ok(())
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), ChainError> {
+        let name = id.to_owned();
+        self.in_journal(move |journal| journal.remove(&name)).await?;
+        lock(&self.inner.records).remove(id);
+        Ok(())
+    }
+
+    async fn in_journal<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn PendingJournal) -> Result<T, crate::journal::JournalError> + Send + 'static,
+    ) -> Result<T, ChainError> {
+        let journal = self.inner.journal.clone();
+        let done = tokio::task::spawn_blocking(move || work(journal.as_ref())).await;
+        Ok(done.map_err(|_| ChainError::Stopped)??)
+    }
+}
+
+/// What has been seen of a transaction that is followed.
+struct Progress {
+    /// Since when it waits at its present fee.
+    since: Instant,
+    since_block: Option<u64>,
+    /// How often in a row its nonce was seen used by another.
+    sightings: u32,
+    /// How often it got a new nonce.
+    anew: u32,
+}
+
+/// What a node said to signed bytes.
+enum Broadcast {
+    /// It has them.
+    Out,
+    /// No answer: it may have them.
+    Unclear(ChainError),
+    /// Another transaction has the nonce.
+    NonceTaken,
+    /// The fee is too low to be taken at all.
+    TooCheap,
+    /// It does not take them.
+    Refused(ChainError),
+}
+
+/// A fifth more than the estimate: state may change until it is mined. What is not used is not paid.
+fn gas_limit(estimate: u64) -> u64 {
+    estimate.saturating_add(estimate / 5).min(TX_GAS_MAX)
+}
+
+fn receipt_of(mined: &TransactionReceipt) -> TxReceipt {
+    let logs = mined.logs().iter().map(|log| LogRecord {
+        address: log.address(),
+        topics: log.topics().to_vec(),
+        data: log.data().data.clone(),
+    });
+    TxReceipt {
+        tx: mined.transaction_hash,
+        block: mined.block_number.unwrap_or_default(),
+        block_hash: mined.block_hash.unwrap_or(B256::ZERO),
+        gas_used: mined.gas_used,
+        gas_price_wei: u64::try_from(mined.effective_gas_price).unwrap_or(u64::MAX),
+        created: mined.contract_address,
+        logs: logs.collect(),
+    }
+}
