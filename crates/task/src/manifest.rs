@@ -1,0 +1,460 @@
+//! A task written down.
+
+use crate::bundle::{PathFault, SubtaskLimits, check_path};
+use crate::template::{Template, TemplateError};
+use crate::verification::{Verification, VerificationError};
+use golem_protocol::units::AmountError;
+use golem_protocol::{ByteCount, Fuel, Wei};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A task as its author describes it, checked.
+///
+/// Shape: TOML; a key that is not listed is refused.
+///
+/// ```toml
+/// name = "thumbnails"                 # a name for people
+/// module = "thumb.wasm"               # the program, beside this file
+/// inputs = ["fonts/*.ttf"]            # files that every subtask finds in /in (patterns); may be left out
+/// deadline_s = 3600                   # the task is given up after this; default 3600
+///
+/// [parameters]                        # values for {placeholders}, which `--NAME VALUE` replaces; may be left out
+/// size = "128"
+///
+/// [split]                             # exactly one of these
+/// each = "photos/*.jpg"               # one subtask per file: {file} is its path in /in, {name} its name
+/// # count = 10                        # that many subtasks, which differ by {index}
+/// # list = ["a", "b"]                 # one subtask per {item}
+/// # range = { from = 0, to = 100, step = 10 }   # one subtask per {item}, `to` left out
+/// # args = ["split"]                  # run the module here with these; each line it prints is a subtask in JSON,
+/// #                                   # {"name": "a", "args": ["tile", "0"]}
+///
+/// [subtask]                           # not with `split.args`, where the module gives the arguments itself
+/// args = ["--size", "{size}", "{file}"]   # {index} {count} {name} and, as above, {file} {item} {parameters}
+/// stdin = false                       # true: the file of `each` is standard input and not in /in
+///
+/// [output]
+/// expect = ["thumb.png"]              # files every subtask must leave; without, whatever it leaves is taken
+///
+/// [merge]                             # may be left out: results stay apart
+/// args = ["merge"]                    # run here with the results in /in/INDEX/
+///
+/// [verification]
+/// method = "recheck"                  # or "none"
+/// fraction = "0.05"                   # the share that is computed again here
+///
+/// [limits]                            # of one subtask; all may be left out
+/// fuel_max = 1_000_000_000_000
+/// memory_mib = 1024
+/// output_mib = 256
+/// output_files_max = 4096
+/// timeout_s = 600
+///
+/// [price]
+/// max_gnt_per_hour = "0.5"            # the most for an hour of one machine's slot
+/// budget_gnt = "10"                   # never passed
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// A name for people.
+    pub name: String,
+    /// Where the module is, seen from the manifest.
+    pub module: String,
+    /// Patterns of files that every subtask finds in `/in`.
+    pub inputs: Vec<String>,
+    /// Values for placeholders.
+    pub parameters: BTreeMap<String, String>,
+    /// How the work is cut.
+    pub split: Split,
+    /// The arguments of one subtask. Empty where the module splits.
+    pub args: Vec<Template>,
+    /// Whether the file of [`Split::Each`] is standard input.
+    pub stdin: bool,
+    /// Files that each subtask must leave.
+    pub expect: Vec<String>,
+    /// The arguments with which the module makes one result of all.
+    pub merge: Option<Vec<Template>>,
+    /// How results are checked.
+    pub verification: Verification,
+    /// When a subtask is stopped.
+    pub limits: TaskLimits,
+    /// What may be spent.
+    pub price: Price,
+    /// After how many seconds the task is given up.
+    pub deadline_s: u32,
+}
+
+/// How the work is cut into subtasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// One subtask per file of a pattern.
+    Each(String),
+    /// A number of subtasks that differ by their index.
+    Count(u32),
+    /// One subtask per item.
+    Items(Vec<String>),
+    /// The module prints the plan when run with these arguments.
+    Module(Vec<Template>),
+}
+
+/// When a subtask is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskLimits {
+    /// What is counted alike everywhere.
+    pub subtask: SubtaskLimits,
+    /// How long it may take on the provider's machine, in seconds.
+    pub timeout_s: u32,
+}
+
+/// What may be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// The most for an hour of one slot.
+    pub max_per_hour: Wei,
+    /// The most for the whole task.
+    pub budget: Wei,
+}
+
+impl Default for TaskLimits {
+    /// 1e12 fuel, 1 GiB of memory, 256 MiB of output in 4096 files, ten minutes.
+    fn default() -> TaskLimits {
+        TaskLimits {
+            subtask: SubtaskLimits {
+                fuel_max: Fuel::from_units(1_000_000_000_000),
+                memory_max: ByteCount::from_bytes(1 << 30),
+                table_elements_max: 100_000,
+                output_max: ByteCount::from_bytes(256 << 20),
+                output_files_max: 4096,
+            },
+            timeout_s: 600,
+        }
+    }
+}
+
+/// Why a text is not a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not TOML, a key that is missing, unknown or of the wrong kind.
+    #[error("the manifest cannot be read: {reason}")]
+    Toml {
+        /// What the parser said, with the place.
+        reason: String,
+    },
+    /// None or several ways to split.
+    #[error("[split] has {got} of `each`, `count`, `list`, `range`, `args`; give exactly one")]
+    Split {
+        /// How many are given.
+        got: usize,
+    },
+    /// A number out of its range.
+    #[error("{key} is {got}, which is not between {min} and {max}")]
+    Number {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        got: i64,
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
+    /// Keys that do not go together.
+    #[error("{what}")]
+    Conflict {
+        /// Which, and what to do.
+        what: &'static str,
+    },
+    /// An amount of GNT that is none.
+    #[error("{key}: {error}")]
+    Amount {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        error: AmountError,
+    },
+    /// A share that is none.
+    #[error("verification.fraction: {0}")]
+    Fraction(#[from] VerificationError),
+    /// A template that is none.
+    #[error("{key}: {error}")]
+    Template {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        error: TemplateError,
+    },
+    /// A name or path that leads out of its folder.
+    #[error("{key}: `{path}` {fault}; give a path within the folder")]
+    Path {
+        /// The key.
+        key: &'static str,
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        fault: PathFault,
+    },
+    /// A parameter that the manifest does not have.
+    #[error("there is no parameter `{name}`; known are: {known}")]
+    UnknownParameter {
+        /// The name given.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A parameter named like a placeholder that has a meaning already.
+    #[error("a parameter cannot be called `{name}`; that placeholder has a meaning already")]
+    ReservedParameter {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Placeholders with a meaning of their own.
+const RESERVED: [&str; 5] = ["index", "count", "name", "file", "item"];
+/// The most subtasks of one task: what the protocol allows.
+pub(crate) const SUBTASKS_MAX: u32 = golem_protocol::limits::SUBTASKS_PER_TASK_MAX;
+const TIMEOUT_S_MAX: u32 = golem_protocol::limits::SUBTASK_TIMEOUT_S_MAX;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawManifest {
+    name: String,
+    module: String,
+    #[serde(default)]
+    inputs: Vec<String>,
+    deadline_s: Option<i64>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+    split: RawSplit,
+    subtask: Option<RawSubtask>,
+    #[serde(default)]
+    output: RawOutput,
+    merge: Option<RawMerge>,
+    verification: Option<RawVerification>,
+    #[serde(default)]
+    limits: RawLimits,
+    price: RawPrice,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSplit {
+    each: Option<String>,
+    count: Option<i64>,
+    list: Option<Vec<String>>,
+    range: Option<RawRange>,
+    args: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRange {
+    from: i64,
+    to: i64,
+    step: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSubtask {
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    stdin: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOutput {
+    #[serde(default)]
+    expect: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMerge {
+    args: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, tag = "method", rename_all = "lowercase")]
+enum RawVerification {
+    None,
+    Recheck { fraction: String },
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    fuel_max: Option<i64>,
+    memory_mib: Option<i64>,
+    output_mib: Option<i64>,
+    output_files_max: Option<i64>,
+    timeout_s: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPrice {
+    max_gnt_per_hour: String,
+    budget_gnt: String,
+}
+
+impl Manifest {
+    /// Reads a manifest. Errors: the first thing that is wrong with it.
+    pub fn parse(text: &str) -> Result<Manifest, ManifestError> {
+        let raw: RawManifest =
+            toml::from_str(text).map_err(|error| ManifestError::Toml { reason: error.to_string() })?;
+        path("module", &raw.module)?;
+        for pattern in raw.inputs.iter().chain(&raw.split.each) {
+            path("inputs", pattern)?;
+        }
+        for file in &raw.output.expect {
+            path("output.expect", file)?;
+        }
+        if let Some(name) = raw.parameters.keys().find(|name| RESERVED.contains(&name.as_str())) {
+            return Err(ManifestError::ReservedParameter { name: name.clone() });
+        }
+        let split = split(raw.split)?;
+        if matches!(split, Split::Module(_)) && raw.subtask.is_some() {
+            let what = "[subtask] goes with no `split.args`: there the module gives the arguments; remove one of them";
+            return Err(ManifestError::Conflict { what });
+        }
+        let subtask = raw.subtask.unwrap_or(RawSubtask { args: Vec::new(), stdin: false });
+        if subtask.stdin && !matches!(split, Split::Each(_)) {
+            let what = "subtask.stdin needs `split.each`: only there a subtask has a file of its own";
+            return Err(ManifestError::Conflict { what });
+        }
+        Ok(Manifest {
+            name: raw.name,
+            module: raw.module,
+            inputs: raw.inputs,
+            parameters: raw.parameters,
+            split,
+            args: templates("subtask.args", &subtask.args)?,
+            stdin: subtask.stdin,
+            expect: raw.output.expect,
+            merge: raw.merge.map(|merge| templates("merge.args", &merge.args)).transpose()?,
+            verification: match raw.verification {
+                None | Some(RawVerification::None) => Verification::None,
+                Some(RawVerification::Recheck { fraction }) => {
+                    Verification::Recheck { fraction_ppm: Verification::parse_fraction(&fraction)? }
+                }
+            },
+            limits: limits(&raw.limits)?,
+            price: Price {
+                max_per_hour: amount("price.max_gnt_per_hour", &raw.price.max_gnt_per_hour)?,
+                budget: amount("price.budget_gnt", &raw.price.budget_gnt)?,
+            },
+            deadline_s: number("deadline_s", raw.deadline_s, 3600, u32::MAX.into())? as u32,
+        })
+    }
+
+    /// Gives a parameter another value. Errors: there is none of this name.
+    pub fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), ManifestError> {
+        match self.parameters.get_mut(name) {
+            Some(have) => {
+                *have = value.to_owned();
+                Ok(())
+            }
+            None => {
+                let known = self.parameters.keys().cloned().collect::<Vec<_>>().join(", ");
+                Err(ManifestError::UnknownParameter { name: name.to_owned(), known })
+            }
+        }
+    }
+
+    /// The arguments with which the module is to be run to print the plan, where it is the module that splits.
+    ///
+    /// Errors: a placeholder without a value.
+    pub fn split_args(&self) -> Result<Option<Vec<String>>, ManifestError> {
+        let Split::Module(args) = &self.split else { return Ok(None) };
+        self.fill("split.args", args, &self.values()).map(Some)
+    }
+
+    /// The parameters as values for placeholders.
+    pub(crate) fn values(&self) -> BTreeMap<&str, String> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
+    }
+
+    pub(crate) fn fill(
+        &self,
+        key: &'static str,
+        templates: &[Template],
+        values: &BTreeMap<&str, String>,
+    ) -> Result<Vec<String>, ManifestError> {
+        let filled = templates.iter().map(|template| template.fill(values));
+        filled.collect::<Result<_, _>>().map_err(|error| ManifestError::Template { key, error })
+    }
+}
+
+fn path(key: &'static str, path: &str) -> Result<(), ManifestError> {
+    check_path(path).map_err(|fault| ManifestError::Path { key, path: path.chars().take(80).collect(), fault })
+}
+
+fn amount(key: &'static str, text: &str) -> Result<Wei, ManifestError> {
+    let amount = Wei::parse_gnt(text).map_err(|error| ManifestError::Amount { key, error })?;
+    if amount == Wei::ZERO {
+        return Err(ManifestError::Number { key, got: 0, min: 1, max: i64::MAX });
+    }
+    Ok(amount)
+}
+
+fn number(key: &'static str, got: Option<i64>, default: i64, max: i64) -> Result<i64, ManifestError> {
+    let got = got.unwrap_or(default);
+    if got < 1 || got > max { Err(ManifestError::Number { key, got, min: 1, max }) } else { Ok(got) }
+}
+
+fn templates(key: &'static str, args: &[String]) -> Result<Vec<Template>, ManifestError> {
+    let parsed = args.iter().map(|arg| Template::parse(arg));
+    parsed.collect::<Result<_, _>>().map_err(|error| ManifestError::Template { key, error })
+}
+
+fn split(raw: RawSplit) -> Result<Split, ManifestError> {
+    let most = i64::from(SUBTASKS_MAX);
+    match (raw.each, raw.count, raw.list, raw.range, raw.args) {
+        (Some(pattern), None, None, None, None) => Ok(Split::Each(pattern)),
+        (None, Some(count), None, None, None) => Ok(Split::Count(number("split.count", Some(count), 1, most)? as u32)),
+        (None, None, Some(items), None, None) => {
+            number("the length of split.list", Some(items.len() as i64), 1, most)?;
+            Ok(Split::Items(items))
+        }
+        (None, None, None, Some(RawRange { from, to, step }), None) => {
+            let step = number("split.range.step", step, 1, i64::MAX)?;
+            let count = (i128::from(to) - i128::from(from) + i128::from(step) - 1).div_euclid(step.into());
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            number("the length of split.range", Some(count), 1, most)?;
+            Ok(Split::Items((0..count).map(|i| (from + i * step).to_string()).collect()))
+        }
+        (None, None, None, None, Some(args)) => Ok(Split::Module(templates("split.args", &args)?)),
+        (each, count, list, range, args) => {
+            let given = [each.is_some(), count.is_some(), list.is_some(), range.is_some(), args.is_some()];
+            Err(ManifestError::Split { got: given.iter().filter(|given| **given).count() })
+        }
+    }
+}
+
+fn limits(raw: &RawLimits) -> Result<TaskLimits, ManifestError> {
+    let default = TaskLimits::default();
+    let mib = |bytes: ByteCount| (bytes.0 >> 20) as i64;
+    let s = &default.subtask;
+    Ok(TaskLimits {
+        subtask: SubtaskLimits {
+            fuel_max: Fuel::from_units(number("limits.fuel_max", raw.fuel_max, s.fuel_max.0 as i64, i64::MAX)? as u64),
+            memory_max: ByteCount::from_bytes(
+                (number("limits.memory_mib", raw.memory_mib, mib(s.memory_max), 4096)? as u64) << 20,
+            ),
+            table_elements_max: s.table_elements_max,
+            output_max: ByteCount::from_bytes(
+                (number("limits.output_mib", raw.output_mib, mib(s.output_max), 4096)? as u64) << 20,
+            ),
+            output_files_max: number(
+                "limits.output_files_max",
+                raw.output_files_max,
+                s.output_files_max.into(),
+                crate::bundle::FILES_MAX as i64,
+            )? as u32,
+        },
+        timeout_s: number("limits.timeout_s", raw.timeout_s, default.timeout_s.into(), TIMEOUT_S_MAX.into())? as u32,
+    })
+}
