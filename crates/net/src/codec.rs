@@ -1,5 +1,8 @@
 //! What crosses a stream: one bounded request, one bounded response.
 //!
+//! A request that breaks a bound is handed on as [`Incoming::Malformed`]: a read that fails would not be told to us, and
+//! whoever sends such things would never be called to account.
+//!
 //! A message is a `u32` length, little endian, and that many bytes; its answer is one byte. A content request is 45
 //! bytes; its answer a byte and, for [`ContentAnswer::Held`], a `u32` length and the bytes.
 
@@ -24,6 +27,35 @@ pub(crate) enum Receipt {
     Busy,
     /// The sender is over its rate.
     RateLimited,
+    /// It is too large, or ended early.
+    Malformed,
+}
+
+/// A request as it came. What we send is always whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Incoming<T> {
+    Whole(T),
+    Malformed,
+}
+
+impl<T> Incoming<T> {
+    /// Takes what a read made of the stream; only a stream that broke by itself stays an error.
+    fn of(read: io::Result<T>) -> io::Result<Incoming<T>> {
+        match read {
+            Ok(request) => Ok(Incoming::Whole(request)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                Ok(Incoming::Malformed)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn whole(self) -> io::Result<T> {
+        match self {
+            Incoming::Whole(request) => Ok(request),
+            Incoming::Malformed => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
 }
 
 /// A request for a part of some content.
@@ -86,15 +118,15 @@ async fn write_counted<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -
 
 impl Codec for MessageCodec {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    type Request = Incoming<Vec<u8>>;
     type Response = Receipt;
 
     async fn read_request<T: AsyncRead + Unpin + Send>(
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-    ) -> io::Result<Vec<u8>> {
-        read_counted(io, self.bytes_max).await
+    ) -> io::Result<Incoming<Vec<u8>>> {
+        Incoming::of(read_counted(io, self.bytes_max).await)
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
@@ -108,6 +140,7 @@ impl Codec for MessageCodec {
             [0] => Ok(Receipt::Delivered),
             [1] => Ok(Receipt::Busy),
             [2] => Ok(Receipt::RateLimited),
+            [3] => Ok(Receipt::Malformed),
             [other] => Err(invalid(format!("receipt {other} is unknown"))),
         }
     }
@@ -116,9 +149,9 @@ impl Codec for MessageCodec {
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        request: Vec<u8>,
+        request: Incoming<Vec<u8>>,
     ) -> io::Result<()> {
-        write_counted(io, &request).await
+        write_counted(io, &request.whole()?).await
     }
 
     async fn write_response<T: AsyncWrite + Unpin + Send>(
@@ -131,6 +164,7 @@ impl Codec for MessageCodec {
             Receipt::Delivered => 0,
             Receipt::Busy => 1,
             Receipt::RateLimited => 2,
+            Receipt::Malformed => 3,
         };
         io.write_all(&[byte]).await
     }
@@ -140,17 +174,16 @@ const CONTENT_REQUEST_BYTES: usize = 45;
 
 impl Codec for ContentCodec {
     type Protocol = StreamProtocol;
-    type Request = ContentRequest;
+    type Request = Incoming<ContentRequest>;
     type Response = ContentAnswer;
 
     async fn read_request<T: AsyncRead + Unpin + Send>(
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-    ) -> io::Result<ContentRequest> {
+    ) -> io::Result<Incoming<ContentRequest>> {
         let mut bytes = [0; CONTENT_REQUEST_BYTES];
-        io.read_exact(&mut bytes).await?;
-        decode_request(&bytes)
+        Incoming::of(io.read_exact(&mut bytes).await.and_then(|()| decode_request(&bytes)))
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
@@ -172,9 +205,9 @@ impl Codec for ContentCodec {
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        request: ContentRequest,
+        request: Incoming<ContentRequest>,
     ) -> io::Result<()> {
-        io.write_all(&encode_request(&request)).await
+        io.write_all(&encode_request(&request.whole()?)).await
     }
 
     async fn write_response<T: AsyncWrite + Unpin + Send>(
@@ -240,10 +273,13 @@ mod tests {
     #[test]
     fn refuses_a_message_that_announces_too_much_or_ends_early() {
         let mut codec = MessageCodec { bytes_max: 4 };
-        let mut read = |bytes: &[u8]| block_on(codec.read_request(&MESSAGE_PROTOCOL, &mut Cursor::new(bytes.to_vec())));
-        assert_eq!(read(&[2, 0, 0, 0, 8, 9]).unwrap(), [8, 9]);
-        let error = read(&[5, 0, 0, 0, 1, 2, 3, 4, 5]).unwrap_err();
-        assert_eq!(error.to_string(), "5 bytes announced, 4 allowed");
-        assert_eq!(read(&[4, 0, 0, 0, 1]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        let mut read = |bytes: &[u8]| {
+            let mut stream = Cursor::new(bytes.to_vec());
+            block_on(codec.read_request(&MESSAGE_PROTOCOL, &mut stream)).unwrap()
+        };
+        assert_eq!(read(&[2, 0, 0, 0, 8, 9]), Incoming::Whole(vec![8, 9]));
+        assert_eq!(read(&[5, 0, 0, 0, 1, 2, 3, 4, 5]), Incoming::Malformed);
+        assert_eq!(read(&[4, 0, 0, 0, 1]), Incoming::Malformed);
+        assert_eq!(read(&[4, 0]), Incoming::Malformed);
     }
 }

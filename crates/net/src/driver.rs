@@ -1,7 +1,8 @@
 //! The network task: commands in, events out, and the swarm between them.
 
+mod outbound;
+
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,23 +10,23 @@ use futures::StreamExt;
 use golem_protocol::NodeId;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::identify;
-use libp2p::kad::{self, QueryId};
+use libp2p::kad;
 use libp2p::multiaddr::Protocol;
-use libp2p::request_response::{self, InboundFailure, OutboundFailure, OutboundRequestId, ResponseChannel};
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::request_response::{self, ResponseChannel};
 use libp2p::swarm::{DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, mdns};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::behaviour::{Behaviour, BehaviourEvent, NETWORK_PROTOCOL};
-use crate::codec::{ContentAnswer, ContentPart, ContentRequest, Receipt};
+use crate::codec::{ContentAnswer, ContentPart, ContentRequest, Incoming, Receipt};
 use crate::content::ContentSource;
-use crate::error::{PublishError, SendError};
+use crate::driver::outbound::{Outbound, dial_known};
+use crate::error::PublishError;
 use crate::identity::{Directory, node_of};
 use crate::limits::*;
-use crate::network::{Command, GossipId, GossipVerdict, NetworkConfig, NetworkEvent, Outgoing};
+use crate::network::{Command, GossipId, GossipVerdict, NetworkConfig, NetworkEvent};
 use crate::rate::{Admission, Bucket, PeerRate};
 
 /// Everything the network task owns.
@@ -44,27 +45,9 @@ pub(crate) struct Driver {
     authors: HashMap<PeerId, Bucket>,
     /// Peers connected over loopback: only their loopback addresses are believed.
     local: HashSet<PeerId>,
-    messages_out: HashMap<OutboundRequestId, (NodeId, oneshot::Sender<Result<(), SendError>>)>,
-    content_out: HashMap<OutboundRequestId, (NodeId, oneshot::Sender<Result<ContentAnswer, SendError>>)>,
-    reaching: HashMap<PeerId, Reaching>,
+    outbound: Outbound,
     serving: JoinSet<Served>,
     serving_per_peer: HashMap<PeerId, usize>,
-}
-
-/// A peer that requests wait for, and what is tried to connect to it.
-struct Reaching {
-    stage: Stage,
-    waiting: Vec<Outgoing>,
-}
-
-#[derive(PartialEq, Eq)]
-enum Stage {
-    /// Dialling the addresses that are known.
-    Known,
-    /// Asking others for its addresses.
-    Lookup(QueryId),
-    /// Dialling the addresses that others gave.
-    Found,
 }
 
 /// A part of content read from disk, and where it goes.
@@ -99,9 +82,7 @@ impl Driver {
             rates: HashMap::new(),
             authors: HashMap::new(),
             local: HashSet::new(),
-            messages_out: HashMap::new(),
-            content_out: HashMap::new(),
-            reaching: HashMap::new(),
+            outbound: Outbound::default(),
             serving: JoinSet::new(),
             serving_per_peer: HashMap::new(),
         }
@@ -164,6 +145,7 @@ impl Driver {
                 self.local.remove(&peer_id);
                 if let Some(node) = node_of(&peer_id) {
                     self.tell(NetworkEvent::PeerDisconnected { node });
+                    self.lost(peer_id, node);
                 }
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
@@ -219,11 +201,7 @@ impl Driver {
             tracing::debug!(%node, %peer, %address, "connected");
             self.tell(NetworkEvent::PeerConnected { node });
         }
-        if let Some(reaching) = self.reaching.remove(&peer) {
-            for outgoing in reaching.waiting {
-                self.send_now(peer, node, outgoing);
-            }
-        }
+        self.reached(peer, node);
     }
 
     /// Rates outlive a connection, so that coming back is no way around them, but not without bound.
@@ -397,72 +375,6 @@ impl Driver {
         if self.offer(event) { Ok(()) } else { Err(GossipVerdict::Ignore) }
     }
 
-    // Requests to others.
-
-    fn request(&mut self, to: NodeId, outgoing: Outgoing) {
-        if Some(to) == self.node {
-            return outgoing.fail(SendError::Unreachable { node: to, detail: "it is this node itself".to_string() });
-        }
-        let Some(peer) = self.directory.peer(to) else { return outgoing.fail(SendError::UnknownNode { node: to }) };
-        if self.messages_out.len() + self.content_out.len() >= REQUESTS_OUT_MAX {
-            return outgoing.fail(SendError::QueueFull);
-        }
-        if self.swarm.is_connected(&peer) {
-            return self.send_now(peer, to, outgoing);
-        }
-        if let Some(reaching) = self.reaching.get_mut(&peer) {
-            if reaching.waiting.len() >= WAITING_PER_PEER_MAX {
-                return outgoing.fail(SendError::QueueFull);
-            }
-            return reaching.waiting.push(outgoing);
-        }
-        if self.reaching.len() >= REACHING_MAX {
-            return outgoing.fail(SendError::QueueFull);
-        }
-        self.reaching.insert(peer, Reaching { stage: Stage::Known, waiting: vec![outgoing] });
-        if let Err(error) = self.swarm.dial(dial_known(peer)) {
-            self.reaching_failed(peer, &error);
-        }
-    }
-
-    fn send_now(&mut self, peer: PeerId, node: NodeId, outgoing: Outgoing) {
-        match outgoing {
-            Outgoing::Message { bytes, reply } => {
-                let id = self.swarm.behaviour_mut().messages.send_request(&peer, bytes);
-                self.messages_out.insert(id, (node, reply));
-            }
-            Outgoing::Content { request, reply } => {
-                let id = self.swarm.behaviour_mut().content.send_request(&peer, request);
-                self.content_out.insert(id, (node, reply));
-            }
-        }
-    }
-
-    /// Goes on to the next way of reaching a peer, or gives up.
-    fn reaching_failed(&mut self, peer: PeerId, error: &DialError) {
-        let Some(reaching) = self.reaching.get_mut(&peer) else { return };
-        // Another attempt is under way: its outcome decides.
-        if matches!(error, DialError::DialPeerConditionFalse(_)) {
-            return;
-        }
-        let denied = matches!(error, DialError::Denied { .. });
-        if reaching.stage == Stage::Known
-            && !denied
-            && let Some(kad) = self.swarm.behaviour_mut().kad.as_mut()
-        {
-            reaching.stage = Stage::Lookup(kad.get_closest_peers(peer));
-        } else if !matches!(reaching.stage, Stage::Lookup(_)) {
-            self.give_up(peer, dial_detail(error));
-        }
-    }
-
-    fn give_up(&mut self, peer: PeerId, detail: String) {
-        let (Some(reaching), Some(node)) = (self.reaching.remove(&peer), node_of(&peer)) else { return };
-        for outgoing in reaching.waiting {
-            outgoing.fail(SendError::Unreachable { node, detail: detail.clone() });
-        }
-    }
-
     fn kad_event(&mut self, event: kad::Event) {
         match event {
             kad::Event::RoutingUpdated { peer, is_new_peer: true, .. } => {
@@ -482,31 +394,9 @@ impl Driver {
         }
     }
 
-    fn looked_up(&mut self, query: QueryId, found: Vec<kad::PeerInfo>) {
-        let stage = Stage::Lookup(query);
-        let Some((&peer, reaching)) = self.reaching.iter_mut().find(|(_, reaching)| reaching.stage == stage) else {
-            return;
-        };
-        reaching.stage = Stage::Found;
-        let addresses: Vec<_> = found
-            .into_iter()
-            .filter(|info| info.peer_id == peer)
-            .flat_map(|info| info.addrs)
-            .take(ADDRESSES_PER_PEER_MAX)
-            .collect();
-        if addresses.is_empty() {
-            return self.give_up(peer, "no address of it works or is known, and no other node knows one".to_string());
-        }
-        let options =
-            DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing).addresses(addresses).build();
-        if let Err(error) = self.swarm.dial(options) {
-            self.reaching_failed(peer, &error);
-        }
-    }
-
     // Answers and requests from others.
 
-    fn message_event(&mut self, event: request_response::Event<Vec<u8>, Receipt>) {
+    fn message_event(&mut self, event: request_response::Event<Incoming<Vec<u8>>, Receipt>) {
         use request_response::{Event, Message};
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
@@ -514,25 +404,18 @@ impl Driver {
                 let _ = self.swarm.behaviour_mut().messages.send_response(channel, receipt);
             }
             Event::Message { message: Message::Response { request_id, response }, .. } => {
-                if let Some((node, reply)) = self.messages_out.remove(&request_id) {
-                    let _ = reply.send(match response {
-                        Receipt::Delivered => Ok(()),
-                        Receipt::Busy => Err(SendError::Busy { node }),
-                        Receipt::RateLimited => Err(SendError::RateLimited { node }),
-                    });
-                }
+                self.message_answered(request_id, Ok(response));
             }
-            Event::OutboundFailure { request_id, error, .. } => {
-                if let Some((node, reply)) = self.messages_out.remove(&request_id) {
-                    let _ = reply.send(Err(request_error(node, error)));
-                }
-            }
-            Event::InboundFailure { peer, error, .. } => self.inbound_failed(peer, error),
-            Event::ResponseSent { .. } => {}
+            Event::OutboundFailure { request_id, error, .. } => self.message_answered(request_id, Err(error)),
+            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
         }
     }
 
-    fn take_message(&mut self, peer: PeerId, bytes: Vec<u8>) -> Receipt {
+    fn take_message(&mut self, peer: PeerId, request: Incoming<Vec<u8>>) -> Receipt {
+        let Incoming::Whole(bytes) = request else {
+            self.admit(peer, "malformed requests", |rate, now| rate.strike(now));
+            return Receipt::Malformed;
+        };
         let count = bytes.len();
         if !self.admit(peer, "messages over the rate", |rate, now| rate.message(count, now)) {
             return Receipt::RateLimited;
@@ -543,33 +426,21 @@ impl Driver {
         }
     }
 
-    fn inbound_failed(&mut self, peer: PeerId, error: InboundFailure) {
-        if let InboundFailure::Io(error) = &error
-            && error.kind() == io::ErrorKind::InvalidData
-        {
-            tracing::debug!(%peer, %error, "refused a request");
-            self.admit(peer, "malformed requests", |rate, now| rate.strike(now));
-        }
-    }
-
-    fn content_event(&mut self, event: request_response::Event<ContentRequest, ContentAnswer>) {
+    fn content_event(&mut self, event: request_response::Event<Incoming<ContentRequest>, ContentAnswer>) {
         use request_response::{Event, Message};
         match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                self.serve(peer, request, channel);
-            }
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => match request {
+                Incoming::Whole(request) => self.serve(peer, request, channel),
+                Incoming::Malformed => {
+                    self.admit(peer, "malformed requests", |rate, now| rate.strike(now));
+                    let _ = self.swarm.behaviour_mut().content.send_response(channel, ContentAnswer::NotHeld);
+                }
+            },
             Event::Message { message: Message::Response { request_id, response }, .. } => {
-                if let Some((_, reply)) = self.content_out.remove(&request_id) {
-                    let _ = reply.send(Ok(response));
-                }
+                self.content_answered(request_id, Ok(response));
             }
-            Event::OutboundFailure { request_id, error, .. } => {
-                if let Some((node, reply)) = self.content_out.remove(&request_id) {
-                    let _ = reply.send(Err(request_error(node, error)));
-                }
-            }
-            Event::InboundFailure { peer, error, .. } => self.inbound_failed(peer, error),
-            Event::ResponseSent { .. } => {}
+            Event::OutboundFailure { request_id, error, .. } => self.content_answered(request_id, Err(error)),
+            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
         }
     }
 
@@ -607,46 +478,6 @@ impl Driver {
             }
         }
         let _ = self.swarm.behaviour_mut().content.send_response(served.channel, served.answer);
-    }
-}
-
-impl Outgoing {
-    fn fail(self, error: SendError) {
-        match self {
-            Outgoing::Message { reply, .. } => drop(reply.send(Err(error))),
-            Outgoing::Content { reply, .. } => drop(reply.send(Err(error))),
-        }
-    }
-}
-
-fn dial_known(peer: PeerId) -> DialOpts {
-    DialOpts::peer_id(peer).condition(PeerCondition::DisconnectedAndNotDialing).build()
-}
-
-fn dial_detail(error: &DialError) -> String {
-    match error {
-        DialError::Denied { cause } => match cause.downcast_ref::<crate::gate::Refused>() {
-            Some(refused) => refused.to_string(),
-            None => "a connection limit is reached".to_string(),
-        },
-        DialError::NoAddresses => "no address of it is known".to_string(),
-        error => error.to_string(),
-    }
-}
-
-fn request_error(node: NodeId, error: OutboundFailure) -> SendError {
-    match error {
-        OutboundFailure::DialFailure => {
-            SendError::Unreachable { node, detail: "the connection was lost before sending".to_string() }
-        }
-        OutboundFailure::UnsupportedProtocols => {
-            SendError::Unreachable { node, detail: "it does not speak this protocol version".to_string() }
-        }
-        OutboundFailure::Timeout => SendError::Unconfirmed { node, detail: "it did not answer in time".to_string() },
-        OutboundFailure::ConnectionClosed => {
-            SendError::Unconfirmed { node, detail: "the connection closed before it answered".to_string() }
-        }
-        OutboundFailure::Io(error) => SendError::Unconfirmed { node, detail: error.to_string() },
     }
 }
 

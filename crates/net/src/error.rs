@@ -123,6 +123,14 @@ pub enum SendError {
         /// The node.
         node: NodeId,
     },
+    /// The receiver calls the message too large or malformed, and did not take it. The same message will fail again.
+    #[error(
+        "node {node} refuses the message as too large or malformed: its bounds are smaller than ours, check both versions"
+    )]
+    Refused {
+        /// The node.
+        node: NodeId,
+    },
     /// The connection broke or the answer did not come. Whether the message was taken is unknown: sending again is
     /// safe only for what may be taken twice, as all documents of a deal may.
     #[error("whether node {node} got the message is unknown: {detail}")]

@@ -23,6 +23,7 @@
 mod behaviour;
 mod codec;
 mod content;
+mod document;
 mod driver;
 mod error;
 mod fetch;
@@ -34,6 +35,7 @@ mod pieces;
 mod rate;
 
 pub use content::{ContentError, ContentSource, ContentStore, NoContent};
+pub use document::SIZE_UNKNOWN;
 pub use error::{FetchError, FetchFault, PublishError, SendError, StartError};
 pub use fetch::Fetched;
 pub use limits::{
@@ -41,3 +43,6 @@ pub use limits::{
 };
 pub use network::{GossipId, GossipVerdict, Network, NetworkConfig, NetworkEvent, NetworkHandle};
 pub use pieces::PIECE_BYTES;
+
+#[cfg(test)]
+mod tests;

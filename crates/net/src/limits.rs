@@ -47,17 +47,20 @@ pub(crate) const ADDRESSES_PER_PEER_MAX: usize = 16;
 /// Peers being dialled or looked up for a waiting message.
 pub(crate) const REACHING_MAX: usize = 64;
 
-/// Requests that wait for one such peer.
-pub(crate) const WAITING_PER_PEER_MAX: usize = 32;
+/// Requests of one kind that wait for one peer. Callers that get "queue full" hold back themselves.
+pub(crate) const WAITING_PER_PEER_MAX: usize = 256;
 
-/// Requests sent and not answered, all peers: bounds the memory of answers.
-pub(crate) const REQUESTS_OUT_MAX: usize = 1024;
+/// Messages sent to one peer and not answered. Each may be a largest message, which the receiver holds in memory.
+pub(crate) const MESSAGES_IN_FLIGHT_MAX: usize = 4;
 
-/// Messages under way on one connection; each may hold a largest message.
-pub(crate) const MESSAGE_STREAMS_MAX: usize = 8;
+/// Messages under way on one connection: both sides' share, and as many again that are just being closed.
+pub(crate) const MESSAGE_STREAMS_MAX: usize = 16;
 
-/// Content requests under way on one connection: what one fetch pipelines, for four fetches.
-pub(crate) const CONTENT_STREAMS_MAX: usize = 16;
+/// Pieces asked of one peer and not answered: what two fetches pipeline.
+pub(crate) const CONTENT_IN_FLIGHT_MAX: usize = 8;
+
+/// Content requests under way on one connection, counted as for messages.
+pub(crate) const CONTENT_STREAMS_MAX: usize = 32;
 
 /// Pieces being read from disk for others, all peers: each holds one piece in memory.
 pub(crate) const SERVING_MAX: usize = 64;

@@ -66,7 +66,9 @@ impl PieceList {
             let bytes = &piece[..length];
             each(bytes)?;
             whole = values.is_empty().then(|| *blake3::hash(bytes).as_bytes());
-            values.push(chaining_value(values.len() as u32, bytes));
+            if !bytes.is_empty() {
+                values.push(chaining_value(values.len() as u32, bytes));
+            }
             size += length as u64;
             if length < PIECE_BYTES {
                 break;
