@@ -114,8 +114,8 @@ impl Modules {
             return Err(ModuleFault::TooManyResources { what: "tables".into(), got, max });
         }
         for import in module.imports() {
-            let known = import.module() == WASI_MODULE
-                && self.linker.get_by_import(&mut self.probe(), &import).is_some();
+            let known =
+                import.module() == WASI_MODULE && self.linker.get_by_import(&mut self.probe(), &import).is_some();
             if !known {
                 let (module, name) = (import.module().to_owned(), import.name().to_owned());
                 return Err(ModuleFault::MissingImport { module, name });
@@ -230,11 +230,8 @@ impl DiskCache {
     /// Keeps a compiled module. A cache that cannot be written costs time and nothing else.
     fn store(&self, module: &Module, digest: ContentHash) {
         let name = self.name(digest);
-        let temporary = self.folder.join(format!(
-            "{}-{}.tmp",
-            std::process::id(),
-            self.temporary.fetch_add(1, Ordering::Relaxed)
-        ));
+        let temporary =
+            self.folder.join(format!("{}-{}.tmp", std::process::id(), self.temporary.fetch_add(1, Ordering::Relaxed)));
         let write = || -> Result<(), Box<dyn std::error::Error>> {
             let compiled = module.serialize()?;
             let mut file = File::create(&temporary)?;

@@ -82,7 +82,9 @@ pub enum Exit {
         output_max: ByteCount,
     },
     /// It made too many files or folders.
-    #[error("the program made more than {output_files_max} files and folders in /out; raise output_files_max, or write fewer")]
+    #[error(
+        "the program made more than {output_files_max} files and folders in /out; raise output_files_max, or write fewer"
+    )]
     TooManyFiles {
         /// The limit.
         output_files_max: u32,
@@ -165,7 +167,9 @@ impl fmt::Display for TrapKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ModuleFault {
     /// Not WebAssembly, or a feature that the sandbox does not have.
-    #[error("{reason}; a WASI preview 1 program in binary WebAssembly is needed, without threads, exceptions or 64-bit memory")]
+    #[error(
+        "{reason}; a WASI preview 1 program in binary WebAssembly is needed, without threads, exceptions or 64-bit memory"
+    )]
     Invalid {
         /// What the compiler said.
         reason: String,

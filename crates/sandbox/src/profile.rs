@@ -4,7 +4,7 @@
 //! [`PROFILE_VERSION`].
 
 use crate::request::SandboxConfig;
-use golem_protocol::ByteCount;
+use golem_protocol::{B256, ByteCount};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Names the rules below. Work agreed under one version cannot be checked under another.
@@ -43,6 +43,17 @@ pub const PATH_MAX: usize = 1024;
 pub const NAME_MAX: usize = 255;
 /// The most folders within each other.
 pub const DEPTH_MAX: usize = 32;
+
+/// What two machines must have in common to get the same bytes and fuel: these rules and the engine that keeps them.
+///
+/// The engine's release counts, because what an instruction costs may change with it.
+pub fn digest() -> B256 {
+    let text = format!("golem sandbox profile {PROFILE_VERSION}, wasmtime {WASMTIME}");
+    blake3::hash(text.as_bytes()).as_bytes().into()
+}
+
+/// The release of the engine; held to the locked one by a test.
+pub(crate) const WASMTIME: &str = "48";
 
 /// The features a module may use, and how they behave.
 ///

@@ -149,10 +149,7 @@ impl Sandbox {
     /// Checks a module and compiles it, so that the first run need not.
     ///
     /// Errors: as [`Sandbox::run`]; a fault of the module is the inner result.
-    pub fn prepare(
-        &self,
-        module: &crate::ModuleSource,
-    ) -> Result<Result<(), crate::ModuleFault>, SandboxError> {
+    pub fn prepare(&self, module: &crate::ModuleSource) -> Result<Result<(), crate::ModuleFault>, SandboxError> {
         Ok(self.modules.load(module)?.map(drop))
     }
 
@@ -172,6 +169,9 @@ impl Sandbox {
         cancel: &CancelToken,
         pace: Pace,
     ) -> Result<Ended, SandboxError> {
+        if cancel.is_cancelled() {
+            return Err(SandboxError::Cancelled);
+        }
         let stack = STACK_MAX.0 as usize + (2 << 20);
         std::thread::scope(|scope| {
             std::thread::Builder::new()

@@ -542,7 +542,9 @@ fn link_paths(l: &mut Linker<Guest>) -> Result<()> {
 fn link_refused(l: &mut Linker<Guest>) -> Result<()> {
     const M: &str = WASI_MODULE;
     let refuse = |c: &mut C| host(c, |_| Err(Errno::NOTSUP.into()));
-    l.func_wrap(M, "path_link", move |mut c: C, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| refuse(&mut c))?;
+    l.func_wrap(M, "path_link", move |mut c: C, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
+        refuse(&mut c)
+    })?;
     l.func_wrap(M, "path_symlink", move |mut c: C, _: u32, _: u32, _: u32, _: u32, _: u32| refuse(&mut c))?;
     l.func_wrap(M, "proc_raise", move |mut c: C, _: u32| refuse(&mut c))?;
     l.func_wrap(M, "sock_accept", move |mut c: C, _: u32, _: u32, _: u32| refuse(&mut c))?;

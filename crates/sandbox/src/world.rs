@@ -3,10 +3,10 @@
 //! Every answer follows from the request alone. Host files are opened by the path in the request, never by one that
 //! the program made.
 
+use crate::STDOUT_PATH;
 use crate::outcome::{OutputFile, SandboxError};
 use crate::profile::{CLOCK_START_NS, DEPTH_MAX, NAME_MAX, OPEN_FILES_MAX, PATH_MAX};
 use crate::request::RunRequest;
-use crate::STDOUT_PATH;
 use golem_protocol::{ByteCount, ContentHash};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -243,8 +243,7 @@ impl World {
     }
 
     fn mount(&mut self, guest_path: &str, node: NodeId) -> Result<(), SandboxError> {
-        let bad =
-            |reason: &str| SandboxError::BadInputPath { path: guest_path.to_owned(), reason: reason.to_owned() };
+        let bad = |reason: &str| SandboxError::BadInputPath { path: guest_path.to_owned(), reason: reason.to_owned() };
         if guest_path.len() > PATH_MAX {
             return Err(bad("it is longer than 1024 bytes"));
         }
