@@ -23,9 +23,6 @@ const JOURNAL_GROWTH_FACTOR: u64 = 2;
 /// What sled may keep of the index in memory.
 const INDEX_CACHE_BYTES: u64 = 32 << 20;
 
-/// Records per write while the index is rebuilt: it bounds the memory of a batch inside sled.
-const REBUILD_CHANGES: usize = 10_000;
-
 const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const JOURNAL_FILE: &str = "journal";
@@ -40,7 +37,7 @@ pub struct DiskStore {
     answered: Condvar,
     writer: Mutex<Writer>,
     /// Held for writing while a group enters the index, so that a reader sees all of a batch or nothing.
-    index: RwLock<sled::Tree>,
+    index: RwLock<Index>,
     database: sled::Db,
     /// Held open, and thereby locked, for as long as the store lives. Declared last: released last.
     _lock: File,
@@ -55,6 +52,13 @@ struct Queue {
     leader: Leader,
     stats: StoreStats,
     failed: Option<String>,
+}
+
+/// What reads are answered from.
+enum Index {
+    Whole(sled::Tree),
+    /// A group entered it by half: nothing is read from it any more, and the next open makes it anew.
+    Broken(String),
 }
 
 /// Whether some caller is writing a group just now.
@@ -105,7 +109,7 @@ impl DiskStore {
             queue: Mutex::new(Queue { stats, ..Queue::default() }),
             answered: Condvar::new(),
             writer: Mutex::new(Writer { journal, compact_above }),
-            index: RwLock::new(index),
+            index: RwLock::new(Index::Whole(index)),
             database,
             _lock: lock,
         })
@@ -138,9 +142,13 @@ impl DiskStore {
             AppendError::Broken(source) => self.failed(format!("writing the journal: {source}")),
         })?;
         drop(writer);
-        let index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        apply(&index, group.iter().flat_map(|(_, batch)| batch.changes.iter()))
-            .map_err(|error| self.failed(format!("the index: {error}")))
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let applied = apply(index.whole(self)?, group.iter().flat_map(|(_, batch)| batch.changes.iter()));
+        applied.map_err(|error| {
+            let detail = format!("the index: {error}");
+            *index = Index::Broken(detail.clone());
+            self.failed(detail)
+        })
     }
 
     /// Rewrites the journal without what is superseded, once it has grown enough. Where there is no room for that, the old one stays in use.
@@ -149,11 +157,11 @@ impl DiskStore {
         let mut outcome = None;
         if writer.journal.length() > writer.compact_above {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            let records = index.iter().map(|pair| match pair {
+            let Ok(records) = index.whole(self) else { return };
+            outcome = Some(writer.journal.compact(records.iter().map(|pair| match pair {
                 Ok((key, value)) => Ok((key.to_vec(), value.to_vec())),
                 Err(error) => Err(io::Error::other(error)),
-            });
-            outcome = Some(writer.journal.compact(records));
+            })));
             writer.compact_above = JOURNAL_COMPACT_BYTES.max(writer.journal.length() * JOURNAL_GROWTH_FACTOR);
         }
         let journal_bytes = writer.journal.length();
@@ -257,7 +265,7 @@ impl Store for DiskStore {
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let value = index.get(table.index_key(key)).map_err(|error| read_error(table, &error))?;
+        let value = index.whole(self)?.get(table.index_key(key)).map_err(|error| read_error(table, &error))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -268,7 +276,7 @@ impl Store for DiskStore {
         let after = after.map(|after| table.index_key(after)).filter(|after| *after >= start);
         let mut pairs = Vec::new();
         let from = after.as_ref().unwrap_or(&start);
-        for pair in index.range(from.as_slice()..) {
+        for pair in index.whole(self)?.range(from.as_slice()..) {
             let (key, value) = pair.map_err(|error| read_error(table, &error))?;
             if pairs.len() == limit.min(SCAN_RECORDS_MAX) || !key.starts_with(&start) {
                 break;
@@ -278,6 +286,16 @@ impl Store for DiskStore {
             }
         }
         Ok(pairs)
+    }
+}
+
+impl Index {
+    /// The index, unless it is broken.
+    fn whole(&self, store: &DiskStore) -> Result<&sled::Tree, StoreError> {
+        match self {
+            Index::Whole(tree) => Ok(tree),
+            Index::Broken(detail) => Err(store.failed(detail.clone())),
+        }
     }
 }
 
@@ -291,15 +309,16 @@ fn read_error(table: Table, error: &sled::Error) -> StoreError {
     StoreError::Read { table: table.name(), detail: error.to_string() }
 }
 
+/// Brings changes into the index one by one. sled's own batches flush, which costs more than the journal's flush and is not
+/// needed: readers are kept out meanwhile, and an index that a crash left half changed is not used again.
 fn apply<'a>(index: &sled::Tree, changes: impl IntoIterator<Item = &'a Change>) -> sled::Result<()> {
-    let mut batch = sled::Batch::default();
     for change in changes {
         match change {
-            Change::Put { key, value } => batch.insert(key.as_slice(), value.as_slice()),
-            Change::Delete { key } => batch.remove(key.as_slice()),
-        }
+            Change::Put { key, value } => index.insert(key.as_slice(), value.as_slice())?,
+            Change::Delete { key } => index.remove(key.as_slice())?,
+        };
     }
-    index.apply_batch(batch)
+    Ok(())
 }
 
 /// Locks the folder for this process and writes its id down for whoever is refused.
@@ -415,15 +434,7 @@ fn recover(path: &Path) -> Result<(Journal, sled::Db, sled::Tree), OpenError> {
     }
     let (database, index) = open_index(&index_path)?;
     let failed = |error: sled::Error| OpenError::Index { path: index_path.clone(), detail: error.to_string() };
-    let mut pending = Vec::new();
-    let journal = Journal::open(&journal_path, |changes| {
-        pending.extend(changes);
-        if pending.len() >= REBUILD_CHANGES {
-            apply(&index, &std::mem::take(&mut pending)).map_err(failed)?;
-        }
-        Ok(())
-    })?;
-    apply(&index, &pending).map_err(failed)?;
+    let journal = Journal::open(&journal_path, |changes| apply(&index, &changes).map_err(failed))?;
     Ok((journal, database, index))
 }
 

@@ -119,7 +119,7 @@ pub enum StoreError {
         max: usize,
     },
     /// Whether the last writes reached the disk is unknown, so nothing more is promised by this instance.
-    #[error("the store in {path} stopped after a failure ({detail}): check the disk, then restart; everything acknowledged is recovered on start", path = path.display())]
+    #[error("the store in {path} stopped after a failure ({detail}): see that the disk has room and is well, then restart; everything acknowledged is recovered on start", path = path.display())]
     Failed {
         /// The data folder.
         path: PathBuf,
