@@ -26,14 +26,15 @@ contract Deploy is Script {
     function run() external returns (IERC20 token, Faucet faucet, PaymentChannels channels) {
         token = IERC20(vm.envOr("GOLEM_TOKEN", address(0)));
         uint32 closeDelay = SafeCast.toUint32(vm.envOr("GOLEM_CLOSE_DELAY_S", uint256(1 days)));
-        uint256 drip = vm.envOr("GOLEM_FAUCET_DRIP_WEI", uint256(1_000 ether));
+        uint256 drip = vm.envOr("GOLEM_FAUCET_DRIP_WEI", uint256(1000 ether));
         uint256 interval = vm.envOr("GOLEM_FAUCET_INTERVAL_S", uint256(1 days));
         uint256 funds = vm.envOr("GOLEM_FAUCET_FUNDS_WEI", uint256(1_000_000 ether));
         if (address(token) == address(0) && block.chainid == 1) revert TokenRequiredOnMainnet("GOLEM_TOKEN");
 
         vm.startBroadcast();
         if (address(token) == address(0)) {
-            token = new GNT(msg.sender);
+            (, address deployer,) = vm.readCallers();
+            token = new GNT(deployer);
             faucet = new Faucet(token, drip, interval);
             require(token.transfer(address(faucet), funds), "the faucet got nothing");
         }

@@ -21,10 +21,10 @@ library ClaimLog {
         }
     }
 
-    /// At most `entriesMax` times.
+    /// At most `entriesMax` times. `payer` must have no bits above its 160, as what `ecrecover` gives has none.
     function put(End end, uint256 claimed, address payer) internal pure returns (End next) {
         assembly ("memory-safe") {
-            mstore(end, or(shl(160, claimed), shr(96, shl(96, payer))))
+            mstore(end, or(shl(160, claimed), payer))
             next := add(end, 32)
         }
     }

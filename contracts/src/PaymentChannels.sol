@@ -88,11 +88,11 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
         Voucher.Hasher hasher = Voucher.hasher(domain, payee);
         // No counter or sum here can pass 2^96 times the number of entries.
         unchecked {
-            (ClaimLog.Log log, ClaimLog.End end) = ClaimLog.begin(vouchers.length / Voucher.BYTES);
-            uint256 whole = vouchers.length - vouchers.length % Voucher.BYTES;
-            for (uint256 offset; offset < whole; offset += Voucher.BYTES) {
-                (uint256 cumulative, uint256 epoch, bytes32 r, bytes32 vs) = Voucher.read(vouchers, offset);
+            (ClaimLog.Log log, ClaimLog.End logEnd) = ClaimLog.begin(vouchers.length / Voucher.BYTES);
+            for (uint256 end = Voucher.BYTES; end <= vouchers.length; end += Voucher.BYTES) {
+                (uint256 cumulative, uint256 epoch, bytes32 r, bytes32 vs) = Voucher.read(vouchers, end);
                 address payer = Voucher.signer(hasher, cumulative, epoch, r, vs);
+                if (payer == address(0)) continue;
                 Slot storage slot = _slot(payer, payee);
                 uint256 word = slot.word;
                 if (epoch != ChannelWord.epoch(word)) continue;
@@ -102,10 +102,10 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
                 if (claimed <= before) continue;
                 slot.word = ChannelWord.withClaimed(word, claimed);
                 paid += claimed - before;
-                end = ClaimLog.put(end, claimed, payer);
+                logEnd = ClaimLog.put(logEnd, claimed, payer);
             }
             if (paid == 0) return 0;
-            ClaimLog.send(log, end, payee);
+            ClaimLog.send(log, logEnd, payee);
         }
         TOKEN.safeTransfer(payee, paid);
     }

@@ -24,29 +24,30 @@ library Voucher {
     /// Half the order of secp256k1. Of the two `s` of a signature only the lower is taken, so each voucher has one form.
     uint256 private constant S_MAX = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
-    /// The voucher at the byte `offset` of `batch`, which must hold all of it.
-    function read(bytes calldata batch, uint256 offset)
+    /// The voucher whose bytes in `batch` end before the byte `end`.
+    function read(bytes calldata batch, uint256 end)
         internal
         pure
         returns (uint256 cumulative, uint256 epoch, bytes32 r, bytes32 vs)
     {
         assembly ("memory-safe") {
-            let start := add(batch.offset, offset)
-            let head := calldataload(start)
+            let past := add(batch.offset, end)
+            let head := calldataload(sub(past, 80))
             cumulative := shr(160, head)
             epoch := and(shr(128, head), 0xffffffff)
-            r := calldataload(add(start, 16))
-            vs := calldataload(add(start, 48))
+            r := calldataload(sub(past, 64))
+            vs := calldataload(sub(past, 32))
         }
     }
 
+    /// `payee` must have no bits above its 160, as what comes from the ABI or is `msg.sender` has none.
     function hasher(bytes32 domain, address payee) internal pure returns (Hasher h) {
         bytes32 typehash = TYPEHASH;
         assembly ("memory-safe") {
             h := mload(0x40)
             mstore(0x40, add(h, 352))
             mstore(h, typehash)
-            mstore(add(h, 32), shr(96, shl(96, payee)))
+            mstore(add(h, 32), payee)
             mstore(add(h, 128), 0x1901)
             mstore(add(h, 160), domain)
         }

@@ -8,9 +8,12 @@ import {PaymentChannels} from "../src/PaymentChannels.sol";
 import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
 
 /// A token, the channels and a few parties with money, and the bytes that a client of the contract makes.
+/// @dev Tests that change the time or the chain must not read `block.timestamp` or `block.chainid` before: the optimizer
+/// takes them to be constant, and reads them when it likes.
 abstract contract ChannelsTest is Test {
     uint32 internal constant DELAY = 1 days;
     uint96 internal constant FUNDS = 1000 ether;
+    uint64 internal constant CHAIN_ID = 31_337;
     /// The order of secp256k1.
     uint256 internal constant N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
 
@@ -54,9 +57,7 @@ abstract contract ChannelsTest is Test {
 
     /// Signs as EIP-2098 has it.
     function sign(uint256 key, bytes32 hash) internal pure returns (bytes32 r, bytes32 vs) {
-        uint8 v;
-        (v, r, vs) = vm.sign(key, hash);
-        if (v == 28) vs |= bytes32(uint256(1) << 255);
+        return vm.signCompact(key, hash);
     }
 
     function voucher(uint256 key, address to, uint32 epoch, uint96 cumulative)
@@ -75,6 +76,18 @@ abstract contract ChannelsTest is Test {
     function entry(uint256 key, address to, uint32 epoch, uint96 cumulative) internal view returns (bytes memory) {
         (bytes32 r, bytes32 vs) = voucher(key, to, epoch, cumulative);
         return entry(cumulative, epoch, r, vs);
+    }
+
+    /// What a holder of GNT signs for a permit, with its next nonce.
+    function permitDigest(address owner, address spender, uint256 value, uint256 deadline)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes32 typehash =
+            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+        bytes32 structHash = keccak256(abi.encode(typehash, owner, spender, value, gnt.nonces(owner), deadline));
+        return keccak256(abi.encodePacked(hex"1901", gnt.DOMAIN_SEPARATOR(), structHash));
     }
 
     function assertChannel(address from, address to, uint96 claimed, uint96 deposit, uint32 closeAt, uint32 epoch)
