@@ -5,7 +5,7 @@
 use crate::call::LogRecord;
 use crate::error::{ChainError, Revert};
 use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::sol_types::{SolError, SolEventInterface, SolInterface};
+use alloy::sol_types::{SolError, SolEvent, SolEventInterface, SolInterface};
 use golem_protocol::{ChainTime, ChannelId, ChannelState, Wei};
 
 pub(crate) mod gnt {
@@ -21,7 +21,6 @@ pub(crate) mod gnt {
             error ERC20InvalidApprover(address approver);
             error ERC20InvalidSpender(address spender);
             error ERC1363InvalidReceiver(address receiver);
-            error ERC1363TransferFailed(address receiver, uint256 value);
 
             function balanceOf(address holder) external view returns (uint256);
             function allowance(address owner, address spender) external view returns (uint256);
@@ -65,7 +64,7 @@ pub(crate) mod channels {
             }
 
             event Funded(address indexed payer, address indexed payee, uint32 epoch, uint96 deposit);
-            event Claimed(address indexed payee, uint256 paid, bytes32[] channels);
+            event Claimed(address indexed payee, bytes32[] channels);
             event CloseRequested(address indexed payer, address indexed payee, uint32 closeAt);
             event Closed(address indexed payer, address indexed payee, uint96 claimed, uint96 refund);
 
@@ -78,6 +77,7 @@ pub(crate) mod channels {
             error BadPayee(address payee);
             error ZeroAmount(address payee);
             error DepositTooLarge(uint256 got, uint256 allowed);
+            error EpochsUsedUp(address payee);
             error NotOpen(address payer, address payee);
             error WrongEpoch(uint32 got, uint32 current);
             error StaleVoucher(uint96 cumulative, uint96 claimed);
@@ -88,7 +88,7 @@ pub(crate) mod channels {
 
             function fund(bytes32[] fundings) external;
             function claimMany(address payee, bytes vouchers) external returns (uint256 paid);
-            function close(address payer, uint32 epoch, uint96 cumulative, bytes32 r, bytes32 vs) external;
+            function close(address payer, uint96 cumulative, uint32 epoch, bytes32 r, bytes32 vs) external;
             function requestClose(address payee) external;
             function finalize(address payer, address payee) external;
             function channel(address payer, address payee) external view returns (Channel);
@@ -150,12 +150,10 @@ pub enum Change {
         /// All that was funded in this epoch.
         deposit: Wei,
     },
-    /// Vouchers were claimed.
+    /// Vouchers were claimed, and the payee got the sum of what was added.
     Claimed {
         /// Who got the money.
         payee: Address,
-        /// How much, of all channels together.
-        paid: Wei,
         /// Payer by payer, what is now claimed in the channel's epoch. A payer that occurs twice is right the second
         /// time.
         claimed: Vec<(Address, Wei)>,
@@ -190,7 +188,6 @@ impl Change {
             },
             channels::PaymentChannelsEvents::Claimed(e) => Change::Claimed {
                 payee: e.payee,
-                paid: wei(e.paid),
                 claimed: e
                     .channels
                     .iter()
@@ -212,7 +209,7 @@ impl Change {
         })
     }
 
-    /// The channels that it is about.
+    /// The channels that it is about, in order.
     pub fn channels(&self) -> Vec<ChannelId> {
         match self {
             Change::Funded { channel, .. }
@@ -225,6 +222,15 @@ impl Change {
             }
         }
     }
+}
+
+/// How many tokens this entry of the log moved between two addresses; `None` where it is about something else.
+pub(crate) fn moved(record: &LogRecord, token: Address, from: Address, to: Address) -> Option<Wei> {
+    if record.address != token {
+        return None;
+    }
+    let transfer = gnt::Transfer::decode_raw_log(record.topics.iter().copied(), &record.data).ok()?;
+    (transfer.from == from && transfer.to == to).then(|| wei(transfer.value))
 }
 
 /// Puts what a contract said on refusing into words.
@@ -269,6 +275,7 @@ fn channels_error(error: &channels::PaymentChannelsErrors) -> String {
         E::BadPayee(e) => format!("BadPayee: {} cannot be a payee of this account", e.payee),
         E::ZeroAmount(e) => format!("ZeroAmount: nothing for the channel to {}", e.payee),
         E::DepositTooLarge(e) => format!("DepositTooLarge: the deposit would be {}, above {}", e.got, e.allowed),
+        E::EpochsUsedUp(e) => format!("EpochsUsedUp: the channel to {} was opened as often as it can be", e.payee),
         E::NotOpen(e) => format!("NotOpen: there is no open channel from {} to {}", e.payer, e.payee),
         E::WrongEpoch(e) => format!("WrongEpoch: the voucher is of epoch {}, open is {}", e.got, e.current),
         E::StaleVoucher(e) => {
@@ -312,7 +319,6 @@ fn gnt_error(error: &gnt::GntErrors) -> String {
         E::ERC20InvalidApprover(e) => format!("ERC20InvalidApprover: {}", e.approver),
         E::ERC20InvalidSpender(e) => format!("ERC20InvalidSpender: {}", e.spender),
         E::ERC1363InvalidReceiver(e) => format!("ERC1363InvalidReceiver: {} takes no transfer with a call", e.receiver),
-        E::ERC1363TransferFailed(e) => format!("ERC1363TransferFailed: to {}", e.receiver),
     }
 }
 
@@ -343,14 +349,32 @@ impl Artifact {
 
     /// The creation code, without arguments.
     pub(crate) fn bytecode(self) -> Result<Bytes, ChainError> {
+        self.code("bytecode")
+    }
+
+    /// Whether this is the code on the chain. Immutable values are zero in the artifact, and anything on the chain.
+    pub(crate) fn is_deployed_as(self, code: &[u8]) -> Result<bool, ChainError> {
+        let built = self.deployed_bytecode()?;
+        Ok(built.len() == code.len() && built.iter().zip(code).all(|(built, here)| built == here || *built == 0))
+    }
+
+    /// The code as it is on the chain, with zero for every immutable value.
+    pub(crate) fn deployed_bytecode(self) -> Result<Bytes, ChainError> {
+        self.code("deployedBytecode")
+    }
+
+    fn code(self, field: &'static str) -> Result<Bytes, ChainError> {
         let broken = |reason: String| ChainError::Artifact { contract: self.name(), reason };
         let json: serde_json::Value = serde_json::from_str(self.json()).map_err(|e| broken(e.to_string()))?;
-        let text = json.get("bytecode").and_then(|code| code.as_str());
-        let text = text.ok_or_else(|| broken("it has no `bytecode`".into()))?;
-        let code: Bytes = text.parse().map_err(|e| broken(format!("its `bytecode` is not hex: {e}")))?;
+        let text = json.get(field).and_then(|code| code.as_str());
+        let text = text.ok_or_else(|| broken(format!("it has no `{field}`")))?;
+        let code: Bytes = text.parse().map_err(|e| broken(format!("its `{field}` is not hex: {e}")))?;
         if code.is_empty() {
-            return Err(broken("its `bytecode` is empty".into()));
+            return Err(broken(format!("its `{field}` is empty")));
         }
         Ok(code)
     }
 }
+
+#[cfg(test)]
+mod tests;

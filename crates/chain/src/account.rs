@@ -1,6 +1,6 @@
 //! What one key does with the contracts: fund channels, claim, close.
 
-use crate::abi::{Change, amount_word, channels, faucet, gnt};
+use crate::abi::{Change, amount_word, channels, faucet, gnt, moved};
 use crate::call::{Call, Estimate, TxReceipt};
 use crate::claim::{self, ClaimEntry, ClaimOutcome, ClaimReport, ENTRIES_PER_CLAIM_MAX, SkipReason};
 use crate::client::{ChainClient, FundingRoute};
@@ -269,27 +269,40 @@ impl Account {
         vouchers: &[Signed<Voucher>],
         settled: &Settled,
     ) -> Result<ClaimReport, ChainError> {
-        let (paid, claimed_now) = claim::claimed_by_changes(&settled.changes, payee);
+        let (token, from) = (self.client.deployment().gnt, self.client.deployment().channels);
+        let logs = settled.receipts.iter().flat_map(|receipt| &receipt.logs);
+        let paid = logs.filter_map(|log| moved(log, token, from, payee)).fold(Wei::ZERO, Wei::saturating_add);
+        // The contract goes through the vouchers in their order and lists those that it pays on.
+        let mut paid_on = claim::claims_paid(&settled.changes, payee).peekable();
+        let chain = self.client.chain_ref();
+        let payers: Vec<Option<Address>> = vouchers.iter().map(|voucher| claim::payer_of(voucher, &chain)).collect();
+        let mut times: BTreeMap<Address, u32> = BTreeMap::new();
+        payers.iter().flatten().for_each(|payer| *times.entry(*payer).or_default() += 1);
+        let block = settled.receipts.last().map(|receipt| receipt.block);
         let mut states: BTreeMap<ChannelId, ChannelState> = BTreeMap::new();
         let mut entries = Vec::with_capacity(vouchers.len());
-        for voucher in vouchers {
-            let payer = claim::payer_of(voucher, &self.client.chain_ref());
-            let channel = ChannelId { payer: payer.unwrap_or_default(), payee };
+        for (voucher, payer) in vouchers.iter().zip(payers) {
             let Voucher { epoch, cumulative, .. } = voucher.document;
-            let paid_to = claimed_now.get(&channel).copied();
-            // A channel's deposit may be below its voucher; more than the voucher is never paid on it.
-            let outcome = match paid_to {
-                Some(claimed) if claimed == cumulative => ClaimOutcome::Paid { claimed },
-                Some(_) | None => {
-                    let state = self.state_once(&mut states, channel, payer.is_some()).await?;
+            let channel = ChannelId { payer: payer.unwrap_or_default(), payee };
+            let is_only = times.get(&channel.payer) == Some(&1);
+            // The usual case, for which nothing has to be asked: one voucher of the payer, paid in full.
+            if is_only && let Some((_, claimed)) = paid_on.next_if_eq(&(channel, cumulative)) {
+                entries.push(ClaimEntry { payer, epoch, cumulative, outcome: ClaimOutcome::Paid { claimed } });
+                continue;
+            }
+            let state = match payer {
+                Some(_) => self.state_once(&mut states, channel, block).await?,
+                None => ChannelState::default(),
+            };
+            // What a voucher pays up to is its own amount, or the deposit where that is less.
+            let listed = |(id, claimed): &(ChannelId, Wei)| {
+                *id == channel && epoch == state.epoch && *claimed == cumulative.min(state.deposit)
+            };
+            let outcome = match paid_on.next_if(listed) {
+                Some((_, claimed)) => ClaimOutcome::Paid { claimed },
+                None => {
                     let reason = claim::skip_reason(&voucher.document, payer, payee, &state);
-                    match (paid_to, reason) {
-                        (Some(claimed), Some(SkipReason::Stale { .. })) if cumulative > claimed => {
-                            ClaimOutcome::Paid { claimed }
-                        }
-                        (_, Some(reason)) => ClaimOutcome::Skipped(reason),
-                        (_, None) => ClaimOutcome::Skipped(SkipReason::Stale { claimed: state.claimed }),
-                    }
+                    ClaimOutcome::Skipped(reason.unwrap_or(SkipReason::Stale { claimed: state.claimed }))
                 }
             };
             entries.push(ClaimEntry { payer, epoch, cumulative, outcome });
@@ -297,19 +310,25 @@ impl Account {
         Ok(ClaimReport { paid, entries, receipts: settled.receipts.clone() })
     }
 
+    /// A channel as the claim left it. A node that has forgotten that block is asked for the present.
     async fn state_once(
         &self,
         states: &mut BTreeMap<ChannelId, ChannelState>,
         channel: ChannelId,
-        exists: bool,
+        block: Option<u64>,
     ) -> Result<ChannelState, ChainError> {
-        if !exists {
-            return Ok(ChannelState::default());
-        }
         if let Some(state) = states.get(&channel) {
             return Ok(*state);
         }
-        let state = self.client.channel_state(channel).await?;
+        let left = match block {
+            Some(block) => self.client.channel_state_after(channel, block).await,
+            None => self.client.channel_state(channel).await,
+        };
+        let state = match left {
+            Ok(state) => state,
+            Err(ChainError::RpcRefused { .. }) => self.client.channel_state(channel).await?,
+            Err(error) => return Err(error),
+        };
         states.insert(channel, state);
         Ok(state)
     }

@@ -4,7 +4,6 @@ use crate::abi::Change;
 use crate::call::TxReceipt;
 use golem_protocol::{Address, ChainRef, ChannelId, ChannelState, Document, Signed, Voucher, Wei};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Vouchers in one transaction: at about 11,000 gas each they stay below the gas of one transaction, and at 80 bytes
 /// each below the 128 KiB that nodes pass on.
@@ -13,7 +12,7 @@ pub(crate) const ENTRIES_PER_CLAIM_MAX: usize = 1_000;
 /// What became of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimReport {
-    /// What the payee got, all together; exactly what the events say.
+    /// What the payee got, all together: what the token says it moved.
     pub paid: Wei,
     /// Voucher by voucher, in the order given.
     pub entries: Vec<ClaimEntry>,
@@ -105,17 +104,51 @@ pub(crate) fn skip_reason(
     stale.then_some(SkipReason::Stale { claimed: state.claimed })
 }
 
-/// What is claimed of each channel after these changes, and what was paid in all.
-pub(crate) fn claimed_by_changes(changes: &[Change], payee: Address) -> (Wei, BTreeMap<ChannelId, Wei>) {
-    let mut paid_in_all = Wei::ZERO;
-    let mut claimed_now = BTreeMap::new();
-    for change in changes {
-        if let Change::Claimed { payee: to, paid, claimed } = change
-            && *to == payee
-        {
-            paid_in_all = paid_in_all.saturating_add(*paid);
-            claimed_now.extend(claimed.iter().map(|(payer, sum)| (ChannelId { payer: *payer, payee }, *sum)));
-        }
+/// The claims of a payee that the contract paid on, in order: the channel, and what is claimed of it after that one.
+pub(crate) fn claims_paid(changes: &[Change], payee: Address) -> impl Iterator<Item = (ChannelId, Wei)> {
+    let of_payee = changes.iter().filter_map(move |change| match change {
+        Change::Claimed { payee: to, claimed } if *to == payee => Some(claimed),
+        Change::Claimed { .. } | Change::Funded { .. } | Change::CloseRequested { .. } | Change::Closed { .. } => None,
+    });
+    of_payee.flatten().map(move |(payer, claimed)| (ChannelId { payer: *payer, payee }, *claimed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_protocol::{ChainTime, CompactSignature};
+
+    fn voucher(epoch: u32, cumulative: u128) -> Voucher {
+        Voucher { payee: Address::repeat_byte(2), epoch, cumulative: Wei(cumulative) }
     }
-    (paid_in_all, claimed_now)
+
+    fn open(claimed: u128, deposit: u128) -> ChannelState {
+        ChannelState { claimed: Wei(claimed), deposit: Wei(deposit), close_at: ChainTime(0), epoch: 3 }
+    }
+
+    #[test]
+    fn packs_a_voucher_into_80_bytes() {
+        let signed = Signed { document: voucher(0x01020304, 0x0a0b), signature: CompactSignature([7; 64]) };
+        let mut packed = Vec::new();
+        pack(&signed, &mut packed);
+        assert_eq!(packed.len(), 80);
+        assert_eq!(packed[..12], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0a, 0x0b]);
+        assert_eq!(packed[12..16], [1, 2, 3, 4]);
+        assert_eq!(packed[16..], [7; 64]);
+    }
+
+    #[test]
+    fn says_why_a_voucher_pays_nothing() {
+        let (payer, payee) = (Some(Address::repeat_byte(1)), Address::repeat_byte(2));
+        let reason = |voucher: &Voucher, state| skip_reason(voucher, payer, payee, &state);
+        assert_eq!(skip_reason(&voucher(3, 5), None, payee, &open(0, 9)), Some(SkipReason::BadSignature));
+        let other = skip_reason(&voucher(3, 5), payer, Address::repeat_byte(9), &open(0, 9));
+        assert_eq!(other, Some(SkipReason::OtherPayee));
+        assert_eq!(reason(&voucher(3, 5), open(0, 0)), Some(SkipReason::NotOpen));
+        assert_eq!(reason(&voucher(2, 5), open(0, 9)), Some(SkipReason::WrongEpoch { open: 3 }));
+        assert_eq!(reason(&voucher(3, 5), open(5, 9)), Some(SkipReason::Stale { claimed: Wei(5) }));
+        // The whole deposit is claimed: the voucher promises more and still pays nothing.
+        assert_eq!(reason(&voucher(3, 12), open(9, 9)), Some(SkipReason::Stale { claimed: Wei(9) }));
+        assert_eq!(reason(&voucher(3, 6), open(5, 9)), None);
+    }
 }

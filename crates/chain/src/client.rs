@@ -1,11 +1,11 @@
 //! A chain together with our contracts on it: checked once, then read.
 
-use crate::abi::{Change, ERC1363_ID, channels, faucet, gnt, wei};
+use crate::abi::{Artifact, Change, ERC1363_ID, channels, faucet, gnt, wei};
 use crate::call::TxReceipt;
 use crate::deployment::Deployment;
 use crate::error::ChainError;
 use crate::rpc::{Rpc, RpcConfig, Simulated};
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 use golem_protocol::signed::{CHANNELS_DOMAIN, domain};
 use golem_protocol::{ChainRef, ChainTime, ChannelId, ChannelState, Wei};
 
@@ -51,7 +51,6 @@ impl ChainClient {
             return Err(ChainError::ChainReset { chain_id: rpc.chain_id(), head, deployed: deployment.block });
         }
         present(&rpc, "GNT", deployment.gnt).await?;
-        present(&rpc, "PaymentChannels", deployment.channels).await?;
         check_channels(&rpc, &deployment).await?;
         if let Some(address) = deployment.faucet {
             present(&rpc, "Faucet", address).await?;
@@ -139,6 +138,16 @@ impl ChainClient {
 async fn check_channels(rpc: &Rpc, deployment: &Deployment) -> Result<(), ChainError> {
     const NAME: &str = "PaymentChannels";
     let address = deployment.channels;
+    let code = present(rpc, NAME, address).await?;
+    if !Artifact::PaymentChannels.is_deployed_as(&code)? {
+        return Err(ChainError::ContractDiffers {
+            contract: NAME,
+            address,
+            what: "code",
+            got: format!("that of another version ({} bytes)", code.len()),
+            expected: "that of this program".into(),
+        });
+    }
     let token = rpc.read(address, channels::TOKENCall {}).await?;
     expect(NAME, address, "token", token, deployment.gnt)?;
     let close_delay = rpc.read(address, channels::CLOSE_DELAYCall {}).await?;
@@ -149,11 +158,12 @@ async fn check_channels(rpc: &Rpc, deployment: &Deployment) -> Result<(), ChainE
     expect(NAME, address, "EIP-712 domain separator", on_chain, separator)
 }
 
-async fn present(rpc: &Rpc, contract: &'static str, address: Address) -> Result<(), ChainError> {
-    if rpc.code(address).await?.is_empty() {
+async fn present(rpc: &Rpc, contract: &'static str, address: Address) -> Result<Bytes, ChainError> {
+    let code = rpc.code(address).await?;
+    if code.is_empty() {
         return Err(ChainError::ContractAbsent { contract, address, chain_id: rpc.chain_id() });
     }
-    Ok(())
+    Ok(code)
 }
 
 fn expect<T: PartialEq + ToString>(

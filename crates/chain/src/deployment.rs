@@ -4,11 +4,14 @@ use crate::abi::{Artifact, gnt};
 use crate::call::{Call, Estimate, TxReceipt, decimal};
 use crate::client::ChainClient;
 use crate::error::ChainError;
+use crate::rpc::Simulated;
 use crate::sender::TxSender;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::{SolCall, SolValue};
 use golem_protocol::{ChainRef, Wei};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
@@ -172,33 +175,53 @@ pub async fn deploy(sender: &TxSender, options: &DeployOptions) -> Result<Deploy
 
 /// What [`deploy`] would send and what that would cost; sends nothing. Empty where all is there already.
 ///
-/// Errors: those of a read; `RpcRefused` where the RPC has no `eth_simulateV1`; `Reverted`.
+/// Errors: those of a read; `RpcRefused` where the RPC cannot suppose accounts to be other than they are; `Reverted`.
 pub async fn plan_deploy(sender: &TxSender, options: &DeployOptions) -> Result<Vec<Estimate>, ChainError> {
     if reusable(sender, options).await?.is_some() {
         return Ok(Vec::new());
     }
-    // Each contract takes the address of the one before, which follows from the sender's nonce.
-    let mut nonce = sender.rpc().nonce(sender.address(), "pending").await?;
-    let mut next_address = || {
-        let address = sender.address().create(nonce);
-        nonce = nonce.saturating_add(1);
-        address
-    };
-    let mut calls = Vec::new();
-    let gnt = match options.token {
-        Some(token) => token,
+    let mut plan = Vec::new();
+    // The contracts want a token that is there, so one is supposed to be: where nothing else will ever be created.
+    let (gnt, suppose) = match options.token {
+        Some(token) => (token, json!({})),
         None => {
-            calls.push(creation(Artifact::Gnt, sender.address().abi_encode())?);
-            next_address()
+            plan.push(sender.estimate(&creation(Artifact::Gnt, sender.address().abi_encode())?).await?);
+            let address = sender.address().create(u64::MAX - 1);
+            (address, suppose_gnt(sender, address).await?)
         }
     };
-    calls.push(creation(Artifact::PaymentChannels, (gnt, options.close_delay_s).abi_encode())?);
-    next_address();
+    let channels = creation(Artifact::PaymentChannels, (gnt, options.close_delay_s).abi_encode())?;
+    plan.push(sender.estimate_supposing(&channels, suppose.clone()).await?);
     if let Some(terms) = &options.faucet {
-        calls.push(creation(Artifact::Faucet, faucet_arguments(gnt, terms))?);
-        calls.push(fill(gnt, next_address(), terms));
+        let faucet = creation(Artifact::Faucet, faucet_arguments(gnt, terms))?;
+        plan.push(sender.estimate_supposing(&faucet, suppose.clone()).await?);
+        // Any address that holds nothing costs what the faucet's will.
+        plan.push(sender.estimate_supposing(&fill(gnt, FRESH, terms), suppose).await?);
     }
-    sender.estimate_sequence(&calls).await
+    Ok(plan)
+}
+
+/// An address that nobody has sent anything to.
+const FRESH: Address = Address::repeat_byte(0xfa);
+/// Storage slots that are tried for the token's balances.
+const SLOTS_MAX: u64 = 16;
+
+/// Overrides under which `GNT` is at an address and the sender holds its supply.
+async fn suppose_gnt(sender: &TxSender, address: Address) -> Result<Value, ChainError> {
+    let code = Artifact::Gnt.deployed_bytecode()?;
+    let held = gnt::balanceOfCall { holder: sender.address() }.abi_encode();
+    for slot in 0..SLOTS_MAX {
+        let key = keccak256((sender.address(), U256::from(slot)).abi_encode());
+        let supply = B256::from(U256::from(Wei::MAX.0));
+        let supposed = json!({ (address.to_string()): { "code": code, "stateDiff": { (key.to_string()): supply } } });
+        let asked = TransactionRequest::default().to(address).input(held.clone().into());
+        let answer: Simulated<Bytes> = sender.rpc().simulate("eth_call", (asked, "latest", supposed.clone())).await?;
+        if matches!(&answer, Simulated::Done(balance) if balance.as_ref() == supply.as_slice()) {
+            return Ok(supposed);
+        }
+    }
+    let reason = format!("its balances are in none of the first {SLOTS_MAX} slots");
+    Err(ChainError::Artifact { contract: Artifact::Gnt.name(), reason })
 }
 
 /// The deployment of before, where the chain bears it out and it is what is asked for.

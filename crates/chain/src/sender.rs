@@ -20,6 +20,7 @@ use alloy::primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -153,6 +154,16 @@ impl TxSender {
     pub async fn estimate(&self, call: &Call) -> Result<Estimate, ChainError> {
         let gas = self.gas(call).await?;
         self.priced(call, gas).await
+    }
+
+    /// What a transaction would cost if accounts were as the overrides say (geth's third argument of `eth_estimateGas`).
+    pub(crate) async fn estimate_supposing(&self, call: &Call, overrides: Value) -> Result<Estimate, ChainError> {
+        let simulated: Simulated<U64> =
+            self.rpc().simulate("eth_estimateGas", (self.request(call), "latest", overrides)).await?;
+        match simulated {
+            Simulated::Done(gas) => self.priced(call, gas.to::<u64>()).await,
+            Simulated::Reverted(reason) => Err(ChainError::Reverted { label: call.label.clone(), tx: None, reason }),
+        }
     }
 
     /// What transactions one after another would cost now, each seeing what those before it did; sends nothing.
@@ -570,15 +581,18 @@ impl TxSender {
         Ok(receipt)
     }
 
-    /// Asks the chain as it was before the block for the words that a receipt has not got.
+    /// Asks for the words that a receipt has not got: whatever it stumbled over came before it in its block, or was
+    /// there before.
     async fn revert_reason(&self, pending: &Pending, mined: &TransactionReceipt) -> Revert {
         let call = Call { label: String::new(), to: pending.to, input: pending.input.clone(), value: pending.value };
-        let before = mined.block_number.unwrap_or_default().saturating_sub(1);
-        let asked = self.rpc().simulate::<_, Bytes>("eth_call", (self.request(&call), format!("{before:#x}"))).await;
-        match asked {
-            Ok(Simulated::Reverted(reason)) => reason,
-            Ok(Simulated::Done(_)) | Err(_) => Revert::Silent,
+        let block = mined.block_number.unwrap_or_default();
+        for at in [block, block.saturating_sub(1)] {
+            let asked = self.rpc().simulate::<_, Bytes>("eth_call", (self.request(&call), format!("{at:#x}"))).await;
+            if let Ok(Simulated::Reverted(reason)) = asked {
+                return reason;
+            }
         }
+        Revert::Silent
     }
 
     async fn save(&self, pending: Pending) -> Result<(), ChainError> {

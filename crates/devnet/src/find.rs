@@ -1,0 +1,45 @@
+//! Where anvil is on this machine.
+
+use crate::anvil::AnvilError;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The variable that names the anvil to use, before any other.
+pub const ANVIL_ENV: &str = "GOLEM_ANVIL";
+/// How many folders upwards a checkout is looked for.
+const FOLDERS_UP_MAX: usize = 16;
+
+/// Finds anvil: the variable [`ANVIL_ENV`], then the PATH, then `contracts/node_modules` of a checkout that the present
+/// folder is in.
+///
+/// Errors: `NotFound`, with how to get it.
+pub fn find_anvil() -> Result<PathBuf, AnvilError> {
+    if let Some(named) = env::var_os(ANVIL_ENV).filter(|value| !value.is_empty()) {
+        let path = PathBuf::from(named);
+        // Named and missing is a mistake to hear of, not a reason to take another.
+        return if path.is_file() { Ok(path) } else { Err(AnvilError::NotFound { named: Some(path) }) };
+    }
+    let file = format!("anvil{}", env::consts::EXE_SUFFIX);
+    let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
+    let mut candidates: Vec<PathBuf> = on_path.map(|folder| folder.join(&file)).collect();
+    if let Ok(here) = env::current_dir() {
+        candidates.extend(here.ancestors().take(FOLDERS_UP_MAX).map(|folder| in_checkout(folder, &file)));
+    }
+    candidates.into_iter().find(|path| path.is_file()).ok_or(AnvilError::NotFound { named: None })
+}
+
+/// Where `npm ci` puts the native binary: the package's own entry is a script that needs node.
+fn in_checkout(folder: &Path, file: &str) -> PathBuf {
+    let system = match env::consts::OS {
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => other,
+    };
+    let processor = match env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let package = format!("anvil-{system}-{processor}");
+    folder.join("contracts/node_modules/@foundry-rs").join(package).join("bin").join(file)
+}
