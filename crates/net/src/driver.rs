@@ -4,10 +4,11 @@ mod outbound;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use golem_protocol::NodeId;
+use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::identify;
 use libp2p::kad;
@@ -17,7 +18,7 @@ use libp2p::swarm::{DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, mdns};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use crate::behaviour::{Behaviour, BehaviourEvent, NETWORK_PROTOCOL};
 use crate::codec::{ContentAnswer, ContentPart, ContentRequest, Incoming, Receipt};
@@ -90,8 +91,9 @@ impl Driver {
 
     /// Runs until told to stop, or until nobody listens any more.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let mut bootstrap = interval(BOOTSTRAP_EVERY);
-        bootstrap.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = BOOTSTRAP_FIRST;
+        let bootstrap = sleep(Duration::ZERO);
+        tokio::pin!(bootstrap);
         let events = self.events.clone();
         loop {
             tokio::select! {
@@ -107,7 +109,10 @@ impl Driver {
                 },
                 event = self.swarm.select_next_some(), if self.backlog.is_empty() => self.swarm_event(event),
                 Some(served) = self.serving.join_next() => if let Ok(served) = served { self.served(served) },
-                _ = bootstrap.tick() => self.dial_bootstrap(),
+                () = &mut bootstrap => {
+                    pause = if self.dial_bootstrap() { (pause * 2).min(BOOTSTRAP_EVERY) } else { BOOTSTRAP_FIRST };
+                    bootstrap.as_mut().reset(tokio::time::Instant::now() + pause);
+                }
             }
         }
         self.serving.shutdown().await;
@@ -138,12 +143,13 @@ impl Driver {
         match event {
             SwarmEvent::Behaviour(event) => self.behaviour_event(event),
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
-                self.connected(peer_id, endpoint.get_remote_address(), num_established.get());
+                self.connected(peer_id, &endpoint, num_established.get());
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
                 self.local.remove(&peer_id);
                 if let Some(node) = node_of(&peer_id) {
+                    self.directory.disconnected(node);
                     self.tell(NetworkEvent::PeerDisconnected { node });
                     self.lost(peer_id, node);
                 }
@@ -189,10 +195,15 @@ impl Driver {
 
     // Comings and goings.
 
-    fn connected(&mut self, peer: PeerId, address: &Multiaddr, established: u32) {
-        let Some(node) = self.directory.learn(peer) else { return };
+    fn connected(&mut self, peer: PeerId, endpoint: &ConnectedPoint, established: u32) {
+        let Some(node) = self.directory.connected(peer) else { return };
+        let address = endpoint.get_remote_address();
         if is_loopback(address) {
             self.local.insert(peer);
+        }
+        if endpoint.is_dialer() {
+            // It works, whatever the peer says of itself.
+            self.learn_address(peer, address.clone());
         }
         let now = Instant::now();
         self.rates.entry(peer).or_insert_with(|| PeerRate::new(&self.limits, now));
@@ -237,12 +248,15 @@ impl Driver {
         }
     }
 
-    fn dial_bootstrap(&mut self) {
-        if self.swarm.connected_peers().next().is_none() {
+    /// Tries the bootstrap addresses while nobody is connected; returns whether it did.
+    fn dial_bootstrap(&mut self) -> bool {
+        let alone = self.swarm.connected_peers().next().is_none();
+        if alone {
             for address in self.bootstrap.clone() {
                 self.dial(address);
             }
         }
+        alone
     }
 
     fn dial(&mut self, address: Multiaddr) {

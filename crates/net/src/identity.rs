@@ -28,8 +28,10 @@ pub(crate) fn node_of(peer: &PeerId) -> Option<NodeId> {
 }
 
 /// The peer ids of nodes met, since an address cannot be turned back into a key. Bounded; the longest known makes room.
+/// Those connected are kept apart: authors' keys cost nothing, and a flood of them must not push our partners out.
 #[derive(Default)]
 pub(crate) struct Directory {
+    connected: HashMap<NodeId, PeerId>,
     peers: HashMap<NodeId, PeerId>,
     order: VecDeque<NodeId>,
 }
@@ -49,9 +51,21 @@ impl Directory {
         Some(node)
     }
 
+    /// As [`Directory::learn`], for as long as the peer is connected.
+    pub(crate) fn connected(&mut self, peer: PeerId) -> Option<NodeId> {
+        let node = self.learn(peer)?;
+        self.connected.insert(node, peer);
+        Some(node)
+    }
+
+    /// The last connection to the node is gone.
+    pub(crate) fn disconnected(&mut self, node: NodeId) {
+        self.connected.remove(&node);
+    }
+
     /// The peer id of a node met before.
     pub(crate) fn peer(&self, node: NodeId) -> Option<PeerId> {
-        self.peers.get(&node).copied()
+        self.connected.get(&node).or_else(|| self.peers.get(&node)).copied()
     }
 }
 
@@ -82,14 +96,15 @@ mod tests {
         let mut secret = [0; 32];
         secret[31] = 1;
         let first = keypair(secret).unwrap().public().to_peer_id();
-        let node = directory.learn(first).unwrap();
-        assert_eq!(directory.peer(node), Some(first));
+        let node = directory.connected(first).unwrap();
         // Filled up by hand: making so many keys takes long.
         for n in 0..DIRECTORY_MAX as u64 {
             directory.order.push_back(NodeId(Address::left_padding_from(&n.to_be_bytes())));
         }
         secret[31] = 2;
         directory.learn(keypair(secret).unwrap().public().to_peer_id()).unwrap();
+        assert_eq!(directory.peer(node), Some(first), "a connected one is kept");
+        directory.disconnected(node);
         assert_eq!(directory.peer(node), None);
     }
 }

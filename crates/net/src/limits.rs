@@ -86,7 +86,10 @@ pub(crate) const BAN_MAX: Duration = Duration::from_secs(3600);
 /// How long an unused connection is kept: a deal's next message usually comes sooner.
 pub(crate) const IDLE_CONNECTION: Duration = Duration::from_secs(120);
 
-/// How often bootstrap addresses are dialled again while nobody is connected.
+/// How soon bootstrap addresses are dialled again while nobody is connected: nodes that start together find each other.
+pub(crate) const BOOTSTRAP_FIRST: Duration = Duration::from_millis(500);
+
+/// How rarely in the end; each time twice as long as before.
 pub(crate) const BOOTSTRAP_EVERY: Duration = Duration::from_secs(15);
 
 /// How long a lookup of one peer's addresses may take.

@@ -208,6 +208,8 @@ impl NetworkHandle {
     }
 
     /// Sends a direct message, connecting first where needed. `Ok` means that it is in the other application's queue.
+    ///
+    /// Messages sent while others to the same node are not answered may overtake them.
     pub async fn send(&self, to: NodeId, bytes: Vec<u8>) -> Result<(), SendError> {
         if bytes.len() > self.message_bytes_max {
             return Err(SendError::TooLarge { got: bytes.len(), max: self.message_bytes_max });

@@ -173,6 +173,40 @@ async fn finds_other_nodes_through_a_bootstrap_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waits_for_a_bootstrap_node_that_starts_late_and_finds_it_again_after_a_restart() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("/ip4/127.0.0.1/tcp/{port}");
+    let mut early = start(NetworkConfig { bootstrap: vec![listen.clone()], ..quiet(45) }).await;
+    let late = || NetworkConfig { listen: vec![listen.clone()], ..quiet(46) };
+    let first = start(late()).await;
+    early.until(NetworkEvent::PeerConnected { node: first.id() }).await;
+    in_time(first.handle.shutdown()).await;
+    early.until(NetworkEvent::PeerDisconnected { node: first.id() }).await;
+    let mut second = start(late()).await;
+    in_time(early.handle.send(second.id(), b"again".to_vec())).await.unwrap();
+    assert_eq!(second.next_message().await, (early.id(), b"again".to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_messages_at_once_all_arrive() {
+    let mut a = start(quiet(47)).await;
+    let mut b = start(quiet(48)).await;
+    connect(&mut a, &mut b).await;
+    let sends = futures::future::join_all((0..200u8).map(|n| a.handle.send(b.id(), vec![n])));
+    assert!(in_time(sends).await.into_iter().all(|sent| sent == Ok(())));
+    let mut seen = Vec::new();
+    for _ in 0..200 {
+        seen.push(b.next_message().await.1[0]);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..200).collect::<Vec<u8>>());
+    let sends = futures::future::join_all((0..300u16).map(|_| a.handle.send(b.id(), vec![0])));
+    let refused = in_time(sends).await.into_iter().filter(|sent| *sent == Err(SendError::QueueFull)).count();
+    assert!(refused > 0, "what waits is bounded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refuses_oversized_messages_and_bans_who_insists() {
     let mut small = quiet(50);
     small.limits.message_bytes_max = 1000;
