@@ -102,6 +102,8 @@ impl Settled {
 const FUNDINGS_PER_TX_MAX: usize = 200;
 /// Direct payments in one transaction: at up to 27,000 gas each.
 const PAYMENTS_PER_TX_MAX: usize = 400;
+/// The step of an operation that takes one transaction.
+const ONLY: &str = "only";
 /// Ids of operations whose caller gave none. They are acknowledged here and not by the caller.
 const UNNAMED: &str = "unnamed/";
 
@@ -393,6 +395,13 @@ impl Account {
                 to_channels(format!("close the channel of {payer}"), close.abi_encode())
             }
             Operation::CloseClaimed { payer } => {
+                let label = format!("close the channel of {payer}");
+                // What was sent before changed the state that the call is made from.
+                if let Some(sent) = self.sender.recorded(&format!("{prefix}{ONLY}"))
+                    && sent.label == label
+                {
+                    return Ok(vec![Step { name: ONLY.into(), call: to_channels(label, sent.input.to_vec()) }]);
+                }
                 let state = self.client.channel_state(ChannelId { payer: *payer, payee: self.address() }).await?;
                 let close = channels::closeCall {
                     payer: *payer,
@@ -401,7 +410,7 @@ impl Account {
                     r: B256::ZERO,
                     vs: B256::ZERO,
                 };
-                to_channels(format!("close the channel of {payer}"), close.abi_encode())
+                to_channels(label, close.abi_encode())
             }
             Operation::RequestClose { payee } => to_channels(
                 format!("request to close the channel to {payee}"),
@@ -412,7 +421,7 @@ impl Account {
                 channels::finalizeCall { payer: *payer, payee: *payee }.abi_encode(),
             ),
         };
-        Ok(vec![Step { name: "only".into(), call }])
+        Ok(vec![Step { name: ONLY.into(), call }])
     }
 
     fn payer_to_close(&self, voucher: &Signed<Voucher>) -> Result<Address, ChainError> {
@@ -433,7 +442,7 @@ impl Account {
         if self.client.route() == FundingRoute::ApproveAndFund {
             let needed = total(fundings)?;
             let name = "approve".to_owned();
-            let recorded = self.sender.pending().iter().any(|pending| pending.id == format!("{prefix}{name}"));
+            let recorded = self.sender.recorded(&format!("{prefix}{name}")).is_some();
             if recorded || self.client.allowance(self.address()).await? < needed {
                 let approve = gnt::approveCall { spender: deployment.channels, value: U256::from(needed.0) };
                 let label = format!("allow PaymentChannels to take {needed}");
@@ -502,7 +511,7 @@ impl Account {
             // Named by what is in it, so that a claim of other vouchers under the same id is not taken for this one.
             let name = format!("claim-{}", keccak256(&packed));
             let call = channels::claimManyCall { payee, vouchers: packed.into() };
-            let recorded = self.sender.pending().iter().any(|pending| pending.id == format!("{prefix}{name}"));
+            let recorded = self.sender.recorded(&format!("{prefix}{name}")).is_some();
             if !recorded && self.pays_nothing(&call).await? {
                 continue;
             }

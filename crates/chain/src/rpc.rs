@@ -138,10 +138,13 @@ impl Rpc {
     /// Errors: `BadUrl`, `RpcUnreachable`, `BadAnswer`, `WrongChain`.
     pub async fn connect(config: RpcConfig) -> Result<Rpc, ChainError> {
         let (url, shown_url) = parse_url(&config.url)?;
-        let http = reqwest::Client::builder()
-            .timeout(config.request_timeout)
-            .build()
-            .map_err(|e| ChainError::BadUrl { url: shown_url.clone(), reason: bounded(&e.to_string()) })?;
+        let mut http = reqwest::Client::builder().timeout(config.request_timeout);
+        if url.host_str().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]")) {
+            // A proxy set for the way out of this machine knows nothing of what runs on it.
+            http = http.no_proxy();
+        }
+        let http =
+            http.build().map_err(|e| ChainError::BadUrl { url: shown_url.clone(), reason: bounded(&e.to_string()) })?;
         let client = RpcClient::new_http_with_client(http, url);
         let unset = config.poll_interval.unwrap_or(POLL_MIN);
         let mut rpc = Rpc { inner: Arc::new(Inner { client, config, shown_url, chain_id: 0, poll_interval: unset }) };

@@ -6,7 +6,7 @@ use crate::call::LogRecord;
 use crate::client::ChainClient;
 use crate::error::ChainError;
 use crate::rpc::{BlockInfo, local_now};
-use alloy::primitives::{Address, U64};
+use alloy::primitives::{Address, B256, U64};
 use alloy::rpc::types::{Filter, Log};
 use golem_protocol::{ChainTime, ChannelId, ChannelState, LocalTime};
 use std::collections::{BTreeSet, VecDeque};
@@ -128,7 +128,7 @@ impl Drop for Watcher {
 /// A block that was followed.
 struct Seen {
     number: u64,
-    hash: alloy::primitives::B256,
+    hash: B256,
     /// Channels that changed in it, as they were after it.
     changed: Vec<(ChannelId, ChannelState)>,
     told_confirmed: bool,
@@ -146,6 +146,8 @@ struct Follower {
     known: BTreeSet<ChannelId>,
     /// Channels whose last told state may have been undone by a reorg.
     undone: BTreeSet<ChannelId>,
+    /// The newest block up to which everything was told.
+    told: Option<B256>,
 }
 
 /// The events are no longer taken, or the chain could not be read.
@@ -164,7 +166,7 @@ impl Follower {
     fn new(client: ChainClient, options: WatchOptions, events: mpsc::Sender<ChainEvent>) -> Follower {
         let known = options.channels.iter().copied().collect::<BTreeSet<_>>();
         let undone = known.clone();
-        Follower { client, options, events, tail: VecDeque::new(), cursor: None, known, undone }
+        Follower { client, options, events, tail: VecDeque::new(), cursor: None, known, undone, told: None }
     }
 
     async fn run(mut self) {
@@ -197,19 +199,21 @@ impl Follower {
         if was_down {
             self.tell(ChainEvent::Up).await?;
         }
-        if self.tail.back().is_some_and(|last| last.hash == head.hash) {
+        if self.told == Some(head.hash) {
             return Ok(());
         }
         self.undo_reorg().await?;
         self.catch_up(&head).await?;
         self.tell_undone().await?;
         let Some(last) = self.tail.back() else { return Ok(()) };
-        let reached = last.number;
+        let (reached, reached_hash) = (last.number, last.hash);
         self.tell_confirmed(reached).await?;
         let confirmed_block = (reached + 1).saturating_sub(self.client.rpc().confirmations());
         // A block that came while this round ran is told in the next one.
         let time = if reached == head.number { head.time } else { self.time_of(reached).await? };
-        self.tell(ChainEvent::Time { time, block: reached, confirmed_block }).await
+        self.tell(ChainEvent::Time { time, block: reached, confirmed_block }).await?;
+        self.told = Some(reached_hash);
+        Ok(())
     }
 
     /// After an outage another chain may answer at the same address.
@@ -349,15 +353,14 @@ impl Follower {
 
     async fn tell_confirmed(&mut self, reached: u64) -> Result<(), Interrupted> {
         let deep = (reached + 1).saturating_sub(self.client.rpc().confirmations());
-        let mut due = Vec::new();
-        for seen in self.tail.iter_mut().filter(|seen| seen.number <= deep && !seen.told_confirmed) {
-            due.push((seen.number, std::mem::take(&mut seen.told_confirmed), seen.changed.clone()));
-        }
-        for (block, _, changed) in due {
+        // Each is marked once it is told, so that an outage in between leaves the rest for the next round.
+        for place in 0..self.tail.len() {
+            let due = self.tail.get(place).filter(|seen| seen.number <= deep && !seen.told_confirmed);
+            let Some((block, changed)) = due.map(|seen| (seen.number, seen.changed.clone())) else { continue };
             for (id, state) in changed {
                 self.tell(ChainEvent::Channel { id, state, block, confirmed: true }).await?;
             }
-            if let Some(seen) = self.tail.iter_mut().find(|seen| seen.number == block) {
+            if let Some(seen) = self.tail.get_mut(place) {
                 seen.told_confirmed = true;
             }
         }

@@ -302,3 +302,19 @@ async fn says_why_a_mined_transaction_failed() {
     assert!(reason.to_string().starts_with("NotOpen"), "{reason}");
     assert!(journal.load().unwrap().is_empty(), "it can be asked again");
 }
+
+#[tokio::test]
+async fn gives_the_same_answer_until_it_is_acknowledged() {
+    let devnet = devnet().await;
+    let [alice, bob, ..] = devnet.accounts() else { panic!() };
+    let payer = devnet.account(alice).await.unwrap();
+    let payee = devnet.account(bob).await.unwrap();
+    payer.open_or_topup(bob.address, gnt(1)).await.unwrap();
+    // After it, the channel is another one, and the call that it was made of could not be made again.
+    let close = Operation::CloseClaimed { payer: alice.address };
+    let first = within(payee.submit("close", &close)).await.unwrap();
+    assert_eq!(within(payee.submit("close", &close)).await.unwrap(), first);
+    payee.acknowledge("close").await.unwrap();
+    let error = within(payee.submit("close", &close)).await.unwrap_err();
+    assert!(matches!(error, ChainError::Reverted { tx: None, .. }), "{error}");
+}
