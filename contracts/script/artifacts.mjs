@@ -1,5 +1,5 @@
 // Writes what the Rust crates embed: `artifacts/<Contract>.json`. With `--check` it writes nothing and exits 1 where
-// a file is not what the sources make. Run `forge build src --force` before.
+// a file is not what the sources make. Run `forge build src` before.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -22,7 +22,7 @@ function sourceHash(sources) {
 function artifact(name) {
   const path = join(root, "out", `${name}.sol`, `${name}.json`);
   if (!existsSync(path)) {
-    console.error(`${path} is missing: run \`forge build src --force\` first`);
+    console.error(`${path} is missing: run \`forge build src\` first`);
     process.exit(2);
   }
   const built = JSON.parse(readFileSync(path, "utf8"));
