@@ -373,13 +373,14 @@ fn read_output(
             lines.pop_front();
         }
     };
+    // Outlives both readers: once it is dropped, all that anvil had to say is kept.
+    let mut listening = Some(listening);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for line in stderr.map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
                 keep(line);
             }
         });
-        let mut listening = Some(listening);
         for line in stdout.map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
             let port = line.strip_prefix("Listening on ").and_then(|rest| rest.rsplit(':').next());
             if let Some(port) = port.and_then(|port| port.trim().parse().ok())
