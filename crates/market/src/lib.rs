@@ -1,1 +1,94 @@
-//! .
+//! The tender: what a provider asks, whom a requestor chooses, and what each remembers of the other.
+//!
+//! Start with [`ProviderMarket::quote`] and [`RequestorMarket::rank`].
+//!
+//! ```text
+//! header --> ProviderMarket::quote --> offer --> RequestorMarket::rank --> agreement
+//!                 ^                                   ^
+//!   assigned, completed, released, paid,        outcome of each subtask
+//!   busy and idle time
+//! ```
+//!
+//! Everything is computed in integers: money in wei with the rounding in the function's name, the rest in [`Ratio`].
+//! Equal inputs give equal prices and the same order on every machine, and there is no NaN. State is plain data that
+//! survives a restart; every list in it has a bound.
+//!
+//! This crate never decides what is legal next in a deal, never reads a clock, draws no random number and does no I/O.
+
+pub mod access;
+mod choice;
+pub mod explain;
+pub mod provider;
+pub mod ratio;
+pub mod requestor;
+#[cfg(test)]
+mod tests;
+pub mod value;
+
+pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
+pub use provider::{
+    Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,
+};
+pub use ratio::{NotARatio, Ratio};
+pub use requestor::{
+    Choice, Efficacy, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings, Score,
+};
+pub use value::{SECONDS_PER_HOUR, metered_value, subtask_value};
+
+use golem_protocol::{Header, Wei};
+use serde::{Deserialize, Serialize};
+
+/// The most peers remembered on either side. Reason: about 1 MB of state; identities are cheap to make, memory is not.
+pub const PEERS_MAX: usize = 10_000;
+/// How much of the past stays with each new subtask: the `psi` of the formulas.
+pub const PSI: Ratio = Ratio::from_parts(900_000_000);
+/// The least efficiency remembered. Reason: a price is divided by it.
+pub const EFFICIENCY_MIN: Ratio = Ratio::from_parts(1_000_000);
+/// The largest efficiency remembered, and the most that one subtask counts for. Reason: a computation of a millisecond
+/// under a timeout of a day must not outweigh everything that comes after it.
+pub const EFFICIENCY_MAX: Ratio = Ratio::from_parts(100_000_000_000);
+
+/// What of a header the market looks at.
+///
+/// Units: wei per hour of one slot, fuel per second, seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderTerms {
+    /// No offer above this is considered.
+    pub max_price: Wei,
+    /// No offer of a slower machine is considered; 0 where any will do.
+    pub min_perf: u64,
+    /// How long a subtask may take.
+    pub subtask_timeout_s: u32,
+}
+
+impl From<&Header> for HeaderTerms {
+    fn from(header: &Header) -> HeaderTerms {
+        HeaderTerms {
+            max_price: header.max_price,
+            min_perf: header.min_perf,
+            subtask_timeout_s: header.subtask_timeout_s,
+        }
+    }
+}
+
+/// A fact about state that must always hold and does not. Reason to stop: the state was damaged or the code is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the market's state is damaged: {0}")]
+pub struct Violation(pub String);
+
+/// `performance / min_perf`, 1 where `min_perf` is 0: what a machine's efficiency is taken for before it has worked.
+pub fn efficiency_at_start(performance: u64, min_perf: u64) -> Ratio {
+    if min_perf == 0 {
+        return Ratio::ONE;
+    }
+    Ratio::of_rounded_down(performance as u128, min_perf as u128).clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
+}
+
+/// `R <- psi * R + (1 - psi) * subtask_timeout / computation_time`, within the bounds of an efficiency.
+pub(crate) fn efficiency_after(efficiency: Ratio, subtask_timeout_s: u32, computation_ms: u64) -> Ratio {
+    // A clock that saw no time pass is taken for its smallest step.
+    let sample = Ratio::of_rounded_down(subtask_timeout_s as u128 * 1000, computation_ms.max(1) as u128);
+    let kept = efficiency.times_rounded_down(PSI);
+    let new = sample.min(EFFICIENCY_MAX).times_rounded_down(Ratio::ONE.minus(PSI));
+    kept.plus(new).clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
+}

@@ -1,0 +1,539 @@
+//! The provider's side: what it asks of whom.
+
+use crate::access::AccessLists;
+use crate::ratio::{Ratio, mul_div};
+use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Violation, efficiency_after, efficiency_at_start};
+use golem_protocol::{LocalTime, NodeId, RefusalReason, Wei};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The widest range a profit factor may be given. Reason: outside it `exp` would jump between its ends in a minute.
+const FACTOR_BOUNDS: (Ratio, Ratio) = (Ratio::from_parts(1_000_000), Ratio::from_parts(1_000_000_000_000));
+/// The fastest a profit factor may change. Reason: 1 % in a second is already an hour from one end to the other.
+const RATE_MAX: Ratio = Ratio::from_parts(10_000_000);
+/// The longest credit that can be set. Reason: a year of one slot; more is no limit.
+const CREDIT_HOURS_MAX: u32 = 8_760;
+
+/// What the user sets; it comes from configuration, not from the stored state.
+///
+/// Units: `min_price` in wei per hour of one slot, the rates per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSettings {
+    /// Never sell below this: the `m` of the formulas, and also the credit `c` that softens the payment rate.
+    pub min_price: Wei,
+    /// The profit factor `f` a new node starts with; 0.2.
+    #[serde(default = "factor_start")]
+    pub factor_start: Ratio,
+    /// `f` never falls below this; 0.01.
+    #[serde(default = "factor_min")]
+    pub factor_min: Ratio,
+    /// `f` never rises above this; 5.
+    #[serde(default = "factor_max")]
+    pub factor_max: Ratio,
+    /// How fast `f` falls while nothing runs, per second; 0.00001.
+    #[serde(default = "idle_rate")]
+    pub idle_rate: Ratio,
+    /// How fast `f` rises while something runs, per second; 0.00004.
+    #[serde(default = "busy_rate")]
+    pub busy_rate: Ratio,
+    /// No offer to a requestor that owes more than this many hours at the price it would get: the `k`; 3.
+    #[serde(default = "credit_hours")]
+    pub credit_hours: u32,
+    /// No offer to a requestor whose payment rate `Q` is below this; 0.1.
+    #[serde(default = "payment_rate_min")]
+    pub payment_rate_min: Ratio,
+}
+
+const fn factor_start() -> Ratio {
+    Ratio::from_parts(200_000_000)
+}
+const fn factor_min() -> Ratio {
+    Ratio::from_parts(10_000_000)
+}
+const fn factor_max() -> Ratio {
+    Ratio::from_parts(5_000_000_000)
+}
+const fn idle_rate() -> Ratio {
+    Ratio::from_parts(10_000)
+}
+const fn busy_rate() -> Ratio {
+    Ratio::from_parts(40_000)
+}
+const fn credit_hours() -> u32 {
+    3
+}
+const fn payment_rate_min() -> Ratio {
+    Ratio::from_parts(100_000_000)
+}
+
+impl ProviderSettings {
+    /// The published numbers, for a minimal price.
+    pub const fn new(min_price: Wei) -> ProviderSettings {
+        ProviderSettings {
+            min_price,
+            factor_start: factor_start(),
+            factor_min: factor_min(),
+            factor_max: factor_max(),
+            idle_rate: idle_rate(),
+            busy_rate: busy_rate(),
+            credit_hours: credit_hours(),
+            payment_rate_min: payment_rate_min(),
+        }
+    }
+
+    /// Whether the numbers make sense together.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let range = |setting, got: Ratio, min: Ratio, max: Ratio| {
+            if got < min || got > max { Err(SettingsError::Range { setting, got, min, max }) } else { Ok(()) }
+        };
+        if self.min_price.bounded().is_none() {
+            return Err(SettingsError::PriceTooLarge(self.min_price.0));
+        }
+        range("factor_min", self.factor_min, FACTOR_BOUNDS.0, FACTOR_BOUNDS.1)?;
+        range("factor_max", self.factor_max, self.factor_min, FACTOR_BOUNDS.1)?;
+        range("factor_start", self.factor_start, self.factor_min, self.factor_max)?;
+        range("idle_rate", self.idle_rate, Ratio::ZERO, RATE_MAX)?;
+        range("busy_rate", self.busy_rate, Ratio::ZERO, RATE_MAX)?;
+        range("payment_rate_min", self.payment_rate_min, Ratio::ZERO, Ratio::ONE)?;
+        if !(1..=CREDIT_HOURS_MAX).contains(&self.credit_hours) {
+            return Err(SettingsError::CreditHours { got: self.credit_hours, max: CREDIT_HOURS_MAX });
+        }
+        Ok(())
+    }
+}
+
+/// Which setting cannot be. The fault is in the configuration; nothing was started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// A number outside its range.
+    #[error("{setting} is {got}; set it between {min} and {max}")]
+    Range {
+        /// Which setting.
+        setting: &'static str,
+        /// Its value.
+        got: Ratio,
+        /// The least allowed.
+        min: Ratio,
+        /// The most allowed.
+        max: Ratio,
+    },
+    /// More than 96 bits of wei.
+    #[error("min_price is {0} wei per hour, more than any channel can hold; set a smaller one")]
+    PriceTooLarge(u128),
+    /// No credit at all, or one without end.
+    #[error("credit_hours is {got}; set it between 1 and {max}")]
+    CreditHours {
+        /// Its value.
+        got: u32,
+        /// The most allowed.
+        max: u32,
+    },
+}
+
+/// Whether any subtask runs here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Nothing runs: the profit factor falls.
+    Idle,
+    /// Something runs: the profit factor rises.
+    Busy,
+}
+
+/// What is remembered of one requestor.
+///
+/// Units: wei. `assigned` and `paid` are never forgotten while they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestorRecord {
+    /// Its efficiency `R`, from the first completed subtask on.
+    pub efficiency: Option<Ratio>,
+    /// Everything ever agreed with it and not cancelled: `Va`.
+    pub assigned: Wei,
+    /// Everything it ever paid: `Vp`.
+    pub paid: Wei,
+    /// What it owes, or will owe for work under way: agreed, and neither paid nor released.
+    pub owed: Wei,
+    /// When it was last dealt with, in the order of this node's dealings.
+    pub touched: u64,
+}
+
+/// How a subtask ended that will not be paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// It failed here.
+    Failed,
+    /// It took longer than agreed.
+    TimedOut,
+    /// The requestor rejected the result, or never received it.
+    Rejected,
+    /// This node stepped back before it had reported anything: no trace remains.
+    Cancelled,
+}
+
+/// Every way a subtask can end unpaid.
+pub const RELEASES: [Release; 4] = [Release::Failed, Release::TimedOut, Release::Rejected, Release::Cancelled];
+
+/// What a provider remembers; written to disk after each change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderState {
+    /// The profit factor `f` at `since`.
+    pub factor: Ratio,
+    /// What this node has been doing since.
+    pub activity: Activity,
+    /// Up to when the factor has been brought.
+    pub since: LocalTime,
+    /// Who is known.
+    pub requestors: BTreeMap<NodeId, RequestorRecord>,
+    /// Who is let in.
+    pub access: AccessLists,
+    /// Counts dealings.
+    pub dealings: u64,
+}
+
+/// A price and every term it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Quote {
+    /// What to offer, wei per hour of one slot: `min(max(floor(r / S), m), max_price)`.
+    #[serde(rename = "price_wei_per_hour")]
+    pub price: Wei,
+    /// `m`, the least this node sells for.
+    #[serde(rename = "min_price_wei_per_hour")]
+    pub min_price: Wei,
+    /// The header's maximum.
+    #[serde(rename = "max_price_wei_per_hour")]
+    pub max_price: Wei,
+    /// `f`, the profit factor at this moment.
+    pub factor: Ratio,
+    /// `r = floor(m * (1 + f))`.
+    #[serde(rename = "base_price_wei_per_hour")]
+    pub base_price: Wei,
+    /// `Q = min(1, (m + 1 + Vp + c) / (m + 1 + Va))`.
+    pub payment_rate: Ratio,
+    /// `R`.
+    pub efficiency: Ratio,
+    /// `S = Q * R`.
+    pub standing: Ratio,
+    /// `floor(r / S)`, before the bounds.
+    #[serde(rename = "unbounded_price_wei_per_hour")]
+    pub unbounded_price: Wei,
+    /// `Va`.
+    #[serde(rename = "assigned_wei")]
+    pub assigned: Wei,
+    /// `Vp`.
+    #[serde(rename = "paid_wei")]
+    pub paid: Wei,
+    /// What is owed now.
+    #[serde(rename = "owed_wei")]
+    pub owed: Wei,
+    /// `k` hours at the price: no offer above it.
+    #[serde(rename = "credit_wei")]
+    pub credit: Wei,
+}
+
+/// A provider's book of requestors, and its own thirst for work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderMarket {
+    settings: ProviderSettings,
+    state: ProviderState,
+}
+
+impl ProviderMarket {
+    /// A node that has not sold anything yet.
+    ///
+    /// Errors: settings out of range.
+    pub fn new(settings: ProviderSettings, now: LocalTime) -> Result<ProviderMarket, SettingsError> {
+        settings.check()?;
+        let state = ProviderState {
+            factor: settings.factor_start,
+            activity: Activity::Idle,
+            since: now,
+            requestors: BTreeMap::new(),
+            access: AccessLists::default(),
+            dealings: 0,
+        };
+        Ok(ProviderMarket { settings, state })
+    }
+
+    /// Goes on with what was stored. The time this node was off counts neither as idle nor as busy.
+    ///
+    /// Errors: settings out of range.
+    pub fn restore(
+        settings: ProviderSettings,
+        mut state: ProviderState,
+        now: LocalTime,
+    ) -> Result<ProviderMarket, SettingsError> {
+        settings.check()?;
+        // The range may have been set anew since.
+        state.factor = state.factor.clamp(settings.factor_min, settings.factor_max);
+        state.activity = Activity::Idle;
+        state.since = now;
+        Ok(ProviderMarket { settings, state })
+    }
+
+    /// What to store.
+    pub fn state(&self) -> &ProviderState {
+        &self.state
+    }
+
+    /// What the user set.
+    pub fn settings(&self) -> &ProviderSettings {
+        &self.settings
+    }
+
+    /// The lists of who is let in.
+    pub fn access(&self) -> &AccessLists {
+        &self.state.access
+    }
+
+    /// The lists of who is let in, to change them.
+    pub fn access_mut(&mut self) -> &mut AccessLists {
+        &mut self.state.access
+    }
+
+    /// What is remembered of a requestor.
+    pub fn record(&self, requestor: &NodeId) -> Option<&RequestorRecord> {
+        self.state.requestors.get(requestor)
+    }
+
+    /// The profit factor `f` at a moment.
+    pub fn factor(&self, now: LocalTime) -> Ratio {
+        let dt_ms = now.saturating_sub(self.state.since);
+        let moved = match self.state.activity {
+            Activity::Idle => self.state.factor.decayed(self.settings.idle_rate, dt_ms),
+            Activity::Busy => self.state.factor.grown(self.settings.busy_rate, dt_ms),
+        };
+        moved.clamp(self.settings.factor_min, self.settings.factor_max)
+    }
+
+    /// What to offer a requestor for a header, given this machine's performance for that kind of work. Asking changes
+    /// nothing and remembers nobody.
+    ///
+    /// Errors: `Denied`; `PriceAboveMax` where the header's maximum is below the minimal price; `BelowMinPerf`;
+    /// `CreditExceeded` where too much is owed, or too little of what was assigned was ever paid; `Full` where no more
+    /// requestors can be remembered.
+    pub fn quote(
+        &self,
+        requestor: &NodeId,
+        header: &HeaderTerms,
+        performance: u64,
+        now: LocalTime,
+    ) -> Result<Quote, RefusalReason> {
+        self.state.access.admit(requestor, now)?;
+        let min_price = self.settings.min_price;
+        if header.max_price < min_price {
+            return Err(RefusalReason::PriceAboveMax { price: min_price, max_price: header.max_price });
+        }
+        if performance < header.min_perf {
+            return Err(RefusalReason::BelowMinPerf { performance, min_perf: header.min_perf });
+        }
+        let record = self.record(requestor);
+        if record.is_none() && !self.has_room() {
+            return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
+        }
+        let quote = self.price(record, header, performance, now);
+        if quote.owed > quote.credit {
+            return Err(RefusalReason::CreditExceeded { owed: quote.owed, credit: quote.credit });
+        }
+        if quote.payment_rate < self.settings.payment_rate_min {
+            let owed = quote.assigned.saturating_sub(quote.paid);
+            return Err(RefusalReason::CreditExceeded { owed, credit: self.unpaid_max(quote.paid) });
+        }
+        Ok(quote)
+    }
+
+    fn price(&self, record: Option<&RequestorRecord>, header: &HeaderTerms, performance: u64, now: LocalTime) -> Quote {
+        let min_price = self.settings.min_price;
+        let (assigned, paid, owed) = record.map_or((Wei::ZERO, Wei::ZERO, Wei::ZERO), |r| (r.assigned, r.paid, r.owed));
+        let efficiency = record
+            .and_then(|record| record.efficiency)
+            .unwrap_or_else(|| efficiency_at_start(performance, header.min_perf));
+        let factor = self.factor(now);
+        let base_price = scale_rounded_down(min_price, Ratio::ONE.plus(factor), Ratio::ONE);
+        let payment_rate = self.payment_rate(assigned, paid);
+        let standing = payment_rate.times_rounded_down(efficiency);
+        let unbounded_price = scale_rounded_down(base_price, Ratio::ONE, standing);
+        // Not `clamp`: it panics on a range the wrong way round, and here the maximum is to win.
+        let price = unbounded_price.max(min_price).min(header.max_price);
+        let credit = price.checked_mul(self.settings.credit_hours as u64).unwrap_or(Wei::MAX);
+        Quote {
+            price,
+            min_price,
+            max_price: header.max_price,
+            factor,
+            base_price,
+            payment_rate,
+            efficiency,
+            standing,
+            unbounded_price,
+            assigned,
+            paid,
+            owed,
+            credit,
+        }
+    }
+
+    /// `Q = min(1, (m + 1 + Vp + c) / (m + 1 + Va))` with `c = m`.
+    fn payment_rate(&self, assigned: Wei, paid: Wei) -> Ratio {
+        let m = self.settings.min_price.0;
+        // Amounts have 96 bits: the sums are far from the width of u128.
+        let received = m.saturating_add(1).saturating_add(paid.0).saturating_add(m);
+        let agreed = m.saturating_add(1).saturating_add(assigned.0);
+        Ratio::of_rounded_down(received, agreed).min(Ratio::ONE)
+    }
+
+    /// How much may be assigned and unpaid before the payment rate falls below the user's limit.
+    fn unpaid_max(&self, paid: Wei) -> Wei {
+        let m = self.settings.min_price.0;
+        let received = m.saturating_add(1).saturating_add(paid.0).saturating_add(m);
+        let assigned = scale_rounded_down(Wei(received), Ratio::ONE, self.settings.payment_rate_min)
+            .saturating_sub(Wei(m.saturating_add(1)));
+        assigned.saturating_sub(paid)
+    }
+
+    /// How much more a requestor may owe at a price before the credit of `k` hours is used up.
+    pub fn credit_left(&self, requestor: &NodeId, price: Wei) -> Wei {
+        let credit = price.checked_mul(self.settings.credit_hours as u64).unwrap_or(Wei::MAX);
+        credit.saturating_sub(self.record(requestor).map_or(Wei::ZERO, |record| record.owed))
+    }
+
+    /// A subtask worth `value` was agreed. To be called once for each, when both have signed.
+    ///
+    /// Errors: `Full` where no room can be made without forgetting somebody who owes. Nothing changes then.
+    pub fn assigned(&mut self, requestor: NodeId, value: Wei) -> Result<(), RefusalReason> {
+        if !self.state.requestors.contains_key(&requestor) && !self.make_room() {
+            return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
+        }
+        self.state.dealings = self.state.dealings.saturating_add(1);
+        let record = self.state.requestors.entry(requestor).or_insert(RequestorRecord {
+            efficiency: None,
+            assigned: Wei::ZERO,
+            paid: Wei::ZERO,
+            owed: Wei::ZERO,
+            touched: 0,
+        });
+        record.assigned = record.assigned.saturating_add(value);
+        record.owed = record.owed.saturating_add(value);
+        record.touched = self.state.dealings;
+        Ok(())
+    }
+
+    /// A voucher worth `value` more than the one before was accepted.
+    ///
+    /// A requestor that is not known is not made known: whoever sends money without work needs no memory of ours.
+    pub fn paid(&mut self, requestor: &NodeId, value: Wei) {
+        if let Some(record) = self.touch(requestor) {
+            record.paid = record.paid.saturating_add(value);
+            record.owed = record.owed.saturating_sub(value);
+        }
+    }
+
+    /// A subtask ran to its end here in `computation_ms`.
+    pub fn completed(&mut self, requestor: &NodeId, header: &HeaderTerms, performance: u64, computation_ms: u64) {
+        if let Some(record) = self.touch(requestor) {
+            let before = record.efficiency.unwrap_or_else(|| efficiency_at_start(performance, header.min_perf));
+            record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
+        }
+    }
+
+    /// A subtask worth `value` ended and will not be paid for.
+    ///
+    /// It is no longer owed. What was assigned still counts in the payment rate, except where this node cancelled: that
+    /// leaves no trace. A failure of this very machine is to be given as `Cancelled`: it is not the requestor's.
+    pub fn released(&mut self, requestor: &NodeId, value: Wei, release: Release) {
+        let Some(record) = self.touch(requestor) else { return };
+        record.owed = record.owed.saturating_sub(value);
+        match release {
+            Release::Failed | Release::TimedOut | Release::Rejected => {}
+            Release::Cancelled => record.assigned = record.assigned.saturating_sub(value),
+        }
+        if record.assigned == Wei::ZERO && record.paid == Wei::ZERO && record.efficiency.is_none() {
+            self.state.requestors.remove(requestor);
+        }
+    }
+
+    /// The first subtask started to run, or one still does: brings the profit factor up to now.
+    pub fn busy(&mut self, now: LocalTime) {
+        self.turn(Activity::Busy, now);
+    }
+
+    /// The last subtask ended, or nothing runs still: brings the profit factor up to now.
+    pub fn idle(&mut self, now: LocalTime) {
+        self.turn(Activity::Idle, now);
+    }
+
+    fn turn(&mut self, activity: Activity, now: LocalTime) {
+        self.state.factor = self.factor(now);
+        self.state.activity = activity;
+        // A clock set back is followed, or the time until it catches up would be lost.
+        self.state.since = now;
+    }
+
+    fn touch(&mut self, requestor: &NodeId) -> Option<&mut RequestorRecord> {
+        let record = self.state.requestors.get_mut(requestor)?;
+        self.state.dealings = self.state.dealings.saturating_add(1);
+        record.touched = self.state.dealings;
+        Some(record)
+    }
+
+    fn has_room(&self) -> bool {
+        self.state.requestors.len() < PEERS_MAX || self.forgettable().is_some()
+    }
+
+    fn make_room(&mut self) -> bool {
+        if self.state.requestors.len() < PEERS_MAX {
+            return true;
+        }
+        let Some(node) = self.forgettable() else { return false };
+        self.state.requestors.remove(&node);
+        true
+    }
+
+    /// Whom to forget first: of those who paid for everything assigned, the one that paid least, then the one not
+    /// dealt with for longest. Who owes is never forgotten, or not paying would cost no more than waiting.
+    fn forgettable(&self) -> Option<NodeId> {
+        self.state
+            .requestors
+            .iter()
+            .filter(|(_, record)| record.owed == Wei::ZERO && record.paid >= record.assigned)
+            .min_by_key(|(node, record)| (record.paid, record.touched, **node))
+            .map(|(node, _)| *node)
+    }
+
+    /// What must hold of this state at any time.
+    pub fn check_invariants(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut demand = |holds: bool, what: String| {
+            if !holds {
+                violations.push(Violation(what));
+            }
+        };
+        let state = &self.state;
+        demand(
+            (self.settings.factor_min..=self.settings.factor_max).contains(&state.factor),
+            format!("the profit factor {} is out of its range", state.factor),
+        );
+        demand(state.requestors.len() <= PEERS_MAX, format!("{} requestors are remembered", state.requestors.len()));
+        for (node, record) in &state.requestors {
+            demand(record.owed <= record.assigned, format!("{node} owes {} of {}", record.owed, record.assigned));
+            demand(record.touched <= state.dealings, format!("{node} was dealt with in the future"));
+            if let Some(efficiency) = record.efficiency {
+                demand(
+                    (EFFICIENCY_MIN..=EFFICIENCY_MAX).contains(&efficiency),
+                    format!("{node} has an efficiency of {efficiency}"),
+                );
+            }
+        }
+        violations
+    }
+}
+
+/// `floor(amount * numerator / denominator)`, held at [`Wei::MAX`], which is also the answer for a denominator of 0.
+fn scale_rounded_down(amount: Wei, numerator: Ratio, denominator: Ratio) -> Wei {
+    mul_div(amount.0, numerator.parts() as u128, denominator.parts() as u128)
+        .and_then(|(quotient, _)| Wei(quotient).bounded())
+        .unwrap_or(Wei::MAX)
+}

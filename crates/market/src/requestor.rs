@@ -1,0 +1,404 @@
+//! The requestor's side: whom to choose.
+
+use crate::access::AccessLists;
+use crate::choice;
+use crate::ratio::{Ratio, mul_div};
+use crate::{
+    EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, PSI, Violation, efficiency_after, efficiency_at_start,
+};
+use golem_protocol::{LocalTime, NodeId, RefusalReason, Wei};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The weight of price against quality: the `alpha` of the formulas.
+pub const ALPHA: Ratio = Ratio::from_parts(670_000_000);
+/// How many subtasks' worth of distrust everybody starts with: the `d` of the formulas.
+pub const DISTRUST: u64 = 5;
+/// The most efficiency that a provider's own benchmark can claim before it has worked here.
+pub const EFFICIENCY_CLAIMED_MAX: Ratio = Ratio::from_parts(4_000_000_000);
+/// The most offers ranked at once. Reason: choosing by chance takes the square of it in steps.
+pub const OFFERS_MAX: usize = 4_096;
+/// `1 / (1 - psi)`: what an entry of the efficacy vector tends to when the same thing happens for ever.
+const STEADY: u64 = 10;
+/// What a quality has to reach for its low price to count in full: an unknown provider's, `1 / d`.
+const QUALITY_TRUSTED: Ratio = Ratio::from_parts(1_000_000_000 / DISTRUST);
+
+/// What of an offer the market looks at.
+///
+/// Units: wei per hour of one slot, fuel per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OfferTerms {
+    /// Who offers.
+    pub provider: NodeId,
+    /// What it asks.
+    pub price: Wei,
+    /// What its benchmark shows.
+    pub performance: u64,
+}
+
+impl From<&golem_protocol::Offer> for OfferTerms {
+    fn from(offer: &golem_protocol::Offer) -> OfferTerms {
+        OfferTerms { provider: offer.provider, price: offer.price, performance: offer.performance }
+    }
+}
+
+/// How a subtask ended. A cancelled one has no outcome: it leaves no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its result was accepted.
+    Success {
+        /// From hand-out to report on this requestor's clock, or what is known to be less.
+        computation_ms: u64,
+    },
+    /// No report came in time.
+    TimedOut,
+    /// The provider reported a failure.
+    Failed,
+    /// The result was wrong or could not be fetched.
+    Rejected,
+}
+
+/// What became of a provider's subtasks, the newest counting most. Each entry is at most 10.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Efficacy {
+    /// `s`: accepted.
+    pub success: Ratio,
+    /// `t`: no report in time.
+    pub timed_out: Ratio,
+    /// `f`: the provider said it failed.
+    pub failed: Ratio,
+    /// `r`: wrong, or no result to be had.
+    pub rejected: Ratio,
+}
+
+impl Efficacy {
+    /// `q = (1 + s) / (d + s + t + f + r)`, rounded down.
+    pub fn quality(&self) -> Ratio {
+        let (good, all) = self.quality_fraction();
+        Ratio::of_rounded_down(good, all)
+    }
+
+    /// How much evidence there is, of either kind.
+    fn weight(&self) -> Ratio {
+        self.success.plus(self.timed_out).plus(self.failed).plus(self.rejected)
+    }
+
+    fn quality_fraction(&self) -> (u128, u128) {
+        let good = Ratio::ONE.plus(self.success).parts() as u128;
+        let all = Ratio::from_parts(DISTRUST * Ratio::ONE.parts()).plus(self.weight()).parts() as u128;
+        (good, all)
+    }
+
+    fn after(&self, outcome: Outcome) -> Efficacy {
+        let mut next = Efficacy {
+            success: self.success.times_rounded_down(PSI),
+            timed_out: self.timed_out.times_rounded_down(PSI),
+            failed: self.failed.times_rounded_down(PSI),
+            rejected: self.rejected.times_rounded_down(PSI),
+        };
+        let entry = match outcome {
+            Outcome::Success { .. } => &mut next.success,
+            Outcome::TimedOut => &mut next.timed_out,
+            Outcome::Failed => &mut next.failed,
+            Outcome::Rejected => &mut next.rejected,
+        };
+        *entry = entry.plus(Ratio::ONE);
+        next
+    }
+}
+
+/// What is remembered of one provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderRecord {
+    /// Its efficiency `R`, from the first success on.
+    pub efficiency: Option<Ratio>,
+    /// What became of its subtasks.
+    pub efficacy: Efficacy,
+    /// When it was last dealt with, in the order of this node's dealings.
+    pub touched: u64,
+}
+
+/// How one is picked of those whose offers stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// The highest score first.
+    #[default]
+    Greedy,
+    /// By chance, `p_j` proportional to `exp(-greed / score_j)`; the greedier, the more like the other.
+    Boltzmann {
+        /// `lambda`.
+        greed: Ratio,
+    },
+}
+
+/// What the user sets; it comes from configuration, not from the stored state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestorSettings {
+    /// How one is picked.
+    pub choice: Choice,
+    /// An offer of a provider whose quality `q` is below this is refused; an unknown provider has 0.2.
+    pub quality_floor: Ratio,
+}
+
+/// A score and every term it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Score {
+    /// `alpha * advantage + (1 - alpha) * R * q / q*`.
+    pub score: Ratio,
+    /// `max_price / price`.
+    pub price_ratio: Ratio,
+    /// The price ratio as far as it counts; see [`RequestorMarket::score`].
+    pub advantage: Ratio,
+    /// `alpha * advantage`.
+    pub price_term: Ratio,
+    /// `R`.
+    pub efficiency: Ratio,
+    /// `q`.
+    pub quality: Ratio,
+    /// `q / q*`: the share of the best quality that can be reached.
+    pub quality_share: Ratio,
+    /// `(1 - alpha) * R * q / q*`.
+    pub quality_term: Ratio,
+}
+
+/// An offer that stands, and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Ranked {
+    /// Where it stood in the list given.
+    pub position: usize,
+    /// The offer.
+    pub offer: OfferTerms,
+    /// Its score.
+    pub score: Score,
+    /// How likely it was to come first.
+    pub probability: Ratio,
+}
+
+/// Offers in the order in which they are to be taken, and those that are not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranking {
+    /// The first is to be taken first.
+    pub ranked: Vec<Ranked>,
+    /// By position in the list given: why not. To be sent to the provider.
+    pub refused: Vec<(usize, OfferTerms, RefusalReason)>,
+}
+
+/// A requestor's book of providers. What is stored is the whole of it but the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestorMarket {
+    #[serde(skip)]
+    settings: RequestorSettings,
+    providers: BTreeMap<NodeId, ProviderRecord>,
+    access: AccessLists,
+    dealings: u64,
+}
+
+impl RequestorMarket {
+    /// A node that has not bought anything yet.
+    pub fn new(settings: RequestorSettings) -> RequestorMarket {
+        RequestorMarket { settings, ..RequestorMarket::default() }
+    }
+
+    /// Goes on with what was stored, under the settings of now.
+    pub fn restore(settings: RequestorSettings, stored: RequestorMarket) -> RequestorMarket {
+        RequestorMarket { settings, ..stored }
+    }
+
+    /// What the user set.
+    pub fn settings(&self) -> &RequestorSettings {
+        &self.settings
+    }
+
+    /// The lists of who is let in.
+    pub fn access(&self) -> &AccessLists {
+        &self.access
+    }
+
+    /// The lists of who is let in, to change them.
+    pub fn access_mut(&mut self) -> &mut AccessLists {
+        &mut self.access
+    }
+
+    /// What is remembered of a provider.
+    pub fn record(&self, provider: &NodeId) -> Option<&ProviderRecord> {
+        self.providers.get(provider)
+    }
+
+    /// Everybody remembered, by node id.
+    pub fn records(&self) -> impl Iterator<Item = (&NodeId, &ProviderRecord)> {
+        self.providers.iter()
+    }
+
+    /// Whether an offer can be taken at all.
+    ///
+    /// Errors: `Denied`, `PriceAboveMax`, `BelowMinPerf`, `BelowQualityFloor`: in this order, to be sent as they are.
+    pub fn admit(&self, offer: &OfferTerms, header: &HeaderTerms, now: LocalTime) -> Result<(), RefusalReason> {
+        self.access.admit(&offer.provider, now)?;
+        if offer.price > header.max_price {
+            return Err(RefusalReason::PriceAboveMax { price: offer.price, max_price: header.max_price });
+        }
+        if offer.performance < header.min_perf {
+            return Err(RefusalReason::BelowMinPerf { performance: offer.performance, min_perf: header.min_perf });
+        }
+        if self.record(&offer.provider).map_or(QUALITY_TRUSTED, |r| r.efficacy.quality()) < self.settings.quality_floor
+        {
+            return Err(RefusalReason::BelowQualityFloor);
+        }
+        Ok(())
+    }
+
+    /// What an offer is worth: `alpha * max_price / price + (1 - alpha) * R * q / q*`.
+    ///
+    /// The price ratio counts as it is up to `1 + 3t`, where the trust `t = min(1, 5q)^2` is 1 for whoever is no worse
+    /// than unknown, so for any price down to a quarter of the maximum. What is beyond counts less and less and never
+    /// passes `1 + 4t`: an offer of 0 does not win on its own, and the worse a provider's record, the less it can make
+    /// up for by being cheap.
+    pub fn score(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
+        let record = self.record(&offer.provider).copied().unwrap_or_default();
+        let efficiency = record
+            .efficiency
+            .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
+        let quality = record.efficacy.quality();
+        let price_ratio = if header.max_price == Wei::ZERO && offer.price == Wei::ZERO {
+            Ratio::ONE
+        } else {
+            Ratio::of_rounded_down(header.max_price.0, offer.price.0)
+        };
+        let advantage = price_advantage(price_ratio, quality);
+        let price_term = advantage.times_rounded_down(ALPHA);
+        // One division for the whole term, so that nothing is rounded twice. The product has at most 106 bits.
+        let (good, all) = record.efficacy.quality_fraction();
+        let share = (good * (DISTRUST + STEADY) as u128, all * (1 + STEADY) as u128);
+        let one = Ratio::ONE.parts() as u128;
+        let weight = Ratio::ONE.minus(ALPHA).parts() as u128;
+        let quality_term = Ratio::of_rounded_down(efficiency.parts() as u128 * weight * share.0, share.1 * one * one);
+        Score {
+            score: price_term.plus(quality_term),
+            price_ratio,
+            advantage,
+            price_term,
+            efficiency,
+            quality,
+            quality_share: Ratio::of_rounded_down(share.0, share.1),
+            quality_term,
+        }
+    }
+
+    /// Puts offers in the order in which to take them; those that cannot be taken come with the reason.
+    ///
+    /// Ties break by node id, then price, then performance, so the order does not depend on the order of arrival.
+    /// `random` is drawn by the caller; greedy choice does not look at it.
+    pub fn rank(&self, offers: &[OfferTerms], header: &HeaderTerms, now: LocalTime, random: u64) -> Ranking {
+        let mut ranking = Ranking::default();
+        for (position, offer) in offers.iter().enumerate() {
+            if position >= OFFERS_MAX {
+                let full = RefusalReason::Full(format!("the book of {OFFERS_MAX} offers for one header"));
+                ranking.refused.push((position, *offer, full));
+                continue;
+            }
+            match self.admit(offer, header, now) {
+                Ok(()) => {
+                    let score = self.score(offer, header);
+                    ranking.ranked.push(Ranked { position, offer: *offer, score, probability: Ratio::ZERO });
+                }
+                Err(reason) => ranking.refused.push((position, *offer, reason)),
+            }
+        }
+        ranking.ranked.sort_by(|a, b| {
+            b.score.score.cmp(&a.score.score).then(a.offer.cmp(&b.offer)).then(a.position.cmp(&b.position))
+        });
+        match self.settings.choice {
+            Choice::Greedy => {
+                if let Some(first) = ranking.ranked.first_mut() {
+                    first.probability = Ratio::ONE;
+                }
+            }
+            Choice::Boltzmann { greed } => choice::shuffle(&mut ranking.ranked, greed, random),
+        }
+        ranking
+    }
+
+    /// Remembers how a subtask ended.
+    ///
+    /// `performance` is that of the offer; it is where the efficiency starts with the first success.
+    pub fn outcome(&mut self, provider: NodeId, header: &HeaderTerms, performance: u64, outcome: Outcome) {
+        if !self.providers.contains_key(&provider) && self.providers.len() >= PEERS_MAX {
+            self.forget_one();
+        }
+        self.dealings = self.dealings.saturating_add(1);
+        let record = self.providers.entry(provider).or_default();
+        record.touched = self.dealings;
+        record.efficacy = record.efficacy.after(outcome);
+        match outcome {
+            Outcome::Success { computation_ms } => {
+                let before = record
+                    .efficiency
+                    .unwrap_or_else(|| efficiency_at_start(performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
+                record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
+            }
+            Outcome::TimedOut | Outcome::Failed | Outcome::Rejected => {}
+        }
+    }
+
+    /// Sets what is remembered of a provider, for explanations and imports.
+    pub(crate) fn remember(&mut self, provider: NodeId, record: ProviderRecord) {
+        self.providers.insert(provider, record);
+    }
+
+    /// Whom to forget first: whom least is known of, good or bad, then whom was not dealt with for longest. So a crowd
+    /// of new names does not push out the memory of a cheat that was seen often.
+    fn forget_one(&mut self) {
+        let least = self
+            .providers
+            .iter()
+            .min_by_key(|(node, record)| (record.efficacy.weight(), record.touched, **node))
+            .map(|(node, _)| *node);
+        if let Some(node) = least {
+            self.providers.remove(&node);
+        }
+    }
+
+    /// What must hold of this state at any time.
+    pub fn check_invariants(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut demand = |holds: bool, what: String| {
+            if !holds {
+                violations.push(Violation(what));
+            }
+        };
+        demand(self.providers.len() <= PEERS_MAX, format!("{} providers are remembered", self.providers.len()));
+        let most = Ratio::from_parts(STEADY * Ratio::ONE.parts());
+        for (node, record) in &self.providers {
+            let weight = record.efficacy.weight();
+            demand(weight <= most, format!("the outcomes of {node} add up to {weight}, more than {most}"));
+            demand(record.touched <= self.dealings, format!("{node} was dealt with in the future"));
+            if let Some(efficiency) = record.efficiency {
+                demand(
+                    (EFFICIENCY_MIN..=EFFICIENCY_MAX).contains(&efficiency),
+                    format!("{node} has an efficiency of {efficiency}"),
+                );
+            }
+        }
+        violations
+    }
+}
+
+/// The price ratio as far as it counts: itself up to `1 + 3t`, then ever less, always below `1 + 4t`.
+fn price_advantage(price_ratio: Ratio, quality: Ratio) -> Ratio {
+    let known = Ratio::of_rounded_down(quality.parts() as u128, QUALITY_TRUSTED.parts() as u128).min(Ratio::ONE);
+    let trust = known.times_rounded_down(known);
+    let knee = Ratio::ONE.plus(trust).plus(trust).plus(trust);
+    let beyond = price_ratio.minus(knee);
+    if beyond == Ratio::ZERO {
+        return price_ratio;
+    }
+    // x * t / (x + t): grows with x, starts with slope 1, never reaches t.
+    let counted = mul_div(beyond.parts() as u128, trust.parts() as u128, beyond.plus(trust).parts() as u128);
+    knee.plus(counted.map_or(trust, |(parts, _)| Ratio::from_parts(u64::try_from(parts).unwrap_or(u64::MAX))))
+}
