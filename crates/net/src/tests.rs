@@ -310,6 +310,8 @@ async fn refuses_a_peer_whose_key_is_no_ethereum_address() {
         .with_quic()
         .with_behaviour(|_| dummy::Behaviour)
         .unwrap()
+        // It would stay.
+        .with_swarm_config(|config| config.with_idle_connection_timeout(2 * PATIENCE))
         .build();
     foreign.dial(node.address.parse::<libp2p::Multiaddr>().unwrap()).unwrap();
     in_time(async {

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::batch::{BATCH_BYTES_MAX, Batch};
+use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -110,30 +110,14 @@ impl CommitAnswers {
 }
 
 fn commit_groups(store: &dyn Store, batches: &blocking::Receiver<(u64, Batch)>, answers: &mpsc::Sender<CommitAnswer>) {
-    let mut next = batches.recv().ok();
-    while let Some((id, batch)) = next.take() {
-        if let Err(error) = batch.checked() {
-            let _ = answers.blocking_send(CommitAnswer { id, result: Err(error) });
-            next = batches.recv().ok();
-            continue;
-        }
-        let mut ids = vec![id];
-        let mut group = batch;
+    while let Ok((id, batch)) = batches.recv() {
+        let (mut ids, mut group) = (vec![id], vec![batch]);
         while let Ok((id, batch)) = batches.try_recv() {
-            // One that does not fit, or breaks a bound itself, must not spoil the group.
-            if group.bytes() + batch.bytes() > BATCH_BYTES_MAX || batch.checked().is_err() {
-                next = Some((id, batch));
-                break;
-            }
             ids.push(id);
-            group.append(batch);
+            group.push(batch);
         }
-        let result = store.commit(group);
-        for id in ids {
-            let _ = answers.blocking_send(CommitAnswer { id, result: result.clone() });
-        }
-        if next.is_none() {
-            next = batches.recv().ok();
+        for (id, result) in ids.into_iter().zip(store.commit_each(group)) {
+            let _ = answers.blocking_send(CommitAnswer { id, result });
         }
     }
 }

@@ -10,6 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use crate::*;
 
 const RECORDS: Table = Table::new("records");
+const SMALL: Table = Table::new("small");
 const FOLDER: &str = "GOLEM_STORE_CRASH_FOLDER";
 const THREADS: u8 = 4;
 
@@ -47,6 +48,13 @@ fn child() {
             batch.put(RECORDS, key(thread, count), value(count));
             if let Err(error) = store.commit(batch) {
                 println!("\nfailed: {error}");
+                // What is small may still fit where what is large did not.
+                let mut batch = Batch::new();
+                batch.put(SMALL, [thread], b"small".to_vec());
+                println!(
+                    "\nsmall: {}",
+                    store.commit(batch).map_or_else(|error| error.to_string(), |()| "kept".to_string())
+                );
                 return;
             }
             println!("\nacknowledged {thread} {count}");
@@ -97,7 +105,7 @@ fn a_killed_process_loses_no_acknowledged_write() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("store");
     let mut acknowledged = HashMap::new();
-    for round in 0..6 {
+    for round in 0..5 {
         let (mut child, lines) = spawn_child(Command::new(std::env::current_exe().unwrap()), &folder);
         let mut seen = 0;
         for line in lines {
@@ -126,17 +134,26 @@ fn fill_disk(blocks: u32) -> Vec<String> {
     let (mut child, lines) = spawn_child(command, &folder);
     let mut acknowledged = HashMap::new();
     let mut said = Vec::new();
+    let mut small = 0;
     for line in lines {
         let line = line.unwrap();
         if let Some((thread, count)) = acknowledgement(&line) {
             acknowledged.insert(key(thread, count), count);
         }
+        small += usize::from(line == "small: kept");
         said.extend(line.strip_prefix("failed: ").map(str::to_string));
         said.extend(line.starts_with("reading works").then_some(line));
     }
     assert!(child.wait().unwrap().success());
     assert!(!acknowledged.is_empty());
     check_all_there(&folder, &acknowledged);
+    let found = DiskStore::open(&folder, 1).unwrap().scan(SMALL, b"", None, 99).unwrap().len();
+    if said.iter().any(|failure| failure.contains("the index")) {
+        // Such a failure comes after the journal: it is found again though it was not acknowledged.
+        assert!(found >= small);
+    } else {
+        assert_eq!((small, found), (usize::from(THREADS), small), "what fits is kept, and is there");
+    }
     assert_eq!(said.len(), usize::from(THREADS) + 1);
     said
 }
@@ -153,8 +170,10 @@ fn a_full_disk_is_said_and_loses_no_acknowledged_write() {
     // Either meets it. Where it is the index, half a batch may be in it: nothing more is read from it.
     let mut said = fill_disk(5000);
     let reading = said.pop().unwrap();
-    let index_broke = said.iter().any(|failure| failure.contains("the index"));
-    assert_eq!(reading != "reading works", index_broke, "{said:?}, then {reading}");
+    if said.iter().any(|failure| failure.contains("the index")) {
+        assert_ne!(reading, "reading works");
+    }
+    assert!(reading == "reading works" || reading.contains("the index"), "{said:?}, then {reading}");
     for failure in said {
         assert!(failure.contains("disk"), "{failure}");
     }

@@ -43,7 +43,7 @@ pub struct DiskStore {
     _lock: File,
 }
 
-/// Batches waiting for the next flush, and answers waiting for their callers. Bounded by the number of threads inside `commit`.
+/// Batches waiting for the next flush, and answers waiting for their callers. Bounded by what the threads inside `commit_each` brought.
 #[derive(Default)]
 struct Queue {
     waiting: Vec<(u64, Batch)>,
@@ -151,6 +151,23 @@ impl DiskStore {
         })
     }
 
+    /// Writes a group; where there is no room for it, each batch by itself: a voucher must not fail with the large batch beside it.
+    fn write_as_fits(&self, group: &[(u64, Batch)]) -> Vec<Result<(), StoreError>> {
+        let mut result = self.write_group(group);
+        if group.len() == 1 || !matches!(result, Err(StoreError::Full { .. })) {
+            return vec![result; group.len()];
+        }
+        let mut results = Vec::new();
+        for one in group {
+            // After a failure nothing more may be written behind it.
+            if !matches!(result, Err(StoreError::Failed { .. })) {
+                result = self.write_group(std::slice::from_ref(one));
+            }
+            results.push(result.clone());
+        }
+        results
+    }
+
     /// Rewrites the journal without what is superseded, once it has grown enough. Where there is no room for that, the old one stays in use.
     fn compact_if_grown(&self) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,26 +207,49 @@ impl DiskStore {
             .count();
         let group: Vec<_> = queue.waiting.drain(..count).collect();
         drop(queue);
-        let result = self.write_group(&group);
+        let results = self.write_as_fits(&group);
         let mut queue = self.lock_queue();
-        match &result {
-            Ok(()) => {
-                queue.stats.commits += group.len() as u64;
-                queue.stats.flushes += 1;
+        queue.stats.flushes += 1;
+        for ((ticket, _), result) in group.iter().zip(results) {
+            match &result {
+                Ok(()) => queue.stats.commits += 1,
+                Err(StoreError::Failed { detail, .. }) => queue.failed = Some(detail.clone()),
+                Err(_) => {}
             }
-            Err(StoreError::Failed { detail, .. }) => queue.failed = Some(detail.clone()),
-            Err(_) => {}
+            queue.answers.insert(*ticket, result);
         }
-        queue.answers.extend(group.iter().map(|(ticket, _)| (*ticket, result.clone())));
+        let well = queue.failed.is_none();
         drop(queue);
         self.answered.notify_all();
-        if result.is_ok() {
+        if well {
             self.compact_if_grown();
         }
         let mut queue = self.lock_queue();
         queue.leader = Leader::Absent;
         self.answered.notify_all();
         queue
+    }
+
+    /// Waits for the answer to a batch that is in the queue, leading where nobody does.
+    fn answer<'a>(
+        &'a self,
+        mut queue: MutexGuard<'a, Queue>,
+        ticket: u64,
+    ) -> (MutexGuard<'a, Queue>, Result<(), StoreError>) {
+        loop {
+            if let Some(answer) = queue.answers.remove(&ticket) {
+                return (queue, answer);
+            }
+            queue = match (&queue.leader, &queue.failed) {
+                (Leader::Present, _) => self.answered.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                (Leader::Absent, None) => self.lead(queue),
+                (Leader::Absent, Some(detail)) => {
+                    let error = self.failed(detail.clone());
+                    queue.waiting.retain(|(waiting, _)| *waiting != ticket);
+                    return (queue, Err(error));
+                }
+            };
+        }
     }
 
     /// Leaves an index on disk that the next open can use as it is.
@@ -238,29 +278,28 @@ impl Drop for DiskStore {
 }
 
 impl Store for DiskStore {
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        batch.checked()?;
+    fn commit_each(&self, batches: Vec<Batch>) -> Vec<Result<(), StoreError>> {
         let mut queue = self.lock_queue();
-        if let Some(detail) = &queue.failed {
-            return Err(self.failed(detail.clone()));
+        let mut results = Vec::new();
+        for batch in batches {
+            results.push(batch.checked().map(|()| {
+                let ticket = queue.next_ticket;
+                queue.next_ticket += 1;
+                queue.waiting.push((ticket, batch));
+                ticket
+            }));
         }
-        let ticket = queue.next_ticket;
-        queue.next_ticket += 1;
-        queue.waiting.push((ticket, batch));
-        loop {
-            if let Some(answer) = queue.answers.remove(&ticket) {
-                return answer;
-            }
-            queue = match (&queue.leader, &queue.failed) {
-                (Leader::Present, _) => self.answered.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                (Leader::Absent, None) => self.lead(queue),
-                (Leader::Absent, Some(detail)) => {
-                    let error = self.failed(detail.clone());
-                    queue.waiting.retain(|(waiting, _)| *waiting != ticket);
-                    return Err(error);
-                }
+        // Groups are written in the order of tickets, so this waits in that order too.
+        let mut answers = Vec::new();
+        for result in results {
+            let answer;
+            (queue, answer) = match result {
+                Ok(ticket) => self.answer(queue, ticket),
+                Err(refusal) => (queue, Err(refusal)),
             };
+            answers.push(answer);
         }
+        answers
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

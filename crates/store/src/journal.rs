@@ -91,6 +91,8 @@ impl Journal {
         if length < size {
             cut_torn_tail(&mut file, path, length, size, last_seq)?;
         }
+        // A frame may be here that its writer was killed before flushing: from now on it is acted upon.
+        file.sync_all().map_err(OpenError::io("flush", path))?;
         file.seek(SeekFrom::Start(length)).map_err(OpenError::io("seek in", path))?;
         Ok(Journal { path: path.to_path_buf(), file, length, last_seq })
     }
@@ -210,7 +212,7 @@ fn cut_torn_tail(file: &mut File, path: &Path, good: u64, size: u64, last_seq: u
     if let Some(seq) = frame_within(&tail, last_seq) {
         return Err(damaged(format!("frame {} is broken though frame {seq} behind it is whole", last_seq + 1)));
     }
-    file.set_len(good).and_then(|()| file.sync_all()).map_err(OpenError::io("cut the torn tail off", path))
+    file.set_len(good).map_err(OpenError::io("cut the torn tail off", path))
 }
 
 /// The sequence of a good frame, later than the one expected, anywhere in `tail`.

@@ -39,7 +39,7 @@ enum Disk {
 struct State {
     records: BTreeMap<Vec<u8>, Vec<u8>>,
     disk: Disk,
-    commits: u64,
+    flushes: u64,
     waiting: usize,
 }
 
@@ -76,9 +76,9 @@ impl MemoryStore {
         }
     }
 
-    /// How many commits became durable.
-    pub fn commits(&self) -> u64 {
-        self.lock().commits
+    /// How often a disk would have been flushed.
+    pub fn flushes(&self) -> u64 {
+        self.lock().flushes
     }
 
     /// Blocks until `count` commits wait behind [`MemoryStore::pause`].
@@ -101,19 +101,10 @@ impl MemoryStore {
     }
 }
 
-impl Store for MemoryStore {
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+impl State {
+    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
         batch.checked()?;
-        let mut state = self.lock();
-        state.waiting += 1;
-        self.inner.changed.notify_all();
-        let mut state = self
-            .inner
-            .changed
-            .wait_while(state, |state| state.disk == Disk::Paused)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.waiting -= 1;
-        match state.disk {
+        match self.disk {
             Disk::Working | Disk::Paused => {}
             Disk::Crashed => return Err(StoreError::Closed),
             Disk::Full => {
@@ -126,12 +117,27 @@ impl Store for MemoryStore {
         }
         for change in batch.changes {
             match change {
-                Change::Put { key, value } => state.records.insert(key, value),
-                Change::Delete { key } => state.records.remove(&key),
+                Change::Put { key, value } => self.records.insert(key, value),
+                Change::Delete { key } => self.records.remove(&key),
             };
         }
-        state.commits += 1;
         Ok(())
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit_each(&self, batches: Vec<Batch>) -> Vec<Result<(), StoreError>> {
+        let mut state = self.lock();
+        state.waiting += 1;
+        self.inner.changed.notify_all();
+        let mut state = self
+            .inner
+            .changed
+            .wait_while(state, |state| state.disk == Disk::Paused)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state.flushes += 1;
+        batches.into_iter().map(|batch| state.commit(batch)).collect()
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

@@ -128,17 +128,24 @@ fn rebuilds_a_lost_stale_or_broken_index_from_the_journal() {
 fn compacts_the_journal_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = DiskStore::open(dir.path(), SCHEMA).unwrap();
+    let once: Vec<_> = (0..=255u8).map(|key| (vec![key], vec![key; 5])).collect();
+    let mut batch = Batch::new();
+    for (key, value) in &once {
+        batch.put(AB, key, value.clone());
+    }
+    store.commit(batch).unwrap();
     for turn in 0..40u8 {
         store.commit(put(A, &[turn % 4], &vec![turn; 1 << 20])).unwrap();
     }
     let stats = store.stats();
-    assert_eq!((stats.commits, stats.compactions), (40, 1));
+    assert_eq!((stats.commits, stats.compactions), (41, 1));
     assert!(stats.journal_bytes < JOURNAL_COMPACT_BYTES, "{}", stats.journal_bytes);
     let before = store.scan(A, b"", None, 99).unwrap();
     drop(store);
     fs::remove_file(dir.path().join("index-clean")).unwrap();
     let store = DiskStore::open(dir.path(), SCHEMA).unwrap();
     assert_eq!(store.scan(A, b"", None, 99).unwrap(), before);
+    assert_eq!(store.scan(AB, b"", None, 999).unwrap(), once);
     assert_eq!(before.iter().map(|(_, value)| value[0]).collect::<Vec<_>>(), [36, 37, 38, 39]);
 }
 
@@ -216,6 +223,17 @@ fn many_threads_share_flushes_and_each_reads_its_write() {
 }
 
 #[test]
+fn each_of_several_batches_is_kept_or_refused_by_itself() {
+    both(|store| {
+        let bad = put(A, &[0; KEY_BYTES_MAX + 1], b"");
+        let results = store.commit_each(vec![put(A, b"k", b"1"), bad, put(A, b"k", b"2")]);
+        assert!(matches!(results[..], [Ok(()), Err(StoreError::TooLarge { .. }), Ok(())]), "{results:?}");
+        assert_eq!(store.get(A, b"k").unwrap(), Some(b"2".to_vec()));
+        assert!(store.commit_each(Vec::new()).is_empty());
+    });
+}
+
+#[test]
 fn committer_answers_every_batch_by_its_id_in_order() {
     let store = MemoryStore::new();
     store.pause();
@@ -237,7 +255,7 @@ fn committer_answers_every_batch_by_its_id_in_order() {
     }
     assert!(committer.submit(refused, batch).is_ok());
     assert_eq!(answers.blocking_recv().unwrap().id, refused);
-    assert!(store.commits() < 100, "{} commits for {OUTSTANDING_MAX} batches", store.commits());
+    assert!(store.flushes() < 100, "{} flushes for {OUTSTANDING_MAX} batches", store.flushes());
     committer.submit(7777, put(A, b"last", b"v")).unwrap();
     committer.stop();
     assert_eq!(answers.blocking_recv().unwrap().id, 7777);
