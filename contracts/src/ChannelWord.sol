@@ -18,8 +18,11 @@ library ChannelWord {
         return (epoch_ << 224) | (deposit_ << 96) | claimed_;
     }
 
-    function withClaimed(uint256 word, uint256 claimed_) internal pure returns (uint256) {
-        return (word & ~MAX_96) | claimed_;
+    /// With `added`, what is claimed must still fit its field, as any amount up to the deposit does.
+    function plusClaimed(uint256 word, uint256 added) internal pure returns (uint256) {
+        unchecked {
+            return word + added;
+        }
     }
 
     /// `word` must have no close requested.

@@ -100,8 +100,9 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
                 uint256 claimed = cumulative < deposit ? cumulative : deposit;
                 uint256 before = ChannelWord.claimed(word);
                 if (claimed <= before) continue;
-                slot.word = ChannelWord.withClaimed(word, claimed);
-                paid += claimed - before;
+                uint256 added = claimed - before;
+                slot.word = ChannelWord.plusClaimed(word, added);
+                paid += added;
                 logEnd = ClaimLog.put(logEnd, claimed, payer);
             }
             if (paid == 0) return 0;
@@ -212,11 +213,12 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
     }
 
     /// Where a channel is: what a nested mapping would be with one hash less. Nothing else here is stored under a hash,
-    /// so there is nothing to meet.
+    /// so there is nothing to meet. Neither address may have bits above its 160, as those from the ABI, `ecrecover` and
+    /// conversions have none.
     function _slot(address payer, address payee) private pure returns (Slot storage slot) {
         assembly ("memory-safe") {
-            mstore(0, shr(96, shl(96, payer)))
-            mstore(32, shr(96, shl(96, payee)))
+            mstore(0, payer)
+            mstore(32, payee)
             slot.slot := keccak256(0, 64)
         }
     }

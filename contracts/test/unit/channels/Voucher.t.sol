@@ -71,8 +71,9 @@ contract VoucherTest is Test {
         assertFields(word, claimed, deposit, 0, epoch);
         word = ChannelWord.withCloseAt(word, closeAt);
         assertFields(word, claimed, deposit, closeAt, epoch);
-        word = ChannelWord.withClaimed(word, more);
-        assertFields(word, more, deposit, closeAt, epoch);
+        more = uint96(bound(more, 0, type(uint96).max - claimed));
+        word = ChannelWord.plusClaimed(word, more);
+        assertFields(word, claimed + more, deposit, closeAt, epoch);
         assertFields(ChannelWord.closed(word), 0, 0, 0, epoch);
     }
 
