@@ -66,15 +66,20 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file or thread could not be made.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
+    /// The file that says where the HTTP interface is cannot be written.
+    #[error(transparent)]
+    Folder(#[from] crate::folder::FolderError),
+    /// The content store cannot be opened.
+    #[error("the content store cannot be opened: {detail}")]
+    Content {
+        /// What it said.
+        detail: String,
+    },
+    /// A thread could not be started, or failed.
+    #[error("a thread of the node failed: {detail}; look at the limits of this user, and start again")]
+    Thread {
         /// What the system said.
-        source: std::io::Error,
+        detail: String,
     },
 }
 
@@ -84,6 +89,50 @@ pub enum StartError {
 pub struct NodeStopped {
     /// Why, where it was not asked to.
     pub reason: Option<String>,
+}
+
+/// Why a plan cannot be made into a task of this node. Nothing was announced.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The module or a file cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the plan was not said to be anywhere.
+    #[error("the plan needs the file `{guest_path}` ({digest}), and it was not given: list the input files again")]
+    MissingFile {
+        /// Its path below `/in`.
+        guest_path: String,
+        /// Its digest.
+        digest: B256,
+    },
+    /// The document of a subtask cannot be written.
+    #[error("subtask {index} cannot be written down: {source}")]
+    Document {
+        /// Which.
+        index: u32,
+        /// What is wrong with it.
+        source: golem_task::BundleError,
+    },
+    /// The document of a subtask is too long to be fetched by its digest alone.
+    #[error(
+        "subtask {index} names so many files or arguments that its document has {bytes} bytes, and {max} is the most: put its files into one archive"
+    )]
+    DocumentTooLong {
+        /// Which.
+        index: u32,
+        /// Its length.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] NodeStopped),
 }
 
 /// Why a task was not taken on. Nothing was announced.
@@ -113,6 +162,20 @@ pub enum RunTaskError {
         subtasks: u32,
         /// The most.
         max: usize,
+    },
+    /// The names of the subtasks are too long together.
+    #[error("the names of all subtasks have {bytes} bytes, and {max} is the most: give them shorter names")]
+    Names {
+        /// How long they are.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The machine did not take the task on.
+    #[error("the task was not taken on: {detail}")]
+    Refused {
+        /// Why.
+        detail: String,
     },
     /// A module, input document or file could not be put into the content store.
     #[error("a content of the task cannot be kept: {0}")]

@@ -17,32 +17,46 @@
 //! arguments or print (that is the CLI). It never logs a key or a whole message.
 
 mod api;
+mod chain_link;
 pub mod collect;
 mod content;
+mod courier;
 pub mod error;
+mod event_json;
 pub mod events;
 pub mod folder;
+mod gossip;
 pub mod identity;
 pub mod keystore;
 mod lifecycle;
+mod metrics;
 mod note;
 pub mod policy;
 pub mod prepared;
+mod progress;
 pub mod provider_handle;
+mod provider_loop;
 mod provider_node;
+mod provider_status;
 pub mod requestor_handle;
+mod requestor_loop;
 mod requestor_node;
+mod requestor_status;
+mod saver;
 pub mod settings;
+mod startup;
 pub mod status;
+mod transfer;
+mod tx_journal;
 mod worker;
 
 pub use collect::{Collected, CollectedFile};
 pub use error::{
-    CollectError, ContentError, NodeStopped, RunTaskError, SettleError, StartError, StopError, TaskError,
+    CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StartError, StopError, TaskError,
 };
 pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
 pub use identity::NodeKeys;
-pub use prepared::{PreparedContent, PreparedTask, ProviderShare, TaskReport};
+pub use prepared::{PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;
 pub use provider_node::ProviderNode;
 pub use requestor_handle::{Outputs, RequestorHandle, TaskHandle, TaskProgress};
@@ -55,3 +69,4 @@ pub use status::{
     Activity, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus, PayeeAccount,
     PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
 };
+pub use worker::sandbox_profile;

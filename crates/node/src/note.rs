@@ -15,6 +15,12 @@ pub(crate) struct TaskNote {
     pub(crate) merge: Option<golem_task::MergeSpec>,
 }
 
+impl TaskNote {
+    pub(crate) fn new(name: String, subtask_names: Vec<String>, merge: Option<golem_task::MergeSpec>) -> TaskNote {
+        TaskNote { name, subtask_names, merge }
+    }
+}
+
 impl Record for TaskNote {
     const TABLE: Table = Table::new("task_note");
     const VERSION: u16 = 1;

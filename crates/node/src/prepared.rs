@@ -1,17 +1,21 @@
 //! A task made ready to run: what is announced, and every content that providers will fetch.
 
-use crate::error::RunTaskError;
+use crate::content::DOCUMENT_BYTES_MAX;
+use crate::error::{PrepareError, RunTaskError};
 use crate::identity::NodeKeys;
+use crate::worker::sandbox_profile;
 use golem_deal::TaskOrder;
-use golem_protocol::{ContentHash, NodeId, Wei};
+use golem_protocol::{B256, ByteCount, ChainTime, ContentHash, Header, NodeId, Pricing, Wei};
+use golem_task::{MergeSpec, TaskPlan};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// The most subtasks of one task on one node. Reason: the order is one record of 32 bytes an input, and a record has to
 /// fit the store's largest value (4 MiB) with room to spare.
 pub const TASK_SUBTASKS_MAX: usize = 100_000;
-/// The longest name of a task or subtask, in bytes. Reason: it becomes a folder's name.
-pub const NAME_BYTES_MAX: usize = 200;
+/// The most bytes of all subtasks' names. Reason: they are one record too.
+pub const NAMES_BYTES_MAX: usize = 3 << 20;
 
 /// A task made ready: its order, its contents, and how its results are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct PreparedTask {
     pub subtask_names: Vec<String>,
     /// The module, the input documents and the files they name.
     pub contents: Vec<PreparedContent>,
+    /// How the results become one, where they do.
+    pub merge: Option<MergeSpec>,
 }
 
 /// A content to keep, so that providers can fetch it.
@@ -70,8 +76,92 @@ impl PreparedTask {
         if inputs != header.subtasks as usize || inputs != self.subtask_names.len() || inputs > TASK_SUBTASKS_MAX {
             return Err(RunTaskError::Subtasks { inputs, subtasks: header.subtasks, max: TASK_SUBTASKS_MAX });
         }
+        let names = self.subtask_names.iter().fold(self.name.len(), |sum, name| sum.saturating_add(name.len() + 4));
+        if names > NAMES_BYTES_MAX {
+            return Err(RunTaskError::Names { bytes: names, max: NAMES_BYTES_MAX });
+        }
         Ok(())
     }
+}
+
+/// What a plan leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskTerms {
+    /// No offer of a slower machine is considered, in fuel per second; 0 where any will do.
+    pub min_perf: u64,
+    /// What is paid for.
+    pub pricing: Pricing,
+    /// How long offers are gathered before the first are taken, in milliseconds.
+    pub offer_window_ms: u64,
+}
+
+impl Default for TaskTerms {
+    /// Any machine, paid by the subtask, offers gathered for 1.5 seconds.
+    fn default() -> TaskTerms {
+        TaskTerms { min_perf: 0, pricing: Pricing::Tender, offer_window_ms: 1_500 }
+    }
+}
+
+/// Makes a plan into a task.
+pub(crate) async fn prepare(
+    keys: &NodeKeys,
+    now: ChainTime,
+    plan: &TaskPlan,
+    module: &Path,
+    files: &BTreeMap<ContentHash, PathBuf>,
+    terms: TaskTerms,
+) -> Result<PreparedTask, PrepareError> {
+    let path = module.to_path_buf();
+    let hashed = tokio::task::spawn_blocking(move || {
+        let bytes = std::fs::read(&path)?;
+        Ok((ContentHash(B256::from(*blake3::hash(&bytes).as_bytes())), ByteCount::from_bytes(bytes.len() as u64)))
+    });
+    let read_error = |source| PrepareError::Read { path: module.to_path_buf(), source };
+    let hashed = hashed.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let (digest, module_bytes) = hashed.map_err(read_error)?;
+    let mut contents = vec![PreparedContent::File { digest, path: module.to_path_buf() }];
+    let mut named = BTreeSet::new();
+    for file in &plan.files {
+        let missing = || PrepareError::MissingFile { guest_path: file.guest_path.clone(), digest: file.content.0 };
+        let path = files.get(&file.content).ok_or_else(missing)?;
+        if named.insert(file.content) {
+            contents.push(PreparedContent::File { digest: file.content, path: path.clone() });
+        }
+    }
+    let task_seed: [u8; 32] = rand::random();
+    let mut inputs = Vec::with_capacity(plan.subtasks.len());
+    for subtask in &plan.subtasks {
+        let index = subtask.index;
+        let document = plan.input(subtask, digest, task_seed);
+        let bytes = document.encode().map_err(|source| PrepareError::Document { index, source })?;
+        if bytes.len() > DOCUMENT_BYTES_MAX {
+            return Err(PrepareError::DocumentTooLong { index, bytes: bytes.len(), max: DOCUMENT_BYTES_MAX });
+        }
+        let digest = ContentHash(B256::from(*blake3::hash(&bytes).as_bytes()));
+        inputs.push(digest);
+        contents.push(PreparedContent::Bytes { digest, bytes });
+    }
+    let header = Header {
+        requestor: keys.node_id(),
+        payer: keys.payment_address(),
+        nonce: rand::random(),
+        module: digest,
+        module_bytes,
+        subtasks: inputs.len() as u32,
+        max_price: plan.price.max_per_hour,
+        subtask_timeout_s: plan.limits.timeout_s,
+        min_perf: terms.min_perf,
+        pricing: terms.pricing,
+        fuel_max: plan.limits.subtask.fuel_max,
+        memory_max: plan.limits.subtask.memory_max,
+        output_max: plan.limits.subtask.output_max,
+        recheck_ppm: plan.verification.recheck_ppm(),
+        profile: sandbox_profile(),
+        deadline: now.saturating_add(plan.deadline_s as u64),
+    };
+    let order = TaskOrder { header, inputs, budget: plan.price.budget, offer_window_ms: terms.offer_window_ms };
+    let subtask_names = plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
+    Ok(PreparedTask { name: plan.name.clone(), order, subtask_names, contents, merge: plan.merge.clone() })
 }
 
 /// What came of a task, when nothing is left to do.

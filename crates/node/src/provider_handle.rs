@@ -89,7 +89,7 @@ impl ProviderHandle {
         self.link.events.since(seq)
     }
 
-    /// Claims what all payers' vouchers are worth, in one transaction for every 256 payers, and waits until it is mined.
+    /// Claims what all payers' vouchers are worth, in one transaction for up to a thousand payers, and waits until it is mined.
     ///
     /// Errors: `UnderWay`, `Chain`; the vouchers are kept then, and a retry pays nothing twice.
     pub async fn claim_all(&self) -> Result<ClaimSummary, SettleError> {

@@ -2,19 +2,21 @@
 
 use crate::collect::{self, Collected};
 use crate::content::Contents;
-use crate::error::{CollectError, NodeStopped, RunTaskError, SettleError, StopError, TaskError};
+use crate::error::{CollectError, NodeStopped, PrepareError, RunTaskError, SettleError, StopError, TaskError};
 use crate::events::{EventLog, EventStream, RequestorNotice, Stamped, Watched};
 use crate::identity::NodeKeys;
 use crate::lifecycle::Ended;
 use crate::note::TaskNote;
-use crate::prepared::{PreparedTask, TaskReport};
+use crate::prepared::{self, PreparedTask, TaskReport, TaskTerms};
 use crate::status::RequestorStatus;
 use crate::worker::Runner;
 use golem_deal::{TaskOrder, TaskStatus};
-use golem_protocol::{Address, B256, ByteCount, ChainTime, ContentHash, NodeId};
+use golem_protocol::{Address, B256, ByteCount, ChainRef, ChainTime, ContentHash, Document, NodeId};
+use golem_store::{Batch, Store};
+use golem_task::TaskPlan;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -26,6 +28,7 @@ pub type Outputs = BTreeMap<u32, (ContentHash, ByteCount)>;
 #[derive(Clone, Debug)]
 pub(crate) struct TaskView {
     pub(crate) status: TaskStatus,
+    pub(crate) module: ContentHash,
     pub(crate) note: TaskNote,
     pub(crate) outputs: Outputs,
 }
@@ -86,6 +89,8 @@ impl RequestorLink {
 pub struct RequestorHandle {
     pub(crate) link: RequestorLink,
     pub(crate) keys: NodeKeys,
+    pub(crate) chain: ChainRef,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) contents: Contents,
     pub(crate) runner: Arc<Runner>,
     pub(crate) api: Option<SocketAddr>,
@@ -123,6 +128,21 @@ impl RequestorHandle {
         self.link.events.since(seq)
     }
 
+    /// Makes a plan into a task of this node: names every content, sets the deadline by the chain's time, and draws the
+    /// task's seed. Nothing is announced or spent.
+    ///
+    /// `files` says where each input file of the plan is. Errors: see [`PrepareError`].
+    pub async fn prepare(
+        &self,
+        plan: &TaskPlan,
+        module: &Path,
+        files: &BTreeMap<ContentHash, PathBuf>,
+        terms: TaskTerms,
+    ) -> Result<PreparedTask, PrepareError> {
+        let time = self.status().await?.chain.time_s;
+        prepared::prepare(&self.keys, ChainTime(time), plan, module, files, terms).await
+    }
+
     /// Keeps the task's contents, announces it, and has it done.
     ///
     /// A task that is known here already, by its header, is taken up where it stood. Errors: see [`RunTaskError`];
@@ -131,12 +151,22 @@ impl RequestorHandle {
         task.check(&self.keys)?;
         let PreparedTask { name, order, subtask_names, contents, merge } = task;
         self.contents.keep_task(&order, contents).await?;
+        let note = TaskNote::new(name, subtask_names, merge);
+        self.save_note(order.header.digest(&self.chain), &note).await?;
         // Subscribed before the start, so that the first event is not missed.
         let events = self.link.events.stream();
-        let note = TaskNote::new(name, subtask_names, merge);
         let order = Box::new(order);
         let running = self.link.ask(|reply| RequestorCommand::Run { order, note, reply }).await??;
         Ok(self.task_handle(running, events))
+    }
+
+    /// Saved before the task is begun: a task that is known has its names.
+    async fn save_note(&self, header: B256, note: &TaskNote) -> Result<(), RunTaskError> {
+        let mut batch = Batch::new();
+        batch.put_record(header, note)?;
+        let store = self.store.clone();
+        let saved = tokio::task::spawn_blocking(move || store.commit(batch)).await;
+        Ok(saved.unwrap_or(Err(golem_store::StoreError::Closed))?)
     }
 
     /// Takes an unfinished task of an earlier run up again. Its contents are still kept.

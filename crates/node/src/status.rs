@@ -2,6 +2,7 @@
 //!
 //! Amounts are decimal strings of wei in JSON; times say their unit in the field's name.
 
+use crate::prepared::ProviderShare;
 use golem_deal::TaskStatus;
 use golem_protocol::{Address, B256, NodeId, Wei};
 use serde::{Deserialize, Serialize};
@@ -29,8 +30,10 @@ pub struct ProviderStatus {
     pub slots: u16,
     /// How many run.
     pub slots_busy: u16,
-    /// How many more were agreed and wait for a slot.
-    pub queued: u32,
+    /// How many agreed batches are not settled yet.
+    pub deals: usize,
+    /// What fetched and made contents take on disk, in bytes.
+    pub content_bytes: u64,
     /// Counters of this run.
     pub counters: ProviderCounters,
     /// What each payer owes and paid.
@@ -155,6 +158,8 @@ pub struct RequestorStatus {
 pub struct NamedTask {
     /// The name.
     pub name: String,
+    /// What each provider did for it.
+    pub providers: Vec<ProviderShare>,
     /// Where it stands.
     #[serde(flatten)]
     pub task: TaskStatus,
@@ -197,9 +202,9 @@ pub struct RequestorCounters {
 }
 
 /// What a claim of many channels came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimSummary {
-    /// The transactions, one for every 256 payers; none where nothing was claimable.
+    /// The transactions, one for every thousand payers; none where nothing was claimable.
     pub transactions: Vec<B256>,
     /// The gas they took.
     pub gas_used: u64,
@@ -214,8 +219,10 @@ pub struct ClaimSummary {
 pub struct PayerClaim {
     /// Who paid.
     pub payer: Address,
-    /// What was paid, in wei; 0 where the contract skipped the voucher.
+    /// What was paid by this claim, in wei; 0 where the contract skipped the voucher.
     pub paid_wei: Wei,
+    /// What was paid out in all in the channel's epoch, in wei.
+    pub claimed_wei: Wei,
 }
 
 /// What a close of one channel by its payee came to.

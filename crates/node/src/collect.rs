@@ -1,0 +1,135 @@
+//! Results out of the content store into folders, and many results into one.
+
+use crate::content::Contents;
+use crate::error::{CollectError, ContentError};
+use crate::requestor_handle::TaskView;
+use crate::worker::{JobStop, Run, Runner, check_exit};
+use golem_protocol::ContentHash;
+use golem_task::SubtaskOutput;
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Collected {
+    /// The files, in the order of subtasks.
+    pub files: Vec<CollectedFile>,
+    /// Subtasks that have no result.
+    pub missing: Vec<u32>,
+}
+
+/// One file that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CollectedFile {
+    /// Of which subtask; absent for a file of the merge.
+    pub subtask: Option<u32>,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ContentError {
+    let path = path.to_path_buf();
+    move |source| ContentError::Io { action, path, source }
+}
+
+/// The manifest of one output. Paths in it were checked to stay within a folder.
+fn manifest(contents: &Contents, hash: ContentHash) -> Result<SubtaskOutput, ContentError> {
+    let bytes = contents.read(hash)?;
+    SubtaskOutput::decode(&bytes).map_err(|error| ContentError::Malformed {
+        digest: hash.0,
+        what: "output manifest",
+        detail: error.to_string(),
+    })
+}
+
+/// Copies a file to its place; a reader sees the old one or the new, never a part.
+fn place(from: &Path, to: &Path) -> Result<u64, ContentError> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(io_error("create the folder", folder))?;
+    }
+    let mut name = to.file_name().unwrap_or_default().to_os_string();
+    name.push(".part");
+    let part = to.with_file_name(name);
+    let copied = fs::copy(from, &part).and_then(|bytes| fs::rename(&part, to).map(|()| bytes));
+    copied.map_err(|source| {
+        let _ = fs::remove_file(&part);
+        io_error("write", to)(source)
+    })
+}
+
+/// Writes all there is to `dir/<subtask name>/`.
+pub(crate) async fn collect(contents: &Contents, view: &TaskView, dir: &Path) -> Result<Collected, CollectError> {
+    let (view, dir) = (view.clone(), dir.to_path_buf());
+    Ok(contents.blocking(move |contents| collect_now(contents, &view, &dir)).await?)
+}
+
+fn collect_now(contents: &Contents, view: &TaskView, dir: &Path) -> Result<Collected, ContentError> {
+    let mut collected = Collected::default();
+    for index in 0..view.status.subtasks {
+        let Some((output, _)) = view.outputs.get(&index) else {
+            collected.missing.push(index);
+            continue;
+        };
+        let name = view.note.subtask_names.get(index as usize).cloned().unwrap_or_else(|| index.to_string());
+        for file in manifest(contents, *output)?.files {
+            contents.has(file.content).ok_or(ContentError::Missing { digest: file.content.0 })?;
+            let to = dir.join(&name).join(&file.path);
+            let bytes = place(&contents.path(file.content), &to)?;
+            collected.files.push(CollectedFile { subtask: Some(index), path: to, bytes });
+        }
+    }
+    Ok(collected)
+}
+
+/// Runs the module over all results, which it finds in `/in/INDEX/`, and writes what it leaves to `dir`.
+pub(crate) async fn merge(
+    contents: &Contents,
+    runner: &Runner,
+    view: &TaskView,
+    dir: &Path,
+) -> Result<Collected, CollectError> {
+    let Some(spec) = view.note.merge.clone() else { return collect(contents, view, dir).await };
+    let (done, subtasks) = (view.outputs.len() as u32, view.status.subtasks);
+    if done < subtasks {
+        return Err(CollectError::Unfinished { header: view.status.header, done, subtasks });
+    }
+    let outputs = view.outputs.clone();
+    let files = contents
+        .blocking(move |contents| {
+            let mut files = Vec::new();
+            for (index, (output, _)) in outputs {
+                for file in manifest(contents, output)?.files {
+                    contents.has(file.content).ok_or(ContentError::Missing { digest: file.content.0 })?;
+                    files.push((format!("{index}/{}", file.path), file.content));
+                }
+            }
+            Ok(files)
+        })
+        .await?;
+    let run = Run {
+        module: view.module,
+        args: spec.args,
+        stdin: None,
+        files,
+        // A merge is a function of its inputs.
+        seed: [0; 32],
+        limits: spec.limits.subtask,
+        wall_ms: (spec.limits.timeout_s as u64).saturating_mul(1000),
+    };
+    let ran = runner.run(contents, run, &JobStop::new()).await?;
+    check_exit(&ran.outcome).map_err(|failure| CollectError::Merge { detail: failure.message })?;
+    let dir = dir.to_path_buf();
+    let placed = contents.blocking(move |_| {
+        let mut collected = Collected::default();
+        for file in &ran.outcome.files {
+            let to = dir.join(&file.path);
+            let bytes = place(&ran.folder.path().join(&file.path), &to)?;
+            collected.files.push(CollectedFile { subtask: None, path: to, bytes });
+        }
+        Ok(collected)
+    });
+    Ok(placed.await?)
+}

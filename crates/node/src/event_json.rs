@@ -1,0 +1,145 @@
+//! Events as JSON: one flat object with its `kind`, amounts as decimal strings of wei.
+
+use crate::events::{NodeNotice, ProviderNotice, RequestorNotice, Stamped};
+use golem_deal::{ProviderEvent, RequestorEvent};
+use serde_json::{Value, json};
+
+impl ProviderNotice {
+    /// The notice as JSON, with its `kind`.
+    pub fn to_json(&self) -> Value {
+        match self {
+            ProviderNotice::Deal(event) => provider_event(event),
+            ProviderNotice::ComputeStarted { agreement, index } => {
+                json!({"kind": "compute_started", "agreement": agreement, "index": index})
+            }
+            ProviderNotice::Claimed { transaction, paid, payers } => {
+                json!({"kind": "claimed", "transaction": transaction, "paid_wei": paid, "payers": payers})
+            }
+            ProviderNotice::ClaimFailed { detail } => json!({"kind": "claim_failed", "detail": detail}),
+            ProviderNotice::Node(notice) => node_notice(notice),
+        }
+    }
+}
+
+impl RequestorNotice {
+    /// The notice as JSON, with its `kind`.
+    pub fn to_json(&self) -> Value {
+        match self {
+            RequestorNotice::Deal(event) => requestor_event(event),
+            RequestorNotice::Funded { payee, amount, transaction } => {
+                json!({"kind": "funded", "payee": payee, "amount_wei": amount, "transaction": transaction})
+            }
+            RequestorNotice::Node(notice) => node_notice(notice),
+        }
+    }
+}
+
+/// An event with its number and time.
+pub(crate) fn stamped<E>(event: &Stamped<E>, to_json: impl Fn(&E) -> Value) -> Value {
+    let mut value = to_json(&event.event);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("seq".to_owned(), json!(event.seq));
+        fields.insert("at_ms".to_owned(), json!(event.at_ms));
+    }
+    value
+}
+
+fn node_notice(notice: &NodeNotice) -> Value {
+    match notice {
+        NodeNotice::ChainLost { detail } => json!({"kind": "chain_lost", "detail": detail}),
+        NodeNotice::ChainFound => json!({"kind": "chain_found"}),
+        NodeNotice::DiskFull { detail } => json!({"kind": "disk_full", "detail": detail}),
+        NodeNotice::DiskFreed => json!({"kind": "disk_freed"}),
+        NodeNotice::Stopping { reason } => json!({"kind": "stopping", "detail": reason}),
+    }
+}
+
+fn provider_event(event: &ProviderEvent) -> Value {
+    match event {
+        ProviderEvent::Offered { requestor, header, price } => {
+            json!({"kind": "offered", "requestor": requestor, "header": header, "price_wei_per_hour": price})
+        }
+        ProviderEvent::Refused { requestor, about, reason } => {
+            json!({"kind": "refused", "requestor": requestor, "about": about, "detail": reason.to_string()})
+        }
+        ProviderEvent::RefusedByPeer { requestor, about, reason } => {
+            json!({"kind": "refused_by_peer", "requestor": requestor, "about": about, "detail": reason.to_string()})
+        }
+        ProviderEvent::Agreed { requestor, agreement, subtasks, value } => json!({
+            "kind": "agreed", "requestor": requestor, "agreement": agreement, "subtasks": subtasks, "value_wei": value,
+        }),
+        ProviderEvent::Computed { agreement, index, completed } => {
+            json!({"kind": "computed", "agreement": agreement, "index": index, "completed": completed})
+        }
+        ProviderEvent::Rejected { agreement, index, decision } => {
+            json!({"kind": "rejected", "agreement": agreement, "index": index, "decision": decision})
+        }
+        ProviderEvent::Paid { requestor, amount, cumulative } => {
+            json!({"kind": "paid", "requestor": requestor, "amount_wei": amount, "cumulative_wei": cumulative})
+        }
+        ProviderEvent::Unpaid { requestor, detail } => {
+            json!({"kind": "unpaid", "requestor": requestor, "detail": detail})
+        }
+        ProviderEvent::CreditExceeded { requestor, owed, credit } => {
+            json!({"kind": "credit_exceeded", "requestor": requestor, "owed_wei": owed, "credit_wei": credit})
+        }
+        ProviderEvent::Abandoned { agreement, owed } => {
+            json!({"kind": "abandoned", "agreement": agreement, "owed_wei": owed})
+        }
+    }
+}
+
+fn requestor_event(event: &RequestorEvent) -> Value {
+    match event {
+        RequestorEvent::Offered { header, provider, price, performance } => json!({
+            "kind": "offered", "header": header, "provider": provider, "price_wei_per_hour": price,
+            "performance": performance,
+        }),
+        RequestorEvent::Refused { provider, about, reason } => {
+            json!({"kind": "refused", "provider": provider, "about": about, "detail": reason.to_string()})
+        }
+        RequestorEvent::RefusedByPeer { provider, about, reason } => {
+            json!({"kind": "refused_by_peer", "provider": provider, "about": about, "detail": reason.to_string()})
+        }
+        RequestorEvent::Agreed { header, agreement, provider, subtasks, value } => json!({
+            "kind": "agreed", "header": header, "agreement": agreement, "provider": provider, "subtasks": subtasks,
+            "value_wei": value,
+        }),
+        RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, rechecked } => json!({
+            "kind": "accepted", "header": header, "provider": provider, "index": index, "output": output,
+            "output_bytes": output_bytes, "paid_wei": paid, "rechecked": rechecked,
+        }),
+        RequestorEvent::Rejected { header, provider, index, decision, detail } => json!({
+            "kind": "rejected", "header": header, "provider": provider, "index": index, "decision": decision,
+            "detail": detail,
+        }),
+        RequestorEvent::Freed { header, provider, subtasks, detail } => json!({
+            "kind": "freed", "header": header, "provider": provider, "subtasks": subtasks, "detail": detail,
+        }),
+        RequestorEvent::FundFailed { payee, detail } => {
+            json!({"kind": "fund_failed", "payee": payee, "detail": detail})
+        }
+        RequestorEvent::BudgetReached { header, open } => {
+            json!({"kind": "budget_reached", "header": header, "open": open})
+        }
+        RequestorEvent::Finished { header, failed } => {
+            json!({"kind": "finished", "header": header, "failed": failed})
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_protocol::{Address, NodeId, Wei};
+
+    #[test]
+    fn writes_amounts_as_decimal_strings_of_wei() {
+        let requestor = NodeId(Address::repeat_byte(1));
+        let (amount, cumulative) = (Wei(u64::MAX as u128 + 1), Wei(1 << 90));
+        let notice = ProviderNotice::Deal(ProviderEvent::Paid { requestor, amount, cumulative });
+        let value = stamped(&Stamped { seq: 7, at_ms: 9, event: notice }, ProviderNotice::to_json);
+        assert_eq!(value["amount_wei"], "18446744073709551616");
+        assert_eq!((value["seq"].as_u64(), value["kind"].as_str()), (Some(7), Some("paid")));
+    }
+}

@@ -1,0 +1,155 @@
+//! What is passed on: headers whose author, bounds and time are right, and not too many of one author.
+
+use golem_net::GossipVerdict;
+use golem_protocol::message::decode_header;
+use golem_protocol::{Authentic, ChainRef, ChainTime, Header, LocalTime, NodeId, WireError};
+use std::collections::HashMap;
+
+/// Headers taken of one author at once, and how many more each second. Reason: a requestor with many tasks repeats each
+/// every few seconds; a flood is still nothing to a node.
+const BURST: u32 = 64;
+const PER_SECOND: u32 = 16;
+/// Authors whose rate is remembered; beyond it the longest silent ones are forgotten.
+const AUTHORS_MAX: usize = 4096;
+
+/// Decides on gossiped headers.
+pub(crate) struct HeaderGate {
+    chain: ChainRef,
+    authors: HashMap<NodeId, Allowance>,
+}
+
+#[derive(Clone, Copy)]
+struct Allowance {
+    left_milli: u64,
+    at: LocalTime,
+}
+
+impl HeaderGate {
+    pub(crate) fn new(chain: ChainRef) -> HeaderGate {
+        HeaderGate { chain, authors: HashMap::new() }
+    }
+
+    /// What the network is to do with these bytes of `source`, and the header where it is one.
+    pub(crate) fn judge(
+        &mut self,
+        source: NodeId,
+        bytes: &[u8],
+        local: LocalTime,
+        chain: ChainTime,
+    ) -> (GossipVerdict, Option<Authentic<Header>>) {
+        // The rate first: it is what a flood costs least by.
+        if !self.within_rate(source, local) {
+            return (GossipVerdict::Ignore, None);
+        }
+        let signed = match decode_header(bytes) {
+            Ok(signed) => signed,
+            // An older or newer neighbour passes on what it understands: no fault of anybody's.
+            Err(WireError::Version { .. }) => return (GossipVerdict::Ignore, None),
+            Err(_) => return (GossipVerdict::Reject, None),
+        };
+        if signed.document.requestor != source {
+            return (GossipVerdict::Reject, None);
+        }
+        match signed.authenticate(&self.chain) {
+            Ok(header) if header.deadline < chain => (GossipVerdict::Ignore, None),
+            Ok(header) => (GossipVerdict::Accept, Some(header)),
+            // Its author sent it, so it is no forgery: it is for other contracts or another chain.
+            Err(golem_protocol::SignatureError::WrongSigner { .. }) => (GossipVerdict::Ignore, None),
+            Err(_) => (GossipVerdict::Reject, None),
+        }
+    }
+
+    fn within_rate(&mut self, source: NodeId, now: LocalTime) -> bool {
+        if self.authors.len() >= AUTHORS_MAX && !self.authors.contains_key(&source) {
+            // Whoever was silent this long has a full allowance again, so nothing is forgotten by it.
+            let refill_ms = (BURST as u64 * 1000).div_ceil(PER_SECOND as u64);
+            self.authors.retain(|_, allowance| now.saturating_sub(allowance.at) < refill_ms);
+            if self.authors.len() >= AUTHORS_MAX {
+                return false;
+            }
+        }
+        let full = BURST as u64 * 1000;
+        let allowance = self.authors.entry(source).or_insert(Allowance { left_milli: full, at: now });
+        let refill = now.saturating_sub(allowance.at).saturating_mul(PER_SECOND as u64);
+        allowance.left_milli = allowance.left_milli.saturating_add(refill).min(full);
+        allowance.at = now;
+        match allowance.left_milli.checked_sub(1000) {
+            Some(left) => {
+                allowance.left_milli = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_protocol::message::encode_header;
+    use golem_protocol::{Address, B256, ByteCount, ContentHash, Fuel, KeySigner, Pricing, Signer, Wei, sign};
+
+    const CHAIN: ChainRef = ChainRef { chain_id: 31337, channels: Address::repeat_byte(5) };
+
+    fn gossip(chain: &ChainRef, deadline: u64) -> (NodeId, Vec<u8>) {
+        let key = KeySigner::from_bytes(&[3; 32]).unwrap();
+        let requestor = NodeId(key.address());
+        let header = Header {
+            requestor,
+            payer: key.address(),
+            nonce: 1,
+            module: ContentHash(B256::ZERO),
+            module_bytes: ByteCount(1),
+            subtasks: 1,
+            max_price: Wei(1),
+            subtask_timeout_s: 1,
+            min_perf: 0,
+            pricing: Pricing::Tender,
+            fuel_max: Fuel(1),
+            memory_max: ByteCount(1),
+            output_max: ByteCount(1),
+            recheck_ppm: 0,
+            profile: B256::ZERO,
+            deadline: ChainTime(deadline),
+        };
+        let signed = sign(header, chain, &key).unwrap().into_signed();
+        (requestor, encode_header(&signed).unwrap())
+    }
+
+    fn judge(source: NodeId, bytes: &[u8]) -> (GossipVerdict, bool) {
+        let (verdict, header) = HeaderGate::new(CHAIN).judge(source, bytes, LocalTime(0), ChainTime(100));
+        (verdict, header.is_some())
+    }
+
+    #[test]
+    fn passes_on_a_header_of_its_author_in_time() {
+        let (author, bytes) = gossip(&CHAIN, 100);
+        assert_eq!(judge(author, &bytes), (GossipVerdict::Accept, true));
+    }
+
+    #[test]
+    fn holds_it_against_whoever_passes_on_what_is_no_header_or_anothers() {
+        let (author, bytes) = gossip(&CHAIN, 100);
+        assert_eq!(judge(author, b"\x01no header"), (GossipVerdict::Reject, false));
+        assert_eq!(judge(NodeId(Address::repeat_byte(9)), &bytes), (GossipVerdict::Reject, false));
+    }
+
+    #[test]
+    fn drops_without_blame_what_is_late_of_another_chain_or_version() {
+        let (author, late) = gossip(&CHAIN, 99);
+        assert_eq!(judge(author, &late), (GossipVerdict::Ignore, false));
+        let (author, foreign) = gossip(&ChainRef { chain_id: 1, ..CHAIN }, 100);
+        assert_eq!(judge(author, &foreign), (GossipVerdict::Ignore, false));
+        assert_eq!(judge(author, &[9, 9, 9]), (GossipVerdict::Ignore, false));
+    }
+
+    #[test]
+    fn drops_what_is_over_the_rate_of_one_author() {
+        let (author, bytes) = gossip(&CHAIN, 100);
+        let mut gate = HeaderGate::new(CHAIN);
+        let taken = |gate: &mut HeaderGate, at| gate.judge(author, &bytes, LocalTime(at), ChainTime(0)).1.is_some();
+        assert_eq!((0..100).filter(|_| taken(&mut gate, 0)).count(), BURST as usize);
+        assert!(!taken(&mut gate, 10));
+        assert!(taken(&mut gate, 1_000));
+    }
+}

@@ -1,0 +1,201 @@
+//! What the shell knows of each task besides the machine: its names, who did how much, who waits for the end.
+
+use crate::error::TaskError;
+use crate::note::{TaskNote, TaskShares};
+use crate::prepared::{ProviderShare, TaskReport};
+use golem_deal::TaskStatus;
+use golem_protocol::{Address, Header, LocalTime, NodeId, Signed, Wei};
+use std::collections::BTreeMap;
+use tokio::sync::oneshot;
+
+/// Providers whose share of one task is kept. Reason: as many as the machine keeps offers of.
+const SHARES_MAX: usize = 4096;
+
+/// One task, seen from outside.
+pub(crate) struct Progress {
+    pub(crate) note: TaskNote,
+    /// Announced again to whoever starts to listen.
+    pub(crate) announced: Option<Signed<Header>>,
+    pub(crate) shares: BTreeMap<NodeId, ProviderShare>,
+    /// The shares have changed since they were saved.
+    pub(crate) unsaved: bool,
+    began: LocalTime,
+    waiting: Vec<oneshot::Sender<Result<TaskReport, TaskError>>>,
+    budget_reached: bool,
+    last_detail: String,
+}
+
+impl Progress {
+    pub(crate) fn new(note: TaskNote, shares: TaskShares, began: LocalTime) -> Progress {
+        Progress {
+            note,
+            announced: None,
+            shares: shares.0.into_iter().map(|share| (share.provider, share)).collect(),
+            unsaved: false,
+            began,
+            waiting: Vec::new(),
+            budget_reached: false,
+            last_detail: String::new(),
+        }
+    }
+
+    /// Somebody waits for the end; the time counts from now.
+    pub(crate) fn wait(&mut self, now: LocalTime) -> oneshot::Receiver<Result<TaskReport, TaskError>> {
+        let (sender, receiver) = oneshot::channel();
+        // Whoever has left waits no more.
+        self.waiting.retain(|waiting| !waiting.is_closed());
+        if self.waiting.is_empty() {
+            self.began = now;
+            self.budget_reached = false;
+        }
+        self.waiting.push(sender);
+        receiver
+    }
+
+    fn share(&mut self, provider: NodeId) -> Option<&mut ProviderShare> {
+        if !self.shares.contains_key(&provider) && self.shares.len() >= SHARES_MAX {
+            return None;
+        }
+        self.unsaved = true;
+        Some(self.shares.entry(provider).or_insert_with(|| ProviderShare {
+            provider,
+            payee: None,
+            offered_price_wei_per_hour: Wei::ZERO,
+            score_ppm: 0,
+            subtasks: 0,
+            rejected: 0,
+            paid_wei: Wei::ZERO,
+        }))
+    }
+
+    pub(crate) fn offered(&mut self, provider: NodeId, price: Wei, score_ppm: u64) {
+        if let Some(share) = self.share(provider) {
+            share.offered_price_wei_per_hour = price;
+            share.score_ppm = score_ppm;
+        }
+    }
+
+    pub(crate) fn agreed(&mut self, provider: NodeId, payee: Address) {
+        if let Some(share) = self.share(provider) {
+            share.payee = Some(payee);
+        }
+    }
+
+    pub(crate) fn accepted(&mut self, provider: NodeId, paid: Wei) {
+        if let Some(share) = self.share(provider) {
+            share.subtasks = share.subtasks.saturating_add(1);
+            share.paid_wei = share.paid_wei.saturating_add(paid);
+        }
+    }
+
+    pub(crate) fn rejected(&mut self, provider: NodeId, count: u32, detail: &str) {
+        self.last_detail = detail.to_owned();
+        if let Some(share) = self.share(provider) {
+            share.rejected = share.rejected.saturating_add(count);
+        }
+    }
+
+    pub(crate) fn budget_reached(&mut self) {
+        self.budget_reached = true;
+    }
+
+    /// What to save of it.
+    pub(crate) fn to_save(&mut self) -> TaskShares {
+        self.unsaved = false;
+        TaskShares(self.shares.values().cloned().collect())
+    }
+
+    /// Tells whoever waits, once there is nothing left to do or nothing more can be paid. Tells whether it did.
+    pub(crate) fn conclude(&mut self, status: &TaskStatus, failure: Option<String>, now: LocalTime) -> bool {
+        if self.waiting.is_empty() {
+            return false;
+        }
+        let ended = if status.finished {
+            if status.failed == 0 {
+                Ok(self.report(status, now))
+            } else {
+                let last_detail = failure.unwrap_or_else(|| self.last_detail.clone());
+                Err(TaskError::Failed { failed: status.failed, subtasks: status.subtasks, last_detail })
+            }
+        } else if self.budget_reached && status.agreed == 0 {
+            let open = status.subtasks.saturating_sub(status.done).saturating_sub(status.failed);
+            Err(TaskError::BudgetReached { open })
+        } else {
+            return false;
+        };
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.send(ended.clone());
+        }
+        true
+    }
+
+    fn report(&self, status: &TaskStatus, now: LocalTime) -> TaskReport {
+        TaskReport {
+            subtasks: status.subtasks,
+            done: status.done,
+            failed: status.failed,
+            spent_wei: status.spent,
+            budget_wei: status.budget,
+            wall_ms: now.saturating_sub(self.began),
+            providers: self.shares.values().cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_protocol::B256;
+
+    fn status(done: u32, failed: u32, agreed: u32) -> TaskStatus {
+        TaskStatus {
+            header: B256::ZERO,
+            subtasks: 3,
+            done,
+            agreed,
+            failed,
+            spent: Wei(done as u128 * 10),
+            reserved: Wei::ZERO,
+            budget: Wei(100),
+            offers: 1,
+            finished: done + failed == 3,
+        }
+    }
+
+    fn progress() -> Progress {
+        let note = TaskNote::new("task".into(), vec!["a".into(), "b".into(), "c".into()], None);
+        Progress::new(note, TaskShares::default(), LocalTime(0))
+    }
+
+    #[test]
+    fn reports_who_did_how_much_when_all_is_done() {
+        let (mut progress, node) = (progress(), NodeId(Address::repeat_byte(1)));
+        let mut waiting = progress.wait(LocalTime(100));
+        progress.offered(node, Wei(7), 927_500);
+        (0..3).for_each(|_| progress.accepted(node, Wei(10)));
+        assert!(!progress.conclude(&status(2, 0, 1), None, LocalTime(150)));
+        assert!(progress.conclude(&status(3, 0, 0), None, LocalTime(160)));
+        let report = waiting.try_recv().unwrap().unwrap();
+        assert_eq!((report.done, report.spent_wei, report.wall_ms), (3, Wei(30), 60));
+        assert_eq!((report.providers[0].subtasks, report.providers[0].paid_wei), (3, Wei(30)));
+    }
+
+    #[test]
+    fn says_what_failed_for_good() {
+        let mut progress = progress();
+        let mut waiting = progress.wait(LocalTime(0));
+        assert!(progress.conclude(&status(2, 1, 0), Some("the program trapped".into()), LocalTime(0)));
+        let failed = TaskError::Failed { failed: 1, subtasks: 3, last_detail: "the program trapped".into() };
+        assert_eq!(waiting.try_recv().unwrap(), Err(failed));
+    }
+
+    #[test]
+    fn gives_up_on_the_budget_only_after_what_is_agreed_has_ended() {
+        let mut progress = progress();
+        let mut waiting = progress.wait(LocalTime(0));
+        progress.budget_reached();
+        assert!(!progress.conclude(&status(1, 0, 1), None, LocalTime(0)));
+        assert!(progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::BudgetReached { open: 1 }));
+    }
+}

@@ -1,0 +1,645 @@
+//! The one task that owns a provider: inputs in, effects out.
+
+use crate::api::ApiServer;
+use crate::chain_link::{ChainLink, HeldVoucher};
+use crate::content::Contents;
+use crate::courier::Courier;
+use crate::error::{NodeStopped, SettleError, StopError};
+use crate::events::{EventLog, NodeNotice, ProviderNotice};
+use crate::gossip::HeaderGate;
+use crate::lifecycle::local_now;
+use crate::policy::ProviderMarketPolicy;
+use crate::provider_handle::ProviderCommand;
+use crate::saver::Saver;
+use crate::settings::{ClaimOnExit, ProviderConfig};
+use crate::startup::Base;
+use crate::status::{ChannelClose, ClaimSummary, ProviderCounters};
+use crate::worker::{JobStop, Runner, SubtaskBounds, compute};
+use golem_chain::{ChainEvent, Watcher};
+use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent, ProviderInput};
+use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
+use golem_protocol::{
+    Address, B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, RefusalReason,
+    SubtaskOutcome, Wei,
+};
+use golem_store::{Store, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// How long a stop lets running subtasks end, and waits for their verdicts.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long a stop waits for the last saves and messages.
+const FLUSH: Duration = Duration::from_secs(5);
+/// Channels being looked at. Reason: the machine keeps at most 256 agreements waiting, and asks again.
+const READS_MAX: usize = 512;
+/// The pause after a claim that failed, before the rule claims again.
+const CLAIM_PAUSE_MS: u64 = 60_000;
+/// The longest time without a tick, in milliseconds. Reason: a clock that was set, a wake that was missed.
+const TICK_MS_MAX: u64 = 10_000;
+/// Steps between two looks at the invariants; every step is looked at in debug builds. Reason: a look costs as much as
+/// many steps once there are many deals.
+const CHECK_STEPS: u64 = if cfg!(debug_assertions) { 1 } else { 1024 };
+
+/// Everything the loop is made of.
+pub(crate) struct ProviderParts {
+    pub(crate) machine: Provider,
+    pub(crate) policy: ProviderMarketPolicy,
+    pub(crate) config: ProviderConfig,
+    pub(crate) base: Base,
+    pub(crate) watcher: Watcher,
+    pub(crate) saver: Saver,
+    pub(crate) commands: mpsc::Receiver<ProviderCommand>,
+    pub(crate) events: EventLog<ProviderNotice>,
+    pub(crate) performance: u64,
+    pub(crate) bounds: SubtaskBounds,
+    pub(crate) now: Now,
+}
+
+/// How the loop ended: what its owner is told, and why where nobody asked.
+pub(crate) struct LoopEnd {
+    pub(crate) result: Result<(), StopError>,
+    pub(crate) reason: Option<String>,
+}
+
+/// Who waits for a settlement.
+enum Asker {
+    Rule,
+    Claim(oneshot::Sender<Result<ClaimSummary, SettleError>>),
+}
+
+/// What came of a settlement.
+enum Settled {
+    Claim(Asker, Result<ClaimSummary, SettleError>),
+    Close(oneshot::Sender<Result<Vec<ChannelClose>, SettleError>>, Vec<ChannelClose>),
+}
+
+/// Where the loop is in its life.
+enum Phase {
+    Running,
+    /// Asked to stop; cut off at this time.
+    Draining(tokio::time::Instant),
+}
+
+pub(crate) struct ProviderLoop {
+    pub(crate) machine: Provider,
+    pub(crate) policy: ProviderMarketPolicy,
+    pub(crate) config: ProviderConfig,
+    pub(crate) performance: u64,
+    pub(crate) counters: ProviderCounters,
+    pub(crate) net: NetworkHandle,
+    pub(crate) chain_lost: Option<String>,
+    pub(crate) now: Now,
+    pub(crate) drained: bool,
+    pub(crate) saver: Saver,
+    pub(crate) running: BTreeMap<(B256, u32), JobStop>,
+    store: Arc<dyn Store>,
+    bounds: SubtaskBounds,
+    runner: Arc<Runner>,
+    pub(crate) contents: Contents,
+    chain: ChainLink,
+    net_events: mpsc::Receiver<NetworkEvent>,
+    watcher: Option<Watcher>,
+    commands: mpsc::Receiver<ProviderCommand>,
+    events: EventLog<ProviderNotice>,
+    courier: Courier,
+    gate: HeaderGate,
+    jobs: JoinSet<(B256, u32, SubtaskOutcome)>,
+    reads: JoinSet<(ChannelId, ChannelState)>,
+    reading: BTreeSet<ChannelId>,
+    settlements: JoinSet<Settled>,
+    claim_due: BTreeSet<Address>,
+    claim_all_due: bool,
+    claim_again: LocalTime,
+    wake: LocalTime,
+    phase: Phase,
+    disk_was_full: bool,
+    steps: u64,
+    fatal: Option<String>,
+}
+
+impl ProviderLoop {
+    pub(crate) fn new(parts: ProviderParts) -> ProviderLoop {
+        let ProviderParts { machine, policy, config, base, watcher, saver, commands, events, performance, bounds, now } =
+            parts;
+        ProviderLoop {
+            machine,
+            policy,
+            performance,
+            counters: ProviderCounters::default(),
+            courier: Courier::new(base.net.clone()),
+            net: base.net,
+            chain_lost: None,
+            now,
+            drained: false,
+            saver,
+            running: BTreeMap::new(),
+            store: base.store,
+            bounds,
+            runner: base.runner,
+            contents: base.contents,
+            chain: base.chain,
+            net_events: base.net_events,
+            watcher: Some(watcher),
+            commands,
+            events,
+            gate: HeaderGate::new(config.chain.chain_ref()),
+            config,
+            jobs: JoinSet::new(),
+            reads: JoinSet::new(),
+            reading: BTreeSet::new(),
+            settlements: JoinSet::new(),
+            claim_due: BTreeSet::new(),
+            claim_all_due: false,
+            claim_again: LocalTime::default(),
+            wake: LocalTime::default(),
+            phase: Phase::Running,
+            disk_was_full: false,
+            steps: 0,
+            fatal: None,
+        }
+    }
+
+    /// Runs until it is asked to stop, or must. Everything it started has ended when it returns.
+    pub(crate) async fn run(mut self, api: Option<ApiServer>) -> LoopEnd {
+        self.step(ProviderInput::Tick);
+        while self.goes_on() {
+            self.turn().await;
+        }
+        // Whoever asks from now on is told that it has stopped; nobody waits for an answer that does not come.
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            drop(command);
+        }
+        let result = self.wind_down().await;
+        if let Some(api) = api {
+            api.stop().await;
+        }
+        let reason = self.fatal.clone();
+        self.events.close();
+        let result = match (reason.clone(), result) {
+            (Some(reason), _) => Err(StopError::Stopped(NodeStopped { reason: Some(reason) })),
+            (None, result) => result,
+        };
+        self.finish().await;
+        LoopEnd { result, reason }
+    }
+
+    fn goes_on(&self) -> bool {
+        if self.fatal.is_some() {
+            return false;
+        }
+        match self.phase {
+            Phase::Running => true,
+            Phase::Draining(until) => {
+                let done = self.machine.is_idle() && self.jobs.is_empty() && self.saver.is_idle();
+                !done && tokio::time::Instant::now() < until
+            }
+        }
+    }
+
+    /// Waits for one thing and deals with it.
+    async fn turn(&mut self) {
+        let until_wake = self.until_wake();
+        let takes_more = !self.saver.is_behind();
+        tokio::select! {
+            // What is durable first: other effects wait for it.
+            biased;
+            durable = self.saver.durable(), if !self.saver.is_idle() => self.on_durable(durable),
+            Some(command) = self.commands.recv() => self.on_command(command).await,
+            Some(done) = self.jobs.join_next() => match done {
+                Ok((agreement, index, outcome)) => self.on_computed(agreement, index, outcome),
+                Err(error) => self.fatal = Some(format!("a worker failed: {error}")),
+            },
+            Some(read) = self.reads.join_next() => if let Ok((channel, state)) = read {
+                self.reading.remove(&channel);
+                self.step(ProviderInput::Channel { channel, state });
+            },
+            Some(settled) = self.settlements.join_next() => match settled {
+                Ok(settled) => self.on_settled(settled),
+                Err(error) => tracing::error!(%error, "a settlement failed"),
+            },
+            event = next_chain_event(&mut self.watcher) => self.on_chain(event),
+            event = self.net_events.recv(), if takes_more => match event {
+                Some(event) => self.on_net(event).await,
+                None => self.fatal = Some("the network stopped by itself; start the node again".to_owned()),
+            },
+            _ = tokio::time::sleep(until_wake) => self.step(ProviderInput::Tick),
+        }
+        self.after_turn();
+    }
+
+    fn until_wake(&self) -> Duration {
+        let latest = local_now().saturating_add(TICK_MS_MAX);
+        let wake = if self.wake == LocalTime::default() { latest } else { self.wake.min(latest) };
+        // At least a millisecond, so that a wake in the past cannot make the loop spin.
+        Duration::from_millis(wake.saturating_sub(local_now()).max(1))
+    }
+
+    /// What follows from whatever has changed.
+    fn after_turn(&mut self) {
+        let full = self.saver.full().map(str::to_owned);
+        if full.is_some() != self.disk_was_full {
+            self.disk_was_full = full.is_some();
+            self.say(ProviderNotice::Node(match full {
+                Some(detail) => NodeNotice::DiskFull { detail },
+                None => NodeNotice::DiskFreed,
+            }));
+        }
+        let closed = if self.disk_was_full {
+            Some(RefusalReason::Full("the disk".to_owned()))
+        } else {
+            self.chain_lost.as_ref().map(|_| RefusalReason::Channel("the chain cannot be read at present".to_owned()))
+        };
+        self.policy.close(closed);
+        self.claim_by_rule();
+        self.start_claims();
+    }
+
+    /// One step of the machine, and its effects.
+    pub(crate) fn step(&mut self, input: ProviderInput) {
+        self.now.local = local_now();
+        if !matches!(input, ProviderInput::Persisted(_)) {
+            self.wake = LocalTime::default();
+        }
+        tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        let effects = self.machine.apply(&mut self.policy, input, self.now);
+        for effect in effects {
+            self.perform(effect);
+        }
+        self.steps += 1;
+        if self.steps.is_multiple_of(CHECK_STEPS) {
+            let broken = self.machine.check_invariants();
+            if let Some(violation) = broken.first() {
+                tracing::error!(?broken, "an invariant is broken");
+                self.fatal = Some(format!(
+                    "an internal rule was broken ({}), so the node stopped before anything else is signed: keep the data \
+                     folder and report this",
+                    violation.0
+                ));
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: ProviderEffect) {
+        match effect {
+            ProviderEffect::Persist { id, records } => {
+                tracing::debug!(effect = "persist", id = id.0, records = records.len());
+                self.saver.save(id, records);
+            }
+            ProviderEffect::Send { to, message } => {
+                tracing::debug!(effect = "send", peer = %to, message = message.name());
+                self.courier.send(to, message);
+            }
+            ProviderEffect::ReadChannel(channel) => self.read(channel),
+            ProviderEffect::Compute(job) => self.compute(job),
+            ProviderEffect::StopComputing { agreement } => {
+                tracing::debug!(effect = "stop_computing", %agreement);
+                let range = (agreement, 0)..=(agreement, u32::MAX);
+                self.running.range(range).for_each(|(_, stop)| stop.stop());
+            }
+            ProviderEffect::Claim { payer } => {
+                tracing::debug!(effect = "claim", %payer);
+                self.claim_due.insert(payer);
+            }
+            ProviderEffect::WakeAt(at) => {
+                self.wake = if self.wake == LocalTime::default() { at } else { self.wake.min(at) };
+            }
+            ProviderEffect::Happened(event) => self.happened(event),
+        }
+    }
+
+    fn read(&mut self, channel: ChannelId) {
+        tracing::debug!(effect = "read_channel", payer = %channel.payer);
+        if self.reading.len() >= READS_MAX {
+            tracing::warn!(payer = %channel.payer, "too many channels are being looked at");
+            return;
+        }
+        if self.reading.insert(channel) {
+            let chain = self.chain.clone();
+            self.reads.spawn(async move { (channel, chain.read(channel).await) });
+        }
+    }
+
+    fn compute(&mut self, job: ComputeJob) {
+        tracing::debug!(effect = "compute", agreement = %job.agreement, index = job.index);
+        let key = (job.agreement, job.index);
+        // Asked again while it runs: it is answered once it is done.
+        if self.running.contains_key(&key) {
+            return;
+        }
+        self.say(ProviderNotice::ComputeStarted { agreement: job.agreement, index: job.index });
+        let stop = JobStop::new();
+        self.running.insert(key, stop.clone());
+        let (runner, contents, bounds) = (self.runner.clone(), self.contents.clone(), self.bounds);
+        self.jobs.spawn(async move {
+            let (agreement, index) = (job.agreement, job.index);
+            (agreement, index, compute(runner, contents, bounds, job, stop).await)
+        });
+    }
+
+    fn on_computed(&mut self, agreement: B256, index: u32, outcome: SubtaskOutcome) {
+        self.running.remove(&(agreement, index));
+        match &outcome {
+            SubtaskOutcome::Completed { fuel, time_ms, .. } => {
+                self.counters.completed += 1;
+                tracing::info!(%agreement, index, fuel = fuel.0, time_ms, "subtask computed");
+            }
+            SubtaskOutcome::Failed { kind, message } => {
+                self.counters.failed += 1;
+                if *kind == FailureKind::Provider {
+                    tracing::warn!(%agreement, index, ?kind, message, "subtask failed here");
+                } else {
+                    tracing::info!(%agreement, index, ?kind, message, "subtask failed");
+                }
+            }
+        }
+        self.step(ProviderInput::Computed { agreement, index, outcome });
+    }
+
+    fn on_durable(&mut self, durable: Result<Vec<PersistId>, StoreError>) {
+        match durable {
+            Ok(ids) => ids.into_iter().for_each(|id| self.step(ProviderInput::Persisted(id))),
+            Err(error) => self.fatal = Some(format!("records cannot be saved any more: {error}")),
+        }
+    }
+
+    async fn on_net(&mut self, event: NetworkEvent) {
+        match event {
+            NetworkEvent::Gossip { id, topic, source, via: _, bytes } => {
+                let (verdict, header) = if topic == HEADER_TOPIC {
+                    self.gate.judge(source, &bytes, local_now(), self.now.chain)
+                } else {
+                    (GossipVerdict::Ignore, None)
+                };
+                self.net.report(id, verdict).await;
+                if let Some(header) = header {
+                    self.counters.headers += 1;
+                    self.step(ProviderInput::Header(Box::new(header)));
+                }
+            }
+            NetworkEvent::Message { from, bytes } => match Message::decode(&bytes) {
+                Ok(message) => {
+                    tracing::debug!(peer = %from, message = message.name(), "message taken");
+                    self.step(ProviderInput::Message { from, message: Box::new(message) });
+                }
+                Err(error) => tracing::info!(peer = %from, %error, "message not understood"),
+            },
+            NetworkEvent::PeerConnected { node } => tracing::debug!(peer = %node, "peer connected"),
+            NetworkEvent::PeerDisconnected { node } => tracing::debug!(peer = %node, "peer disconnected"),
+            NetworkEvent::PeerSubscribed { node, topic } => tracing::debug!(peer = %node, topic, "peer subscribed"),
+            NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),
+            NetworkEvent::ListenAddress { address } => tracing::info!(address, "listening"),
+        }
+    }
+
+    fn on_chain(&mut self, event: Option<ChainEvent>) {
+        match event {
+            Some(ChainEvent::Time { time, .. }) => {
+                // A reorg can turn the clock back; money that was safe stays safe.
+                self.now.chain = self.now.chain.max(time);
+            }
+            Some(ChainEvent::Channel { id, state, confirmed, .. }) => {
+                // A requested close is acted on at once: the delay has begun.
+                if confirmed || state.close_at.0 != 0 {
+                    self.step(ProviderInput::Channel { channel: id, state });
+                }
+            }
+            Some(ChainEvent::Down { error, .. }) => {
+                tracing::warn!(%error, "the chain cannot be followed");
+                if self.chain_lost.is_none() {
+                    self.say(ProviderNotice::Node(NodeNotice::ChainLost { detail: error.to_string() }));
+                }
+                self.chain_lost = Some(error.to_string());
+            }
+            Some(ChainEvent::Up) => {
+                tracing::info!("the chain can be followed again");
+                self.chain_lost = None;
+                self.say(ProviderNotice::Node(NodeNotice::ChainFound));
+            }
+            None => {
+                self.watcher = None;
+                self.fatal = Some("the chain's follower stopped by itself; start the node again".to_owned());
+            }
+        }
+    }
+
+    async fn on_command(&mut self, command: ProviderCommand) {
+        match command {
+            ProviderCommand::Status(reply) => {
+                let status = self.status().await;
+                let _ = reply.send(status);
+            }
+            ProviderCommand::Claim(reply) if self.settlements.is_empty() => {
+                self.claim(None, Asker::Claim(reply));
+            }
+            ProviderCommand::Claim(reply) => drop(reply.send(Err(SettleError::UnderWay))),
+            ProviderCommand::Close(reply) if self.settlements.is_empty() => {
+                let (chain, held) = (self.chain.clone(), self.held(None));
+                self.settlements.spawn(async move { Settled::Close(reply, chain.close(held).await) });
+            }
+            ProviderCommand::Close(reply) => drop(reply.send(Err(SettleError::UnderWay))),
+            ProviderCommand::Drain => self.drain(),
+            ProviderCommand::Stop => {
+                self.drain();
+                // A second wish to stop does not wait any longer.
+                let bound = if matches!(self.phase, Phase::Running) { DRAIN } else { Duration::ZERO };
+                self.phase = Phase::Draining(tokio::time::Instant::now() + bound);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        if !self.drained {
+            self.drained = true;
+            self.say(ProviderNotice::Node(NodeNotice::Stopping { reason: "the owner asked for it".to_owned() }));
+            self.step(ProviderInput::Drain);
+        }
+    }
+
+    fn happened(&mut self, event: ProviderEvent) {
+        tracing::debug!(?event, "happened");
+        match &event {
+            ProviderEvent::Offered { .. } => self.counters.offers += 1,
+            ProviderEvent::Agreed { .. } => self.counters.agreements += 1,
+            ProviderEvent::Rejected { .. } => self.counters.rejected += 1,
+            ProviderEvent::Paid { .. } => self.counters.vouchers += 1,
+            ProviderEvent::Abandoned { .. } => self.counters.abandoned += 1,
+            ProviderEvent::Refused { .. }
+            | ProviderEvent::RefusedByPeer { .. }
+            | ProviderEvent::Computed { .. }
+            | ProviderEvent::Unpaid { .. }
+            | ProviderEvent::CreditExceeded { .. } => {}
+        }
+        self.say(ProviderNotice::Deal(event));
+    }
+
+    fn say(&self, notice: ProviderNotice) {
+        self.events.post(notice, local_now().0);
+    }
+
+    /// The vouchers that would pay something, of these payers or of all.
+    fn held(&self, payers: Option<&BTreeSet<Address>>) -> Vec<HeldVoucher> {
+        let ledgers = self.machine.ledgers();
+        let wanted =
+            ledgers.iter().filter(|ledger| payers.is_none_or(|payers| payers.contains(&ledger.channel().payer)));
+        wanted
+            .filter_map(|ledger| {
+                Some(HeldVoucher {
+                    payer: ledger.channel().payer,
+                    voucher: ledger.best()?.clone(),
+                    claimed_before: ledger.state().claimed,
+                })
+            })
+            .collect()
+    }
+
+    /// The rule of `ClaimRule`: everything at once when it is worth it.
+    fn claim_by_rule(&mut self) {
+        if !self.settlements.is_empty() || self.claim_again > self.now.local {
+            return;
+        }
+        let claimable =
+            self.machine.ledgers().iter().fold(Wei::ZERO, |sum, ledger| sum.saturating_add(ledger.claimable()));
+        if claimable > Wei::ZERO && claimable >= self.config.claim.threshold {
+            self.claim_all_due = true;
+        }
+    }
+
+    fn start_claims(&mut self) {
+        if !self.settlements.is_empty() || self.chain_lost.is_some() || self.claim_again > self.now.local {
+            return;
+        }
+        if std::mem::take(&mut self.claim_all_due) {
+            self.claim_due.clear();
+            self.claim(None, Asker::Rule);
+        } else if !self.claim_due.is_empty() {
+            let due = std::mem::take(&mut self.claim_due);
+            self.claim(Some(&due), Asker::Rule);
+        }
+    }
+
+    fn claim(&mut self, payers: Option<&BTreeSet<Address>>, asker: Asker) {
+        let mut held = self.held(payers);
+        let claimable: BTreeSet<Address> = self
+            .machine
+            .ledgers()
+            .iter()
+            .filter(|ledger| ledger.claimable() > Wei::ZERO)
+            .map(|ledger| ledger.channel().payer)
+            .collect();
+        held.retain(|held| claimable.contains(&held.payer));
+        let (chain, payee) = (self.chain.clone(), self.config.payee);
+        self.settlements.spawn(async move { Settled::Claim(asker, chain.claim(payee, held).await) });
+    }
+
+    fn on_settled(&mut self, settled: Settled) {
+        match settled {
+            Settled::Claim(asker, result) => {
+                match &result {
+                    Ok(summary) => {
+                        self.counters.claims += summary.transactions.len() as u64;
+                        let payers: Vec<Address> = summary.payers.iter().map(|claim| claim.payer).collect();
+                        if let Some(transaction) = summary.transactions.first() {
+                            tracing::info!(%transaction, paid = %summary.paid_wei, "vouchers claimed");
+                            let (transaction, paid) = (*transaction, summary.paid_wei);
+                            self.say(ProviderNotice::Claimed { transaction, paid, payers: payers.len() });
+                        }
+                        let payee = self.config.payee;
+                        payers.into_iter().for_each(|payer| self.read(ChannelId { payer, payee }));
+                        // What was just claimed is not claimable before the chain has been looked at.
+                        self.claim_again = local_now().saturating_add(1_000);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "claim failed, vouchers are kept");
+                        self.say(ProviderNotice::ClaimFailed { detail: error.to_string() });
+                        self.claim_again = local_now().saturating_add(CLAIM_PAUSE_MS);
+                    }
+                }
+                if let Asker::Claim(reply) = asker {
+                    let _ = reply.send(result);
+                }
+            }
+            Settled::Close(reply, closes) => {
+                let payee = self.config.payee;
+                for close in &closes {
+                    self.read(ChannelId { payer: close.payer, payee });
+                }
+                let _ = reply.send(Ok(closes));
+            }
+        }
+    }
+
+    /// Ends what runs, saves what is signed, claims where the rule says so.
+    async fn wind_down(&mut self) -> Result<(), StopError> {
+        let cut_off = self.running.len();
+        self.running.values().for_each(JobStop::stop);
+        while let Some(done) = self.jobs.join_next().await {
+            if let Ok((agreement, index, outcome)) = done
+                && self.fatal.is_none()
+                && matches!(outcome, SubtaskOutcome::Completed { .. })
+            {
+                self.on_computed(agreement, index, outcome);
+            }
+        }
+        let flush = async {
+            while !self.saver.is_idle() && self.fatal.is_none() {
+                let durable = self.saver.durable().await;
+                self.on_durable(durable);
+            }
+        };
+        let flushed = tokio::time::timeout(FLUSH, flush).await;
+        // A claim or close that is under way is waited for: its transaction is recorded, but its asker is not.
+        while let Ok(Some(Ok(settled))) = tokio::time::timeout(DRAIN, self.settlements.join_next()).await {
+            self.on_settled(settled);
+        }
+        if self.fatal.is_none() && self.config.claim.on_exit == ClaimOnExit::Claim {
+            let held = self.held(None);
+            self.chain.claim(self.config.payee, held).await?;
+        }
+        let waited_ms = DRAIN.as_millis() as u64;
+        if cut_off > 0 {
+            return Err(StopError::CutOff { what: format!("{cut_off} running subtasks"), waited_ms });
+        }
+        if flushed.is_err() {
+            let what = "saving the last records".to_owned();
+            return Err(StopError::CutOff { what, waited_ms: FLUSH.as_millis() as u64 });
+        }
+        Ok(())
+    }
+
+    /// Joins everything that is left.
+    async fn finish(mut self) {
+        self.reads.shutdown().await;
+        self.settlements.shutdown().await;
+        self.courier.stop(FLUSH).await;
+        if let Some(watcher) = self.watcher.take() {
+            watcher.stop().await;
+        }
+        self.net.shutdown().await;
+        self.saver.stop().await;
+        drop(self.store);
+    }
+}
+
+/// The next event of the chain; waits for ever once it has ended.
+pub(crate) async fn next_chain_event(watcher: &mut Option<Watcher>) -> Option<ChainEvent> {
+    match watcher {
+        Some(watcher) => watcher.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn input_name(input: &ProviderInput) -> &'static str {
+    match input {
+        ProviderInput::Header(_) => "header",
+        ProviderInput::Message { message, .. } => message.name(),
+        ProviderInput::Channel { .. } => "channel",
+        ProviderInput::Computed { .. } => "computed",
+        ProviderInput::Persisted(_) => "persisted",
+        ProviderInput::Tick => "tick",
+        ProviderInput::Drain => "drain",
+    }
+}

@@ -1,0 +1,65 @@
+//! A provider's standing, out of its loop.
+
+use crate::provider_loop::ProviderLoop;
+use crate::startup::network_status;
+use crate::status::{Activity, ChainStatus, PayerAccount, ProviderStatus, Totals};
+
+impl ProviderLoop {
+    pub(crate) async fn status(&self) -> ProviderStatus {
+        let payers: Vec<PayerAccount> = self
+            .machine
+            .ledgers()
+            .iter()
+            .map(|ledger| PayerAccount {
+                payer: ledger.channel().payer,
+                epoch: ledger.state().epoch,
+                deposit_wei: ledger.state().deposit,
+                earned_wei: ledger.earned(),
+                claimable_wei: ledger.claimable(),
+                claimed_wei: ledger.state().claimed,
+                close_at_s: ledger.state().close_at.0,
+            })
+            .collect();
+        let totals = payers.iter().fold(Totals::default(), |sum, payer| Totals {
+            earned_wei: sum.earned_wei.saturating_add(payer.earned_wei),
+            claimable_wei: sum.claimable_wei.saturating_add(payer.claimable_wei),
+            claimed_wei: sum.claimed_wei.saturating_add(payer.claimed_wei),
+        });
+        ProviderStatus {
+            node: self.machine.node(),
+            activity: self.activity(),
+            network: network_status(&self.net).await,
+            chain: ChainStatus {
+                chain_id: self.config.chain.deployment.chain_id,
+                channels: self.config.chain.deployment.channels,
+                time_s: self.now.chain.0,
+                lost: self.chain_lost.clone(),
+            },
+            payee: self.config.payee,
+            min_price_wei: self.config.min_price,
+            last_offer_wei: self.policy.last_offer(),
+            performance: self.performance,
+            slots: self.config.slots,
+            slots_busy: self.running.len().min(u16::MAX as usize) as u16,
+            deals: self.machine.open_deals(),
+            content_bytes: self.contents.used_bytes(),
+            counters: self.counters,
+            payers,
+            totals,
+        }
+    }
+
+    fn activity(&self) -> Activity {
+        if self.drained {
+            return Activity::Draining;
+        }
+        let mut reasons = Vec::new();
+        if let Some(detail) = self.saver.full() {
+            reasons.push(format!("the disk is full ({detail}): free some space"));
+        }
+        if let Some(detail) = &self.chain_lost {
+            reasons.push(format!("the chain cannot be read: {detail}"));
+        }
+        if reasons.is_empty() { Activity::Open } else { Activity::Paused { reasons } }
+    }
+}

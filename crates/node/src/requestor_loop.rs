@@ -1,0 +1,755 @@
+//! The one task that owns a requestor: inputs in, effects out.
+
+use crate::api::ApiServer;
+use crate::chain_link::{ChainLink, Funded};
+use crate::content::Contents;
+use crate::courier::Courier;
+use crate::error::{NodeStopped, RunTaskError, SettleError, StopError};
+use crate::events::{EventLog, NodeNotice, RequestorNotice};
+use crate::gossip::HeaderGate;
+use crate::lifecycle::local_now;
+use crate::note::{TaskNote, TaskShares};
+use crate::policy::RequestorMarketPolicy;
+use crate::progress::Progress;
+use crate::provider_loop::{LoopEnd, next_chain_event};
+use crate::requestor_handle::{RequestorCommand, Running, TaskView};
+use crate::saver::Saver;
+use crate::settings::RequestorConfig;
+use crate::startup::Base;
+use crate::status::RequestorCounters;
+use crate::transfer::fetch_output;
+use crate::worker::{JobStop, Runner, recheck};
+use golem_chain::{ChainEvent, Watcher};
+use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorEvent, RequestorInput, TaskOrder};
+use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
+use golem_protocol::message::encode_header;
+use golem_protocol::{
+    Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now,
+    Signed, SubtaskOutcome, Wei,
+};
+use golem_store::{Batch, Store, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+/// How long a stop waits for the last saves and messages.
+const FLUSH: Duration = Duration::from_secs(5);
+/// Outputs fetched at once. Reason: each holds some pieces in memory; the others wait their turn.
+const FETCHES_MAX: usize = 16;
+/// Headers on their way to the network. Reason: they are announced again every few seconds.
+const ANNOUNCEMENTS_MAX: usize = 512;
+/// How often shares of tasks are saved at most, in milliseconds. Reason: they are for people; money is in the ledgers.
+const SHARES_PAUSE_MS: u64 = 2_000;
+/// The longest time without a tick, in milliseconds. Reason: a clock that was set, a wake that was missed.
+const TICK_MS_MAX: u64 = 10_000;
+/// Steps between two looks at the invariants; every step is looked at in debug builds. Reason: a look costs as much as
+/// many steps once there are many subtasks.
+const CHECK_STEPS: u64 = if cfg!(debug_assertions) { 1 } else { 1024 };
+
+/// Everything the loop is made of.
+pub(crate) struct RequestorParts {
+    pub(crate) machine: Requestor,
+    pub(crate) policy: RequestorMarketPolicy,
+    pub(crate) config: RequestorConfig,
+    pub(crate) base: Base,
+    pub(crate) watcher: Watcher,
+    pub(crate) saver: Saver,
+    pub(crate) commands: mpsc::Receiver<RequestorCommand>,
+    pub(crate) events: EventLog<RequestorNotice>,
+    pub(crate) tasks: BTreeMap<B256, Progress>,
+    pub(crate) now: Now,
+}
+
+/// The end of something that took its time.
+enum Done {
+    Fetched {
+        agreement: B256,
+        index: u32,
+        complete: Result<(), String>,
+    },
+    Rechecked {
+        agreement: B256,
+        index: u32,
+        outcome: Result<SubtaskOutcome, String>,
+    },
+    Read {
+        channel: ChannelId,
+        state: ChannelState,
+    },
+    Funded {
+        payee: Address,
+        result: Result<Funded, String>,
+    },
+    CloseRequested {
+        payee: Address,
+        result: Result<ChainTime, SettleError>,
+        reply: oneshot::Sender<Result<ChainTime, SettleError>>,
+    },
+    Finalized {
+        payee: Address,
+        result: Result<B256, SettleError>,
+        reply: oneshot::Sender<Result<B256, SettleError>>,
+    },
+    /// A header was published, or a note saved.
+    Quietly,
+}
+
+/// Where the loop is in its life.
+enum Phase {
+    Running,
+    /// Asked to stop: the last vouchers may arrive until then.
+    Lingering(tokio::time::Instant),
+}
+
+pub(crate) struct RequestorLoop {
+    pub(crate) machine: Requestor,
+    pub(crate) config: RequestorConfig,
+    pub(crate) counters: RequestorCounters,
+    pub(crate) net: NetworkHandle,
+    pub(crate) chain_lost: Option<String>,
+    pub(crate) now: Now,
+    pub(crate) tasks: BTreeMap<B256, Progress>,
+    policy: RequestorMarketPolicy,
+    saver: Saver,
+    store: Arc<dyn Store>,
+    runner: Arc<Runner>,
+    contents: Contents,
+    chain: ChainLink,
+    net_events: mpsc::Receiver<NetworkEvent>,
+    watcher: Option<Watcher>,
+    commands: mpsc::Receiver<RequestorCommand>,
+    events: EventLog<RequestorNotice>,
+    courier: Courier,
+    delivered: watch::Receiver<()>,
+    gate: HeaderGate,
+    work: JoinSet<Done>,
+    /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
+    fetching: BTreeSet<(B256, u32)>,
+    rechecking: BTreeMap<(B256, u32), JobStop>,
+    fetch_turns: Arc<Semaphore>,
+    reading: BTreeSet<ChannelId>,
+    /// Payees whose channel is being funded, and what is to be done after that.
+    funding: BTreeMap<Address, Option<(Wei, u32)>>,
+    announcing: usize,
+    shares_saved: LocalTime,
+    wake: LocalTime,
+    phase: Phase,
+    disk_was_full: bool,
+    steps: u64,
+    fatal: Option<String>,
+}
+
+impl RequestorLoop {
+    pub(crate) fn new(parts: RequestorParts) -> RequestorLoop {
+        let RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now } = parts;
+        let courier = Courier::new(base.net.clone());
+        RequestorLoop {
+            machine,
+            counters: RequestorCounters::default(),
+            chain_lost: None,
+            now,
+            tasks,
+            policy,
+            saver,
+            store: base.store,
+            runner: base.runner,
+            contents: base.contents,
+            chain: base.chain,
+            net_events: base.net_events,
+            watcher: Some(watcher),
+            commands,
+            events,
+            delivered: courier.changes(),
+            courier,
+            gate: HeaderGate::new(config.chain.chain_ref()),
+            config,
+            net: base.net,
+            work: JoinSet::new(),
+            fetching: BTreeSet::new(),
+            rechecking: BTreeMap::new(),
+            fetch_turns: Arc::new(Semaphore::new(FETCHES_MAX)),
+            reading: BTreeSet::new(),
+            funding: BTreeMap::new(),
+            announcing: 0,
+            shares_saved: LocalTime::default(),
+            wake: LocalTime::default(),
+            phase: Phase::Running,
+            disk_was_full: false,
+            steps: 0,
+            fatal: None,
+        }
+    }
+
+    /// Runs until it is asked to stop, or must. Everything it started has ended when it returns.
+    pub(crate) async fn run(mut self, api: Option<ApiServer>) -> LoopEnd {
+        // What an earlier run left open spends nothing more until its owner resumes it.
+        for task in self.machine.tasks().into_iter().filter(|task| !task.finished) {
+            self.step(RequestorInput::Stop(task.header));
+        }
+        self.step(RequestorInput::Tick);
+        while self.goes_on() {
+            self.turn().await;
+        }
+        // Whoever asks from now on is told that it has stopped; nobody waits for an answer that does not come.
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            drop(command);
+        }
+        self.save_shares(true);
+        let flushed = self.flush().await;
+        if let Some(api) = api {
+            api.stop().await;
+        }
+        let undelivered = self.courier.undelivered();
+        let reason = self.fatal.clone();
+        let result = match &reason {
+            Some(reason) => Err(StopError::Stopped(NodeStopped { reason: Some(reason.clone()) })),
+            None if !flushed => {
+                let what = "saving the last records".to_owned();
+                Err(StopError::CutOff { what, waited_ms: FLUSH.as_millis() as u64 })
+            }
+            None if !undelivered.is_empty() => Err(StopError::Undelivered { undelivered }),
+            None => Ok(()),
+        };
+        self.finish().await;
+        LoopEnd { result, reason }
+    }
+
+    fn goes_on(&self) -> bool {
+        if self.fatal.is_some() {
+            return false;
+        }
+        match self.phase {
+            Phase::Running => true,
+            Phase::Lingering(until) => {
+                let busy = !self.fetching.is_empty() || !self.rechecking.is_empty();
+                let done = !busy && self.saver.is_idle() && self.courier.is_settled();
+                !done && tokio::time::Instant::now() < until
+            }
+        }
+    }
+
+    /// Waits for one thing and deals with it.
+    async fn turn(&mut self) {
+        let until_wake = self.until_wake();
+        let takes_more = !self.saver.is_behind();
+        tokio::select! {
+            // What is durable first: other effects wait for it.
+            biased;
+            durable = self.saver.durable(), if !self.saver.is_idle() => self.on_durable(durable),
+            Some(command) = self.commands.recv() => self.on_command(command).await,
+            Some(done) = self.work.join_next() => match done {
+                Ok(done) => self.on_done(done),
+                Err(error) => self.fatal = Some(format!("a worker failed: {error}")),
+            },
+            event = next_chain_event(&mut self.watcher) => self.on_chain(event),
+            event = self.net_events.recv(), if takes_more => match event {
+                Some(event) => self.on_net(event).await,
+                None => self.fatal = Some("the network stopped by itself; start the node again".to_owned()),
+            },
+            // Only its coming matters: a stop may be waiting for it.
+            _ = self.delivered.changed() => {}
+            _ = tokio::time::sleep(until_wake) => self.step(RequestorInput::Tick),
+        }
+        self.after_turn();
+    }
+
+    fn until_wake(&self) -> Duration {
+        let latest = local_now().saturating_add(TICK_MS_MAX);
+        let wake = if self.wake == LocalTime::default() { latest } else { self.wake.min(latest) };
+        // At least a millisecond, so that a wake in the past cannot make the loop spin.
+        let until = Duration::from_millis(wake.saturating_sub(local_now()).max(1));
+        match self.phase {
+            Phase::Running => until,
+            Phase::Lingering(at) => until.min(at.saturating_duration_since(tokio::time::Instant::now())),
+        }
+    }
+
+    /// What follows from whatever has changed.
+    fn after_turn(&mut self) {
+        let full = self.saver.full().map(str::to_owned);
+        if full.is_some() != self.disk_was_full {
+            self.disk_was_full = full.is_some();
+            self.say(RequestorNotice::Node(match full {
+                Some(detail) => NodeNotice::DiskFull { detail },
+                None => NodeNotice::DiskFreed,
+            }));
+        }
+        self.conclude_tasks();
+        self.save_shares(false);
+    }
+
+    /// Tells those who wait for a task whose end has come.
+    fn conclude_tasks(&mut self) {
+        if self.tasks.is_empty() {
+            return;
+        }
+        let now = local_now();
+        let mut stopped = Vec::new();
+        for status in self.machine.tasks() {
+            let Some(progress) = self.tasks.get_mut(&status.header) else { continue };
+            let failure = || self.machine.failures(status.header).into_values().next_back();
+            let failure = if status.finished && status.failed > 0 { failure() } else { None };
+            if progress.conclude(&status, failure, now) && !status.finished {
+                stopped.push(status.header);
+            }
+            if status.finished {
+                progress.announced = None;
+            }
+        }
+        for header in stopped {
+            self.step(RequestorInput::Stop(header));
+        }
+    }
+
+    fn save_shares(&mut self, now: bool) {
+        let at = local_now();
+        if !now && at.saturating_sub(self.shares_saved) < SHARES_PAUSE_MS {
+            return;
+        }
+        let changed: Vec<(B256, TaskShares)> = self
+            .tasks
+            .iter_mut()
+            .filter(|(_, progress)| progress.unsaved)
+            .map(|(header, progress)| (*header, progress.to_save()))
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
+        self.shares_saved = at;
+        let store = self.store.clone();
+        self.work.spawn_blocking(move || {
+            let mut batch = Batch::new();
+            let saved = changed
+                .iter()
+                .try_for_each(|(header, shares)| batch.put_record(header, shares).map(drop))
+                .and_then(|()| store.commit(batch));
+            if let Err(error) = saved {
+                tracing::warn!(%error, "who did how much is not saved");
+            }
+            Done::Quietly
+        });
+    }
+
+    /// One step of the machine, and its effects.
+    fn step(&mut self, input: RequestorInput) {
+        self.now.local = local_now();
+        if !matches!(input, RequestorInput::Persisted(_)) {
+            self.wake = LocalTime::default();
+        }
+        tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        let effects = self.machine.apply(&mut self.policy, input, self.now);
+        for effect in effects {
+            self.perform(effect);
+        }
+        self.steps += 1;
+        if self.steps.is_multiple_of(CHECK_STEPS) {
+            let broken = self.machine.check_invariants();
+            if let Some(violation) = broken.first() {
+                tracing::error!(?broken, "an invariant is broken");
+                self.fatal = Some(format!(
+                    "an internal rule was broken ({}), so the node stopped before anything else is signed: keep the data \
+                     folder and report this",
+                    violation.0
+                ));
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: RequestorEffect) {
+        match effect {
+            RequestorEffect::Persist { id, records } => {
+                tracing::debug!(effect = "persist", id = id.0, records = records.len());
+                self.saver.save(id, records);
+            }
+            RequestorEffect::Announce(header) => self.announce(header),
+            RequestorEffect::Send { to, message } => {
+                tracing::debug!(effect = "send", peer = %to, message = message.name());
+                if let Message::Agreement(agreement) = &message {
+                    let agreement = &agreement.document;
+                    if let Some(progress) = self.tasks.get_mut(&agreement.header) {
+                        progress.agreed(agreement.provider, agreement.payee);
+                    }
+                }
+                self.courier.send(to, message);
+            }
+            RequestorEffect::ReadChannel(channel) => self.read(channel),
+            RequestorEffect::Fund { payee, amount, deposit, epoch } => {
+                tracing::debug!(effect = "fund", %payee, %amount, %deposit, epoch);
+                self.fund(payee, deposit, epoch);
+            }
+            RequestorEffect::Fetch(job) => self.fetch(job),
+            RequestorEffect::Recheck { agreement, index, input, header } => {
+                tracing::debug!(effect = "recheck", %agreement, index);
+                if self.rechecking.contains_key(&(agreement, index)) {
+                    return;
+                }
+                let stop = JobStop::new();
+                self.rechecking.insert((agreement, index), stop.clone());
+                let (runner, contents) = (self.runner.clone(), self.contents.clone());
+                self.work.spawn(async move {
+                    let outcome = recheck(runner, contents, input, *header, stop).await;
+                    Done::Rechecked { agreement, index, outcome }
+                });
+            }
+            RequestorEffect::WakeAt(at) => {
+                self.wake = if self.wake == LocalTime::default() { at } else { self.wake.min(at) };
+            }
+            RequestorEffect::Happened(event) => self.happened(event),
+        }
+    }
+
+    fn announce(&mut self, header: Signed<Header>) {
+        let digest = header.document.digest(&self.config.chain.chain_ref());
+        tracing::debug!(effect = "announce", header = %digest);
+        self.publish(&header);
+        if let Some(progress) = self.tasks.get_mut(&digest) {
+            progress.announced = Some(header);
+        }
+    }
+
+    fn publish(&mut self, header: &Signed<Header>) {
+        let bytes = match encode_header(header) {
+            Ok(bytes) if self.announcing < ANNOUNCEMENTS_MAX => bytes,
+            Ok(_) => return tracing::warn!("too many headers are on their way, this one goes later"),
+            Err(error) => return tracing::error!(%error, "header cannot be announced"),
+        };
+        self.announcing += 1;
+        let net = self.net.clone();
+        self.work.spawn(async move {
+            if let Err(error) = net.publish(HEADER_TOPIC, bytes).await {
+                tracing::info!(%error, "header not announced now, it is announced again");
+            }
+            Done::Quietly
+        });
+    }
+
+    fn read(&mut self, channel: ChannelId) {
+        tracing::debug!(effect = "read_channel", payee = %channel.payee);
+        if self.reading.insert(channel) {
+            let chain = self.chain.clone();
+            self.work.spawn(async move { Done::Read { channel, state: chain.read(channel).await } });
+        }
+    }
+
+    /// One funding of a channel at a time: the next one looks at what the last one did.
+    fn fund(&mut self, payee: Address, deposit: Wei, epoch: u32) {
+        if let Some(next) = self.funding.get_mut(&payee) {
+            *next = Some((deposit, epoch));
+            return;
+        }
+        self.funding.insert(payee, None);
+        let chain = self.chain.clone();
+        self.work.spawn(async move {
+            let result = chain.fund(payee, deposit, epoch).await.map_err(|error| error.to_string());
+            Done::Funded { payee, result }
+        });
+    }
+
+    fn fetch(&mut self, job: FetchJob) {
+        tracing::debug!(effect = "fetch", agreement = %job.agreement, index = job.index);
+        let (agreement, index) = (job.agreement, job.index);
+        if self.fetching.insert((agreement, index)) {
+            let (contents, turns) = (self.contents.clone(), self.fetch_turns.clone());
+            self.work.spawn(async move {
+                let _turn = turns.acquire().await;
+                Done::Fetched { agreement, index, complete: fetch_output(contents, job).await }
+            });
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Fetched { agreement, index, complete } => {
+                self.fetching.remove(&(agreement, index));
+                if let Err(error) = &complete {
+                    tracing::info!(%agreement, index, %error, "output not fetched");
+                }
+                self.step(RequestorInput::Fetched { agreement, index, complete });
+            }
+            Done::Rechecked { agreement, index, outcome } => {
+                self.rechecking.remove(&(agreement, index));
+                self.counters.rechecked += 1;
+                self.step(RequestorInput::Rechecked { agreement, index, outcome });
+            }
+            Done::Read { channel, state } => {
+                self.reading.remove(&channel);
+                self.step(RequestorInput::Channel { channel, state });
+            }
+            Done::Funded { payee, result } => self.on_funded(payee, result),
+            Done::CloseRequested { payee, result, reply } => {
+                self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
+                let _ = reply.send(result);
+            }
+            Done::Finalized { payee, result, reply } => {
+                self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
+                let _ = reply.send(result);
+            }
+            Done::Quietly => self.announcing = self.announcing.saturating_sub(1),
+        }
+    }
+
+    fn on_funded(&mut self, payee: Address, result: Result<Funded, String>) {
+        let next = self.funding.remove(&payee).flatten();
+        match result {
+            Ok(Funded { state, amount, transaction }) => {
+                if transaction.is_some() {
+                    self.counters.fundings += 1;
+                    tracing::info!(%payee, %amount, ?transaction, "channel funded");
+                }
+                self.say(RequestorNotice::Funded { payee, amount, transaction });
+                let channel = ChannelId { payer: self.config.keys.payment_address(), payee };
+                self.step(RequestorInput::Channel { channel, state });
+            }
+            Err(detail) => {
+                tracing::warn!(%payee, detail, "channel not funded");
+                self.step(RequestorInput::FundFailed { payee, detail });
+            }
+        }
+        if let Some((deposit, epoch)) = next {
+            self.fund(payee, deposit, epoch);
+        }
+    }
+
+    fn on_durable(&mut self, durable: Result<Vec<PersistId>, StoreError>) {
+        match durable {
+            Ok(ids) => ids.into_iter().for_each(|id| self.step(RequestorInput::Persisted(id))),
+            Err(error) => self.fatal = Some(format!("records cannot be saved any more: {error}")),
+        }
+    }
+
+    async fn on_net(&mut self, event: NetworkEvent) {
+        match event {
+            NetworkEvent::Gossip { id, topic, source, via: _, bytes } => {
+                // Not for us, yet others hear it through us.
+                let verdict = if topic == HEADER_TOPIC {
+                    self.gate.judge(source, &bytes, local_now(), self.now.chain).0
+                } else {
+                    GossipVerdict::Ignore
+                };
+                self.net.report(id, verdict).await;
+            }
+            NetworkEvent::Message { from, bytes } => match Message::decode(&bytes) {
+                Ok(message) => {
+                    tracing::debug!(peer = %from, message = message.name(), "message taken");
+                    self.step(RequestorInput::Message { from, message: Box::new(message) });
+                }
+                Err(error) => tracing::info!(peer = %from, %error, "message not understood"),
+            },
+            NetworkEvent::PeerConnected { node } => self.reachable(node, true),
+            NetworkEvent::PeerDisconnected { node } => self.reachable(node, false),
+            NetworkEvent::PeerSubscribed { node, topic } => {
+                tracing::debug!(peer = %node, topic, "peer subscribed");
+                // It has heard nothing yet; waiting for the next announcement would cost seconds.
+                let open: Vec<Signed<Header>> =
+                    self.tasks.values().filter_map(|progress| progress.announced.clone()).collect();
+                open.iter().for_each(|header| self.publish(header));
+            }
+            NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),
+            NetworkEvent::ListenAddress { address } => tracing::info!(address, "listening"),
+        }
+    }
+
+    fn reachable(&mut self, peer: NodeId, reachable: bool) {
+        tracing::debug!(%peer, reachable, "peer");
+        self.step(RequestorInput::Reachable { peer, reachable });
+    }
+
+    fn on_chain(&mut self, event: Option<ChainEvent>) {
+        match event {
+            Some(ChainEvent::Time { time, .. }) => self.now.chain = self.now.chain.max(time),
+            Some(ChainEvent::Channel { id, state, confirmed, .. }) => {
+                if confirmed {
+                    self.step(RequestorInput::Channel { channel: id, state });
+                }
+            }
+            Some(ChainEvent::Down { error, .. }) => {
+                tracing::warn!(%error, "the chain cannot be followed");
+                if self.chain_lost.is_none() {
+                    self.say(RequestorNotice::Node(NodeNotice::ChainLost { detail: error.to_string() }));
+                }
+                self.chain_lost = Some(error.to_string());
+            }
+            Some(ChainEvent::Up) => {
+                tracing::info!("the chain can be followed again");
+                self.chain_lost = None;
+                self.say(RequestorNotice::Node(NodeNotice::ChainFound));
+            }
+            None => {
+                self.watcher = None;
+                self.fatal = Some("the chain's follower stopped by itself; start the node again".to_owned());
+            }
+        }
+    }
+
+    async fn on_command(&mut self, command: RequestorCommand) {
+        match command {
+            RequestorCommand::Run { order, note, reply } => drop(reply.send(self.run_task(*order, note))),
+            RequestorCommand::Resume { header, reply } => {
+                let known =
+                    self.machine.order(header).cloned().zip(self.tasks.get(&header).map(|task| task.note.clone()));
+                let resumed = match known {
+                    Some((order, note)) => self.run_task(order, note),
+                    None => Err(RunTaskError::Unknown { header }),
+                };
+                let _ = reply.send(resumed);
+            }
+            RequestorCommand::StopTask(header) => {
+                if let Some(progress) = self.tasks.get_mut(&header) {
+                    progress.announced = None;
+                }
+                self.step(RequestorInput::Stop(header));
+            }
+            RequestorCommand::View { header, reply } => drop(reply.send(self.view(header).map(Box::new))),
+            RequestorCommand::Status(reply) => {
+                let status = self.status().await;
+                let _ = reply.send(status);
+            }
+            RequestorCommand::RequestClose { payee, reply } if self.has_channel(payee) => {
+                let chain = self.chain.clone();
+                self.work.spawn(async move {
+                    Done::CloseRequested { payee, result: chain.request_close(payee).await, reply }
+                });
+            }
+            RequestorCommand::RequestClose { payee, reply } => {
+                let _ = reply.send(Err(SettleError::NoChannel { peer: payee }));
+            }
+            RequestorCommand::Finalize { payee, reply } if self.has_channel(payee) => {
+                let chain = self.chain.clone();
+                self.work.spawn(async move { Done::Finalized { payee, result: chain.finalize(payee).await, reply } });
+            }
+            RequestorCommand::Finalize { payee, reply } => {
+                let _ = reply.send(Err(SettleError::NoChannel { peer: payee }));
+            }
+            RequestorCommand::Stop => self.stop(),
+        }
+    }
+
+    fn has_channel(&self, payee: Address) -> bool {
+        self.machine.ledgers().iter().any(|ledger| ledger.channel().payee == payee)
+    }
+
+    fn run_task(&mut self, order: TaskOrder, note: TaskNote) -> Result<Running, RunTaskError> {
+        let header = order.header.digest(&self.config.chain.chain_ref());
+        let now = local_now();
+        self.policy.watch(header, order.header.recheck_ppm);
+        self.tasks.entry(header).or_insert_with(|| Progress::new(note, TaskShares::default(), now));
+        self.step(RequestorInput::Start(Box::new(order)));
+        if self.machine.order(header).is_none() {
+            self.tasks.remove(&header);
+            let detail = "too many tasks are open here; wait for one to end, or stop one".to_owned();
+            return Err(RunTaskError::Refused { detail });
+        }
+        let progress = self.tasks.get_mut(&header).ok_or(RunTaskError::Unknown { header })?;
+        Ok(Running { header, finished: progress.wait(now) })
+    }
+
+    fn view(&self, header: B256) -> Option<TaskView> {
+        let status = self.machine.tasks().into_iter().find(|task| task.header == header)?;
+        let module = self.machine.order(header)?.header.module;
+        let note = self.tasks.get(&header)?.note.clone();
+        Some(TaskView { status, module, note, outputs: self.machine.outputs(header) })
+    }
+
+    fn happened(&mut self, event: RequestorEvent) {
+        tracing::debug!(?event, "happened");
+        match &event {
+            RequestorEvent::Offered { header, provider, price, performance } => {
+                self.counters.offers += 1;
+                if let Some(order) = self.machine.order(*header) {
+                    let score = self.policy.score_ppm(&order.header, *provider, *price, *performance);
+                    if let Some(progress) = self.tasks.get_mut(header) {
+                        progress.offered(*provider, *price, score);
+                    }
+                }
+            }
+            RequestorEvent::Agreed { .. } => self.counters.agreements += 1,
+            RequestorEvent::Accepted { header, provider, paid, .. } => {
+                self.counters.accepted += 1;
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.accepted(*provider, *paid);
+                }
+            }
+            RequestorEvent::Rejected { header, provider, detail, .. } => {
+                self.counters.rejected += 1;
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.rejected(*provider, 1, detail);
+                }
+            }
+            RequestorEvent::Freed { header, provider, subtasks, detail } => {
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.rejected(*provider, subtasks.len() as u32, detail);
+                }
+            }
+            RequestorEvent::BudgetReached { header, .. } => {
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.budget_reached();
+                }
+            }
+            RequestorEvent::Refused { .. }
+            | RequestorEvent::RefusedByPeer { .. }
+            | RequestorEvent::FundFailed { .. }
+            | RequestorEvent::Finished { .. } => {}
+        }
+        self.say(RequestorNotice::Deal(event));
+    }
+
+    fn say(&self, notice: RequestorNotice) {
+        self.events.post(notice, local_now().0);
+    }
+
+    fn stop(&mut self) {
+        // A second wish to stop does not wait any longer.
+        let linger = match self.phase {
+            Phase::Running => Duration::from_millis(self.config.linger_ms),
+            Phase::Lingering(_) => Duration::ZERO,
+        };
+        self.phase = Phase::Lingering(tokio::time::Instant::now() + linger);
+        self.say(RequestorNotice::Node(NodeNotice::Stopping { reason: "the owner asked for it".to_owned() }));
+        for task in self.machine.tasks().into_iter().filter(|task| !task.finished) {
+            self.step(RequestorInput::Stop(task.header));
+        }
+    }
+
+    /// Waits for the last saves; tells whether they are all done.
+    async fn flush(&mut self) -> bool {
+        let all = async {
+            while !self.saver.is_idle() && self.fatal.is_none() {
+                let durable = self.saver.durable().await;
+                self.on_durable(durable);
+            }
+        };
+        tokio::time::timeout(FLUSH, all).await.is_ok()
+    }
+
+    /// Joins everything that is left.
+    async fn finish(mut self) {
+        self.events.close();
+        self.rechecking.values().for_each(JobStop::stop);
+        // What is interrupted here is made again on the next start; a transaction is in the journal.
+        self.work.shutdown().await;
+        self.courier.stop(FLUSH).await;
+        if let Some(watcher) = self.watcher.take() {
+            watcher.stop().await;
+        }
+        self.net.shutdown().await;
+        self.saver.stop().await;
+    }
+}
+
+fn input_name(input: &RequestorInput) -> &'static str {
+    match input {
+        RequestorInput::Start(_) => "start",
+        RequestorInput::Stop(_) => "stop",
+        RequestorInput::Message { message, .. } => message.name(),
+        RequestorInput::Channel { .. } => "channel",
+        RequestorInput::FundFailed { .. } => "fund_failed",
+        RequestorInput::Fetched { .. } => "fetched",
+        RequestorInput::Rechecked { .. } => "rechecked",
+        RequestorInput::Reachable { .. } => "reachable",
+        RequestorInput::Persisted(_) => "persisted",
+        RequestorInput::Tick => "tick",
+    }
+}

@@ -1,0 +1,147 @@
+//! Starting a requestor.
+
+use crate::api::{self, ApiServer};
+use crate::content::Room;
+use crate::error::StartError;
+use crate::events::EventLog;
+use crate::lifecycle::{ending, local_now};
+use crate::note::{RecheckSecret, TaskNote, TaskShares};
+use crate::policy::RequestorMarketPolicy;
+use crate::progress::Progress;
+use crate::provider_handle::COMMANDS_MAX;
+use crate::requestor_handle::{RequestorHandle, RequestorLink};
+use crate::requestor_loop::{RequestorLoop, RequestorParts};
+use crate::saver::Saver;
+use crate::settings::RequestorConfig;
+use crate::startup::{Base, BaseSettings, joined};
+use golem_deal::{Requestor, RequestorSettings};
+use golem_protocol::limits::SLOTS_MAX;
+use golem_protocol::{B256, Now};
+use golem_sandbox::Pace;
+use golem_store::{Batch, Store, StoreError, for_each_record, get_record};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Where requestors start.
+pub struct RequestorNode;
+
+/// The key of the one secret of a node.
+const SECRET_KEY: &[u8] = b"recheck";
+
+impl RequestorNode {
+    /// Opens the data folder, takes up what an earlier run left, and goes on the network.
+    ///
+    /// What is agreed goes on and is paid; an unfinished task agrees nothing new until [`RequestorHandle::resume`].
+    /// Errors: see [`StartError`]; nothing is left running then.
+    pub async fn start(config: RequestorConfig) -> Result<RequestorHandle, StartError> {
+        if config.slots == 0 || config.slots > SLOTS_MAX {
+            let step = format!("set it between 1 and {SLOTS_MAX}");
+            return Err(StartError::Setting { setting: "slots", got: config.slots.to_string(), step });
+        }
+        let base = Base::start(BaseSettings {
+            folder: &config.folder,
+            keys: &config.keys,
+            chain: &config.chain,
+            network: &config.network,
+            slots: config.slots,
+            pace: Pace::FULL,
+            content_max: config.content_max,
+            modules_max: config.modules_max,
+            room: Room::Keep,
+        })
+        .await?;
+        let net = base.net.clone();
+        let started = start_on(config, base).await;
+        if started.is_err() {
+            net.shutdown().await;
+        }
+        started
+    }
+}
+
+/// What the shell itself saved.
+struct Notes {
+    secret: RecheckSecret,
+    tasks: BTreeMap<B256, Progress>,
+}
+
+/// Reads the notes; draws the secret where there is none.
+fn load_notes(store: &dyn Store) -> Result<Notes, StoreError> {
+    let secret = match get_record::<RecheckSecret>(store, SECRET_KEY)? {
+        Some(secret) => secret,
+        None => {
+            let secret = RecheckSecret(rand::random());
+            let mut batch = Batch::new();
+            batch.put_record(SECRET_KEY, &secret)?;
+            store.commit(batch)?;
+            secret
+        }
+    };
+    let mut shares: BTreeMap<Vec<u8>, TaskShares> = BTreeMap::new();
+    for_each_record(store, b"", |key, share: TaskShares| drop(shares.insert(key, share)))?;
+    let mut tasks = BTreeMap::new();
+    for_each_record(store, b"", |key, note: TaskNote| {
+        let share = shares.remove(&key).unwrap_or_default();
+        tasks.insert(B256::left_padding_from(&key), Progress::new(note, share, local_now()));
+    })?;
+    Ok(Notes { secret, tasks })
+}
+
+async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle, StartError> {
+    let (store, path) = (base.store.clone(), config.folder.store());
+    let loaded = tokio::task::spawn_blocking(move || {
+        load_notes(store.as_ref()).map_err(|source| StartError::Read { path, source })
+    });
+    let notes = joined(loaded.await)?;
+    let now = Now { local: local_now(), chain: base.chain.time().await? };
+    let mut policy = RequestorMarketPolicy::recover(config.choice, &config.peers, notes.secret, &base.records)?;
+    let settings =
+        RequestorSettings { chain: config.chain.chain_ref(), grace_ms: config.grace_ms, lost_ms: config.lost_ms };
+    let machine = Requestor::recover(settings, config.keys.signers(), &base.records, now)
+        .map_err(|source| StartError::Recover { source })?;
+    for task in machine.tasks() {
+        if let Some(order) = machine.order(task.header) {
+            policy.watch(task.header, order.header.recheck_ppm);
+        }
+    }
+    let unfinished = machine.tasks().iter().filter(|task| !task.finished).count();
+    tracing::info!(
+        node = %config.keys.node_id(), tasks = machine.tasks().len(), unfinished, channels = machine.ledgers().len(),
+        records = base.records.len(), "requestor taken up"
+    );
+    let known = machine.ledgers().iter().map(|ledger| ledger.channel()).collect();
+    let watcher = base.chain.watch(config.keys.payment_address(), known).await?;
+    let saver = Saver::start(base.store.clone()).map_err(|error| StartError::Thread { detail: error.to_string() })?;
+    let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
+    let (ended_sender, ended) = ending();
+    let events = EventLog::new();
+    let link = RequestorLink { commands: command_sender, events: events.clone(), ended };
+    let api = match &config.api {
+        Some(settings) => {
+            let server =
+                ApiServer::start(settings, config.folder.clone(), api::NodeLink::Requestor(link.clone())).await?;
+            Some(server)
+        }
+        None => None,
+    };
+    let mut handle = RequestorHandle {
+        link,
+        keys: config.keys.clone(),
+        chain: config.chain.chain_ref(),
+        store: base.store.clone(),
+        contents: base.contents.clone(),
+        runner: Arc::clone(&base.runner),
+        api: api.as_ref().map(|server| server.address()),
+        main: None,
+    };
+    let parts =
+        RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks: notes.tasks, now };
+    let main = tokio::spawn(async move {
+        let ended = RequestorLoop::new(parts).run(api).await;
+        ended_sender.end(ended.reason);
+        ended.result
+    });
+    handle.main = Some(main);
+    Ok(handle)
+}

@@ -1,0 +1,75 @@
+//! Fetching outputs: the manifest, then every file it names, within the bytes agreed.
+
+use crate::content::Contents;
+use crate::error::ContentError;
+use golem_deal::FetchJob;
+use golem_task::SubtaskOutput;
+use std::time::Duration;
+
+/// How often an output is asked for before it counts as not to be had, and the pause before the second try; it
+/// doubles. Reason: the provider is not paid for it then, and a short break of the network is nobody's fault.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long one output may take in all. Reason: a provider that sends a byte a second holds nothing up for ever.
+const FETCH_MAX: Duration = Duration::from_secs(900);
+/// Files of one output fetched at once. Reason: their pieces are fetched in parallel anyway.
+const FILES_AT_ONCE: usize = 4;
+
+/// Makes an output be here, whole and as reported; or says why it is not.
+pub(crate) async fn fetch_output(contents: Contents, job: FetchJob) -> Result<(), String> {
+    let all = async {
+        let mut pause = PAUSE;
+        let mut tries = 1;
+        loop {
+            match try_once(&contents, &job).await {
+                Err(Fault::Passing(error)) if tries < TRIES => {
+                    tracing::info!(provider = %job.provider, index = job.index, %error, "output not fetched, trying again");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    tries += 1;
+                }
+                Err(Fault::Passing(error) | Fault::Lasting(error)) => return Err(error),
+                Ok(()) => return Ok(()),
+            }
+        }
+    };
+    let late = |_| Err(format!("the output was not here within {} s", FETCH_MAX.as_secs()));
+    tokio::time::timeout(FETCH_MAX, all).await.unwrap_or_else(late)
+}
+
+enum Fault {
+    /// Another try may succeed.
+    Passing(String),
+    /// What was reported is not to be had like this.
+    Lasting(String),
+}
+
+async fn try_once(contents: &Contents, job: &FetchJob) -> Result<(), Fault> {
+    use futures::StreamExt;
+    let passing = |error: ContentError| Fault::Passing(error.to_string());
+    let lasting = |error: &dyn ToString| Fault::Lasting(error.to_string());
+    if job.output_bytes > job.bytes_max {
+        return Err(lasting(&over(job.output_bytes.0, job.bytes_max.0)));
+    }
+    contents.fetch(job.output, job.output_bytes.0, job.provider).await.map_err(passing)?;
+    let manifest = job.output;
+    let bytes = contents.blocking(move |here| here.read(manifest)).await.map_err(passing)?;
+    let output = SubtaskOutput::decode(&bytes).map_err(|error| lasting(&error))?;
+    let total = output.size().saturating_add(job.output_bytes.0);
+    if total > job.bytes_max {
+        return Err(lasting(&over(total.0, job.bytes_max.0)));
+    }
+    let mut wanted: Vec<_> = output.files.iter().map(|file| (file.content, file.size)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let fetches = wanted.into_iter().map(|(hash, size)| contents.fetch(hash, size.0, job.provider));
+    let mut fetches = futures::stream::iter(fetches).buffer_unordered(FILES_AT_ONCE);
+    while let Some(fetched) = fetches.next().await {
+        fetched.map_err(passing)?;
+    }
+    Ok(())
+}
+
+fn over(got: u64, max: u64) -> String {
+    format!("the output has {got} bytes, and {max} were agreed at most")
+}
