@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use golem_protocol::{B256, ContentHash};
 
+use crate::document::SIZE_UNKNOWN;
 use crate::limits::CONTENT_BYTES_MAX;
 use crate::pieces::{PIECE_BYTES, PieceList, piece_length};
 
@@ -17,6 +18,7 @@ pub trait ContentSource: Send + Sync {
     fn piece_list(&self, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>>;
 
     /// One piece of it; `None` where it is not held, has another size, or fewer pieces.
+    /// The size [`SIZE_UNKNOWN`] is right for content of one piece.
     fn piece(&self, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>>;
 }
 
@@ -232,9 +234,9 @@ impl ContentSource for ContentStore {
     }
 
     fn piece(&self, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
-        let Some(length) = piece_length(size, index).filter(|_| self.has(hash) == Some(size)) else {
-            return Ok(None);
-        };
+        let Some(held) = self.has(hash) else { return Ok(None) };
+        let asked_right = size == held || size == SIZE_UNKNOWN && held <= PIECE_BYTES as u64;
+        let Some(length) = piece_length(held, index).filter(|_| asked_right) else { return Ok(None) };
         let mut file = File::open(self.path(hash))?;
         file.seek(SeekFrom::Start(u64::from(index) * PIECE_BYTES as u64))?;
         let mut piece = vec![0; length];
@@ -290,6 +292,7 @@ mod tests {
         }
         assert_eq!(store.piece(hash, size, 3).unwrap(), None);
         assert_eq!(store.piece(hash, size + 1, 0).unwrap(), None);
+        assert_eq!(store.piece(hash, SIZE_UNKNOWN, 0).unwrap(), None, "it is more than one piece");
         let mut read = Vec::new();
         store.open_content(hash).unwrap().unwrap().read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);

@@ -372,7 +372,7 @@ impl Driver {
             self.authors.clear();
         }
         let limits = &self.limits;
-        let bucket = || Bucket::new(limits.messages_burst.into(), limits.messages_per_second.into(), now);
+        let bucket = || Bucket::new(limits.gossip_burst.into(), limits.gossip_per_second.into(), now);
         let author_within = self.authors.entry(author).or_insert_with(bucket).take(1.0, now);
         if !author_within {
             // Only the author itself is to blame: it can give each of many honest neighbours as much as they may pass on.

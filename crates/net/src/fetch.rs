@@ -159,7 +159,7 @@ async fn work_for(
     }
 }
 
-enum PieceError {
+pub(crate) enum PieceError {
     /// The provider's doing: another may do better.
     Fault(FetchFault),
     /// Our own: no provider can help.
@@ -187,7 +187,8 @@ async fn fetch_piece(
     }
 }
 
-async fn ask(
+/// Asks one provider for a part, again for as long as it is busy.
+pub(crate) async fn ask(
     network: &NetworkHandle,
     provider: NodeId,
     hash: ContentHash,

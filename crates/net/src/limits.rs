@@ -100,10 +100,14 @@ pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct NetworkLimits {
     /// The largest direct message, in bytes, sent or taken.
     pub message_bytes_max: usize,
-    /// Direct messages and gossip taken from one peer, per second.
+    /// Direct messages taken from one peer, per second. Each costs a signature check or two: this many are a tenth of a core.
     pub messages_per_second: u32,
-    /// How many of them may come at once: a task of 64 subtasks on one provider, twice.
+    /// How many of them may come at once: the reports of a few thousand subtasks.
     pub messages_burst: u32,
+    /// Gossip taken of one author, per second, whoever passes it on.
+    pub gossip_per_second: u32,
+    /// How much of it may come at once.
+    pub gossip_burst: u32,
     /// Bytes of direct messages and gossip taken from one peer, per second.
     pub bytes_per_second: u32,
     /// How many bytes may come at once.
@@ -120,10 +124,12 @@ impl Default for NetworkLimits {
     fn default() -> NetworkLimits {
         NetworkLimits {
             message_bytes_max: MESSAGE_BYTES_MAX,
-            messages_per_second: 100,
-            messages_burst: 400,
-            bytes_per_second: 4 << 20,
-            bytes_burst: 16 << 20,
+            messages_per_second: 2000,
+            messages_burst: 8000,
+            gossip_per_second: 20,
+            gossip_burst: 200,
+            bytes_per_second: 16 << 20,
+            bytes_burst: 64 << 20,
             strikes_max: 20,
             peers_target: 16,
             request_timeout: Duration::from_secs(20),

@@ -60,7 +60,7 @@ pub(crate) struct PeerRate {
 const CONTENT_REQUESTS_PER_SECOND: f64 = 4096.0;
 
 /// A neighbour passes on the gossip of many: each author has a rate of its own, a neighbour this many times as much.
-const RELAY_FACTOR: f64 = 8.0;
+const RELAY_FACTOR: f64 = 50.0;
 
 impl PeerRate {
     pub(crate) fn new(limits: &NetworkLimits, now: Instant) -> PeerRate {
@@ -68,8 +68,8 @@ impl PeerRate {
             messages: Bucket::new(limits.messages_burst.into(), limits.messages_per_second.into(), now),
             bytes: Bucket::new(limits.bytes_burst.into(), limits.bytes_per_second.into(), now),
             relayed: Bucket::new(
-                RELAY_FACTOR * f64::from(limits.messages_burst),
-                RELAY_FACTOR * f64::from(limits.messages_per_second),
+                RELAY_FACTOR * f64::from(limits.gossip_burst),
+                RELAY_FACTOR * f64::from(limits.gossip_per_second),
                 now,
             ),
             requests: Bucket::new(CONTENT_REQUESTS_PER_SECOND, CONTENT_REQUESTS_PER_SECOND, now),

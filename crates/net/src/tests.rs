@@ -256,8 +256,8 @@ async fn cuts_a_flooder_off_and_keeps_it_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cuts_a_flooder_of_gossip_off() {
     let mut strict = quiet(65);
-    strict.limits.messages_burst = 5;
-    strict.limits.messages_per_second = 1;
+    strict.limits.gossip_burst = 5;
+    strict.limits.gossip_per_second = 1;
     strict.limits.strikes_max = 3;
     let mut strict = start(strict).await;
     let mut flooder = start(quiet(66)).await;
@@ -277,9 +277,7 @@ async fn cuts_a_flooder_of_gossip_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_application_queue_is_answered_busy_and_events_are_kept() {
-    let mut generous = quiet(68);
-    generous.limits.messages_burst = 10_000;
-    let mut slow = start(generous).await;
+    let mut slow = start(quiet(68)).await;
     let mut fast = start(quiet(69)).await;
     connect(&mut fast, &mut slow).await;
     let mut delivered = 0;
@@ -575,4 +573,35 @@ async fn refuses_wrong_hashes_sizes_and_lists() {
     assert!(error.to_string().contains("no/such/folder"), "{error}");
     fetch(&fetcher, &shared, &[&honest]).await.unwrap();
     shared.assert_fetched();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fetches_a_document_by_its_hash_alone() {
+    /// Answers every question with the same wrong document.
+    struct Forger;
+    impl ContentSource for Forger {
+        fn piece_list(&self, _: ContentHash, _: u64) -> io::Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+        fn piece(&self, _: ContentHash, _: u64, _: u32) -> io::Result<Option<Vec<u8>>> {
+            Ok(Some(b"forged".to_vec()))
+        }
+    }
+    let (small, large) = (Shared::new(5000), Shared::new(PIECE_BYTES + 1));
+    let hash = small.store.insert_bytes(&large.bytes).unwrap();
+    let mut honest = start(serving(160, small.store.clone())).await;
+    let mut forger = start(serving(161, Arc::new(Forger))).await;
+    let mut fetcher = start(quiet(162)).await;
+    connect(&mut fetcher, &mut honest).await;
+    connect(&mut fetcher, &mut forger).await;
+    assert!(in_time(fetcher.handle.fetch_document(small.hash, honest.id())).await.unwrap() == small.bytes);
+    for (hash, node, fault) in [
+        (hash, &honest, FetchFault::NotHeld),
+        (small.hash, &forger, FetchFault::WrongBytes { part: "the document".to_string() }),
+    ] {
+        match in_time(fetcher.handle.fetch_document(hash, node.id())).await {
+            Err(FetchError::ProvidersFailed { faults, .. }) => assert_eq!(faults[&node.id()], fault),
+            other => panic!("{other:?}"),
+        }
+    }
 }
