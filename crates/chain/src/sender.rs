@@ -358,9 +358,8 @@ impl TxSender {
     async fn next_nonce(&self) -> Result<u64, ChainError> {
         let known = self.rpc().nonce(self.address(), "pending").await?;
         let records = lock(&self.inner.records);
-        let ours: BTreeSet<u64> =
-            records.values().filter(|p| p.stage == PendingStage::Sent).map(|pending| pending.nonce).collect();
-        Ok((known..=u64::MAX).find(|nonce| !ours.contains(nonce)).unwrap_or(known))
+        let under_way = records.values().filter(|pending| pending.stage == PendingStage::Sent);
+        Ok(lowest_free(known, &under_way.map(|pending| pending.nonce).collect()))
     }
 
     fn signed(&self, id: &str, call: &Call, nonce: u64, gas_limit: u64, fees: Fees) -> Result<Pending, ChainError> {
@@ -489,4 +488,29 @@ enum Broadcast {
 /// A fifth more than the estimate: state may change until it is mined. What is not used is not paid.
 fn gas_limit(estimate: u64) -> u64 {
     estimate.saturating_add(estimate / 5).min(TX_GAS_MAX)
+}
+
+fn lowest_free(known: u64, ours: &BTreeSet<u64>) -> u64 {
+    (known..=u64::MAX).find(|nonce| !ours.contains(nonce)).unwrap_or(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_lowest_nonce_that_nobody_has() {
+        assert_eq!(lowest_free(5, &BTreeSet::new()), 5);
+        // The node does not count what is not mined, or has forgotten it.
+        assert_eq!(lowest_free(5, &BTreeSet::from([5, 6])), 7);
+        // A gap holds up everything above it, so it is filled first.
+        assert_eq!(lowest_free(5, &BTreeSet::from([6, 7])), 5);
+        assert_eq!(lowest_free(5, &BTreeSet::from([3, 4])), 5);
+    }
+
+    #[test]
+    fn leaves_room_above_an_estimate_up_to_the_limit() {
+        assert_eq!(gas_limit(100_000), 120_000);
+        assert_eq!(gas_limit(TX_GAS_MAX - 1), TX_GAS_MAX);
+    }
 }

@@ -1,6 +1,7 @@
 //! Every way in which a chain is not the one that was asked for.
 
 use crate::{devnet, within};
+use golem_chain::ChainError::ContractDiffers;
 use golem_chain::{ChainClient, ChainError, Deployment, Rpc, RpcConfig};
 use golem_devnet::{Anvil, AnvilOptions};
 use golem_protocol::Address;
@@ -84,13 +85,23 @@ async fn refuses_contracts_that_are_not_there_or_not_ours() {
     assert_eq!(check(Deployment { faucet: Some(nowhere), ..good.clone() }).await, absent("Faucet"));
 
     let other_delay = check(Deployment { close_delay_s: 5, ..good.clone() }).await;
-    let ChainError::ContractDiffers { what, got, expected, .. } = other_delay else { panic!("{other_delay}") };
+    let ContractDiffers { what, got, expected, .. } = other_delay else { panic!("{other_delay}") };
     assert_eq!((what, got.as_str(), expected.as_str()), ("close delay in seconds", "3600", "5"));
     // A contract, and another one: it has none of the functions.
     let not_channels = check(Deployment { channels: good.gnt, ..good.clone() }).await;
     assert!(matches!(not_channels, ChainError::ContractDiffers { contract: "PaymentChannels", .. }), "{not_channels}");
 
+    let other_token = check(Deployment { gnt: good.faucet.unwrap(), ..good.clone() }).await;
+    let ContractDiffers { contract, what, .. } = other_token else { panic!("{other_token}") };
+    assert_eq!((contract, what), ("PaymentChannels", "token"));
+
     let reset = check(Deployment { block: 1_000_000, ..good.clone() }).await;
     assert!(matches!(reset, ChainError::ChainReset { deployed: 1_000_000, .. }), "{reset}");
-    assert!(ChainClient::new(rpc.clone(), good).await.is_ok());
+    assert!(ChainClient::new(rpc.clone(), good.clone()).await.is_ok());
+
+    // Another build of the same contract: it answers alike, and nobody knows what it does.
+    let code: String = rpc.request("eth_getCode", (good.channels, "latest")).await.unwrap();
+    rpc.request::<_, Option<bool>>("anvil_setCode", (good.channels, format!("{code}00"))).await.unwrap();
+    let other_version = check(good).await;
+    assert!(matches!(other_version, ContractDiffers { what: "code", .. }), "{other_version}");
 }
