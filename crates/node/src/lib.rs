@@ -19,6 +19,7 @@
 mod api;
 mod chain_link;
 pub mod collect;
+pub mod config;
 mod content;
 mod courier;
 pub mod error;
@@ -69,4 +70,5 @@ pub use status::{
     Activity, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus, PayeeAccount,
     PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
 };
+pub use startup::RECORD_SCHEMA;
 pub use worker::sandbox_profile;

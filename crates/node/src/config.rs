@@ -1,0 +1,364 @@
+//! The settings file `golem.toml` of a data folder. Flags go before it; defaults are those of [`crate::settings`].
+//!
+//! Shape: TOML; a key that is not listed is refused, and every key may be left out.
+//!
+//! ```toml
+//! [chain]
+//! rpc_url = "http://127.0.0.1:8545"
+//! deployment = "deployment.json"      # seen from the data folder
+//! confirmations = 1                   # blocks, the transaction's own included
+//! poll_ms = 1000                      # without, as often as the chain makes blocks
+//!
+//! [network]
+//! listen = ["/ip4/0.0.0.0/udp/4001/quic-v1", "/ip4/0.0.0.0/tcp/4001"]
+//! bootstrap = ["/ip4/192.0.2.7/tcp/4001/p2p/16Uiu2HAm..."]
+//! mdns = true                         # find nodes on the local network
+//!
+//! [api]
+//! listen = "127.0.0.1:0"              # loopback only
+//!
+//! [provider]
+//! min_price_gnt_per_hour = "0.1"      # of one slot
+//! slots = 2                           # subtasks at once
+//! cpu_percent = 100                   # of a core, each slot
+//! memory_max_mib = 1024               # of one subtask
+//! output_max_mib = 256                # of one subtask
+//! content_max_mib = 10240             # on disk
+//! modules_max_mib = 2048              # on disk
+//! claim_threshold_gnt = "10"
+//! claim_on_exit = false
+//! offer_life_s = 600
+//! claim_margin_s = 3600
+//! payee = "0x..."                     # a cold wallet; without, this node's own account
+//!
+//! [requestor]
+//! slots = 1                           # rechecks and merges at once
+//! quality_floor = "0.1"               # 0 to 1: providers below it are not taken
+//! grace_ms = 10000                    # how late a batch may be
+//! lost_ms = 30000                     # how long a lost peer is waited for
+//! linger_ms = 10000                   # how long a stop waits to deliver the last vouchers
+//! content_max_mib = 20480             # on disk
+//! modules_max_mib = 2048              # on disk
+//!
+//! [peers]
+//! allow = []                          # only these nodes, where not empty
+//! deny = []                           # never these
+//! ```
+
+use crate::folder::read_small;
+use crate::settings::{ClaimOnExit, MdnsMode, NetworkSettings, PeerLists, ProviderConfig, RequestorConfig};
+use golem_protocol::units::AmountError;
+use golem_protocol::{Address, ByteCount, NodeId, Wei};
+use serde::Deserialize;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The settings file, as it is written. A setting that is absent keeps its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConfigFile {
+    /// The chain.
+    pub chain: ChainSection,
+    /// The network.
+    pub network: NetworkSection,
+    /// The HTTP interface.
+    pub api: ApiSection,
+    /// As a provider.
+    pub provider: ProviderSection,
+    /// As a requestor.
+    pub requestor: RequestorSection,
+    /// Who is dealt with.
+    pub peers: PeersSection,
+}
+
+/// `[chain]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChainSection {
+    /// The RPC endpoint.
+    pub rpc_url: Option<String>,
+    /// The deployment file, seen from the data folder.
+    pub deployment: Option<PathBuf>,
+    /// Blocks until something counts as done.
+    pub confirmations: Option<u64>,
+    /// How often the endpoint is asked, in milliseconds.
+    pub poll_ms: Option<u64>,
+}
+
+/// `[network]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSection {
+    /// Multiaddresses to listen on.
+    pub listen: Option<Vec<String>>,
+    /// Multiaddresses to start from.
+    pub bootstrap: Option<Vec<String>>,
+    /// Whether the local network is searched.
+    pub mdns: Option<bool>,
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiSection {
+    /// Where it listens.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[provider]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderSection {
+    /// No offer is below this, in GNT per hour of one slot.
+    pub min_price_gnt_per_hour: Option<String>,
+    /// Subtasks at once.
+    pub slots: Option<u16>,
+    /// The share of a core of each slot.
+    pub cpu_percent: Option<u8>,
+    /// The most memory of a subtask, in MiB.
+    pub memory_max_mib: Option<u64>,
+    /// The most output of a subtask, in MiB.
+    pub output_max_mib: Option<u64>,
+    /// The most content on disk, in MiB.
+    pub content_max_mib: Option<u64>,
+    /// The most compiled modules on disk, in MiB.
+    pub modules_max_mib: Option<u64>,
+    /// The claimable sum at which everything is claimed, in GNT.
+    pub claim_threshold_gnt: Option<String>,
+    /// Whether a stop claims.
+    pub claim_on_exit: Option<bool>,
+    /// How long an offer stands, in seconds.
+    pub offer_life_s: Option<u64>,
+    /// How long a voucher must stay claimable, in seconds.
+    pub claim_margin_s: Option<u64>,
+    /// Where to be paid.
+    pub payee: Option<Address>,
+}
+
+/// `[requestor]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RequestorSection {
+    /// Rechecks and merges at once.
+    pub slots: Option<u16>,
+    /// The least quality of a provider, 0 to 1.
+    pub quality_floor: Option<String>,
+    /// How late a batch may be, in milliseconds.
+    pub grace_ms: Option<u64>,
+    /// How long a lost peer is waited for, in milliseconds.
+    pub lost_ms: Option<u64>,
+    /// How long a stop waits to deliver vouchers, in milliseconds.
+    pub linger_ms: Option<u64>,
+    /// The most content on disk, in MiB.
+    pub content_max_mib: Option<u64>,
+    /// The most compiled modules on disk, in MiB.
+    pub modules_max_mib: Option<u64>,
+}
+
+/// `[peers]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PeersSection {
+    /// Only these, where not empty.
+    pub allow: Vec<NodeId>,
+    /// Never these.
+    pub deny: Vec<NodeId>,
+}
+
+/// Why a settings file is not used. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the settings {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not TOML, or has a key or value that is not known.
+    #[error("the settings {path} cannot be used: {reason}", path = path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said, with the place.
+        reason: String,
+    },
+    /// An amount that is none.
+    #[error("the setting {key}: {source}")]
+    Amount {
+        /// Which.
+        key: &'static str,
+        /// What is wrong with it.
+        source: AmountError,
+    },
+    /// A share that is none.
+    #[error("the setting {key}: {source}")]
+    Share {
+        /// Which.
+        key: &'static str,
+        /// What is wrong with it.
+        source: golem_task::VerificationError,
+    },
+    /// A size that no machine has.
+    #[error("the setting {key} is {mib} MiB, more than can be counted in bytes: set a smaller one")]
+    Size {
+        /// Which.
+        key: &'static str,
+        /// Its value.
+        mib: u64,
+    },
+}
+
+impl ConfigFile {
+    /// Reads a settings file; one that is absent has no settings.
+    pub fn load(path: &Path) -> Result<ConfigFile, ConfigError> {
+        let text = match read_small(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
+            Err(source) => return Err(ConfigError::Read { path: path.to_path_buf(), source }),
+        };
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_path_buf(), reason: error.to_string() })
+    }
+
+    /// The minimal price it sets, if any.
+    pub fn min_price(&self) -> Result<Option<Wei>, ConfigError> {
+        amount("provider.min_price_gnt_per_hour", self.provider.min_price_gnt_per_hour.as_deref())
+    }
+
+    fn network(&self, network: &mut NetworkSettings) {
+        set(&mut network.listen, self.network.listen.clone());
+        set(&mut network.bootstrap, self.network.bootstrap.clone());
+        set(&mut network.mdns, self.network.mdns.map(|on| if on { MdnsMode::On } else { MdnsMode::Off }));
+    }
+
+    fn peers(&self) -> PeerLists {
+        PeerLists { allow: self.peers.allow.clone(), deny: self.peers.deny.clone() }
+    }
+
+    /// Puts its settings into a provider's.
+    pub fn apply_to_provider(&self, config: &mut ProviderConfig) -> Result<(), ConfigError> {
+        let section = &self.provider;
+        self.network(&mut config.network);
+        config.peers = self.peers();
+        if let (Some(api), Some(listen)) = (&mut config.api, self.api.listen) {
+            api.listen = listen;
+        }
+        set(&mut config.min_price, self.min_price()?);
+        set(&mut config.slots, section.slots);
+        set(&mut config.cpu_percent, section.cpu_percent);
+        set(&mut config.memory_max, size("provider.memory_max_mib", section.memory_max_mib)?);
+        set(&mut config.output_max, size("provider.output_max_mib", section.output_max_mib)?);
+        set(&mut config.content_max, size("provider.content_max_mib", section.content_max_mib)?);
+        set(&mut config.modules_max, size("provider.modules_max_mib", section.modules_max_mib)?);
+        let threshold = amount("provider.claim_threshold_gnt", section.claim_threshold_gnt.as_deref())?;
+        set(&mut config.claim.threshold, threshold);
+        let on_exit = section.claim_on_exit.map(|claim| if claim { ClaimOnExit::Claim } else { ClaimOnExit::Keep });
+        set(&mut config.claim.on_exit, on_exit);
+        set(&mut config.offer_life_s, section.offer_life_s);
+        set(&mut config.claim_margin_s, section.claim_margin_s);
+        set(&mut config.payee, section.payee);
+        Ok(())
+    }
+
+    /// Puts its settings into a requestor's.
+    pub fn apply_to_requestor(&self, config: &mut RequestorConfig) -> Result<(), ConfigError> {
+        let section = &self.requestor;
+        self.network(&mut config.network);
+        config.peers = self.peers();
+        if let (Some(api), Some(listen)) = (&mut config.api, self.api.listen) {
+            api.listen = listen;
+        }
+        set(&mut config.slots, section.slots);
+        if let Some(text) = &section.quality_floor {
+            config.choice.quality_floor_ppm = golem_task::Verification::parse_fraction(text)
+                .map_err(|source| ConfigError::Share { key: "requestor.quality_floor", source })?;
+        }
+        set(&mut config.grace_ms, section.grace_ms);
+        set(&mut config.lost_ms, section.lost_ms);
+        set(&mut config.linger_ms, section.linger_ms);
+        set(&mut config.content_max, size("requestor.content_max_mib", section.content_max_mib)?);
+        set(&mut config.modules_max, size("requestor.modules_max_mib", section.modules_max_mib)?);
+        Ok(())
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn amount(key: &'static str, text: Option<&str>) -> Result<Option<Wei>, ConfigError> {
+    text.map(Wei::parse_gnt).transpose().map_err(|source| ConfigError::Amount { key, source })
+}
+
+fn size(key: &'static str, mib: Option<u64>) -> Result<Option<ByteCount>, ConfigError> {
+    let Some(mib) = mib else { return Ok(None) };
+    let bytes = mib.checked_mul(1 << 20).ok_or(ConfigError::Size { key, mib })?;
+    Ok(Some(ByteCount::from_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::Folder;
+    use crate::identity::NodeKeys;
+    use crate::settings::ChainSettings;
+    use golem_chain::Deployment;
+
+    fn provider(home: &Path) -> ProviderConfig {
+        let address = Address::repeat_byte(1);
+        let deployment =
+            Deployment { chain_id: 1, gnt: address, faucet: None, channels: address, close_delay_s: 1, block: 1 };
+        let keys = NodeKeys::from_secrets([1; 32], [1; 32]).unwrap();
+        let folder = Folder::open_or_create(home).unwrap();
+        ProviderConfig::new(folder, keys, ChainSettings::new("http://127.0.0.1:1", deployment), Wei(1))
+    }
+
+    fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("golem.toml");
+        std::fs::write(&path, text).unwrap();
+        ConfigFile::load(&path)
+    }
+
+    #[test]
+    fn keeps_defaults_where_nothing_is_set() {
+        let home = tempfile::tempdir().unwrap();
+        let file = ConfigFile::load(&home.path().join("absent.toml")).unwrap();
+        let (mut config, plain) = (provider(home.path()), provider(home.path()));
+        file.apply_to_provider(&mut config).unwrap();
+        assert_eq!((config.slots, config.claim, config.network), (plain.slots, plain.claim, plain.network));
+    }
+
+    #[test]
+    fn takes_over_what_is_set() {
+        let text = "[provider]\nmin_price_gnt_per_hour = \"0.25\"\nslots = 3\nmemory_max_mib = 5\nclaim_on_exit = true\n\
+                    [network]\nmdns = false\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
+        let home = tempfile::tempdir().unwrap();
+        let mut config = provider(home.path());
+        parse(text).unwrap().apply_to_provider(&mut config).unwrap();
+        assert_eq!(config.min_price, Wei(250_000_000_000_000_000));
+        assert_eq!((config.slots, config.memory_max.0), (3, 5 << 20));
+        assert_eq!((config.claim.on_exit, config.network.mdns), (ClaimOnExit::Claim, MdnsMode::Off));
+        assert_eq!(config.peers.deny.len(), 1);
+    }
+
+    #[test]
+    fn refuses_keys_and_values_it_does_not_know() {
+        for text in ["[provider]\nslot = 3\n", "colour = \"red\"\n", "[provider]\nslots = -1\n", "[network\n"] {
+            assert!(matches!(parse(text), Err(ConfigError::Parse { .. })), "{text}");
+        }
+        let home = tempfile::tempdir().unwrap();
+        let mut config = provider(home.path());
+        let refused =
+            |text: &str, config: &mut ProviderConfig| parse(text).unwrap().apply_to_provider(config).unwrap_err();
+        let error = refused("[provider]\nmin_price_gnt_per_hour = \"cheap\"\n", &mut config);
+        assert!(matches!(error, ConfigError::Amount { key: "provider.min_price_gnt_per_hour", .. }));
+        let error = refused("[provider]\nmemory_max_mib = 18446744073709551615\n", &mut config);
+        assert!(matches!(error, ConfigError::Size { key: "provider.memory_max_mib", .. }));
+    }
+}
