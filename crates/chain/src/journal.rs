@@ -102,3 +102,42 @@ impl PendingJournal for MemoryJournal {
         Ok(self.records.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::LogRecord;
+
+    #[test]
+    fn comes_back_from_its_encoding_as_it_was() {
+        let log = LogRecord { address: Address::repeat_byte(3), topics: vec![B256::ZERO], data: Bytes::from([1, 2]) };
+        let receipt = TxReceipt {
+            tx: B256::repeat_byte(4),
+            block: 5,
+            block_hash: B256::repeat_byte(6),
+            gas_used: 7,
+            gas_price_wei: u64::MAX,
+            created: None,
+            logs: vec![log],
+        };
+        let pending = Pending {
+            id: "open/fund-0".into(),
+            label: "fund the channel".into(),
+            sender: Address::repeat_byte(1),
+            chain_id: 31_337,
+            nonce: 9,
+            to: Some(Address::repeat_byte(2)),
+            input: Bytes::from([8; 40]),
+            // Above what a number of JSON holds.
+            value: u128::MAX,
+            gas_limit: 21_000,
+            max_fee: 2,
+            max_priority_fee: 1,
+            raw: Bytes::from([2, 0xf8]),
+            hashes: vec![B256::repeat_byte(4)],
+            stage: PendingStage::Confirmed(receipt),
+        };
+        let text = serde_json::to_string(&pending).unwrap();
+        assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), pending);
+    }
+}
