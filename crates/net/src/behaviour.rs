@@ -100,7 +100,8 @@ fn kademlia(peer: PeerId) -> kad::Behaviour<MemoryStore> {
     let mut config = kad::Config::new(KAD_PROTOCOL);
     config.set_query_timeout(LOOKUP_TIMEOUT).set_record_filtering(kad::StoreInserts::FilterBoth);
     let mut kad = kad::Behaviour::with_config(peer, MemoryStore::new(peer), config);
-    // Without a way to learn whether strangers can reach us, every node answers; one that cannot be reached is dropped by others.
+    // Without a way to learn whether strangers can reach us, every node answers; one that cannot be reached is dropped
+    // by others.
     kad.set_mode(Some(kad::Mode::Server));
     kad
 }

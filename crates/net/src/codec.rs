@@ -1,7 +1,7 @@
 //! What crosses a stream: one bounded request, one bounded response.
 //!
-//! A request that breaks a bound is handed on as [`Incoming::Malformed`]: a read that fails would not be told to us, and
-//! whoever sends such things would never be called to account.
+//! A request that breaks a bound is handed on as [`Incoming::Malformed`]: a read that fails would not be told to us,
+//! and whoever sends such things would never be called to account.
 //!
 //! A message is a `u32` length, little endian, and that many bytes; its answer is one byte. A content request is 45
 //! bytes; its answer a byte and, for [`ContentAnswer::Held`], a `u32` length and the bytes.

@@ -83,7 +83,8 @@ const LIST_EXTENSION: &str = "pieces";
 const INCOMING_EXTENSION: &str = "incoming";
 
 impl ContentStore {
-    /// Opens or creates the folder, which one process at a time may use, and removes what an earlier run left half written.
+    /// Opens or creates the folder, which one process at a time may use, and removes what an earlier run left half
+    /// written.
     pub fn open(folder: &Path, quota_bytes: u64) -> Result<ContentStore, ContentError> {
         fs::create_dir_all(folder).map_err(ContentError::io("create the folder", folder))?;
         let mut held = Held::default();

@@ -375,7 +375,8 @@ impl Driver {
         let bucket = || Bucket::new(limits.gossip_burst.into(), limits.gossip_per_second.into(), now);
         let author_within = self.authors.entry(author).or_insert_with(bucket).take(1.0, now);
         if !author_within {
-            // Only the author itself is to blame: it can give each of many honest neighbours as much as they may pass on.
+            // Only the author itself is to blame: it can give each of many honest neighbours as much as they may pass
+            // on.
             if author == id.via {
                 self.admit(id.via, "gossip over its rate", |rate, now| rate.strike(now));
             }

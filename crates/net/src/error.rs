@@ -162,7 +162,8 @@ pub enum FetchFault {
     Unanswered(SendError),
 }
 
-/// Why content was not fetched. What was verified is kept beside the destination for the next try, unless said otherwise.
+/// Why content was not fetched. What was verified is kept beside the destination for the next try, unless said
+/// otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The announced size is over the bound. Nothing was asked for.

@@ -207,7 +207,8 @@ pub(crate) async fn ask(
     Err(PieceError::Fault(FetchFault::Unanswered(SendError::Busy { node: provider })))
 }
 
-/// The verified list of pieces: from the hash alone, from an earlier try, or from the first provider that gives a right one.
+/// The verified list of pieces: from the hash alone, from an earlier try, or from the first provider that gives a right
+/// one.
 async fn piece_list(
     network: &NetworkHandle,
     hash: ContentHash,

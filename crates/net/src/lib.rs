@@ -14,12 +14,12 @@
 //! carry no names, for the connection proves them; gossip is signed by its author, so that anybody can answer it
 //! directly. Content is checked piece by piece against its plain BLAKE3 hash, whoever sends it.
 //!
-//! Everything a peer can drive has a bound: see [`NetworkLimits`] and the constants beside it. Who goes over its rate is
-//! refused, then disconnected and kept out for a while.
+//! Everything a peer can drive has a bound: see [`NetworkLimits`] and the constants beside it. Who goes over its rate
+//! is refused, then disconnected and kept out for a while.
 //!
 //! It never: interprets what it carries, passes on gossip that the application has not called valid, speaks to a peer
-//! whose key is not secp256k1, or stores records for others. Not there yet: relaying and hole punching for nodes behind a
-//! NAT (circuit relay, DCUtR, AutoNAT); such a node can connect to others, and be answered, but not be dialled.
+//! whose key is not secp256k1, or stores records for others. Not there yet: relaying and hole punching for nodes behind
+//! a NAT (circuit relay, DCUtR, AutoNAT); such a node can connect to others, and be answered, but not be dialled.
 mod behaviour;
 mod codec;
 mod content;

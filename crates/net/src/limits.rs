@@ -100,7 +100,8 @@ pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct NetworkLimits {
     /// The largest direct message, in bytes, sent or taken.
     pub message_bytes_max: usize,
-    /// Direct messages taken from one peer, per second. Each costs a signature check or two: this many are a tenth of a core.
+    /// Direct messages taken from one peer, per second. Each costs a signature check or two: this many are a tenth of a
+    /// core.
     pub messages_per_second: u32,
     /// How many of them may come at once: the reports of a few thousand subtasks.
     pub messages_burst: u32,

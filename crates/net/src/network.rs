@@ -29,7 +29,8 @@ pub struct NetworkConfig {
     pub bootstrap: Vec<String>,
     /// The topics to listen and publish to; all others are ignored.
     pub topics: Vec<String>,
-    /// Whether to look for further nodes and their addresses (Kademlia). Off: only bootstrap addresses and those who come.
+    /// Whether to look for further nodes and their addresses (Kademlia). Off: only bootstrap addresses and those who
+    /// come.
     pub discovery: bool,
     /// Whether to look for nodes on the local network (mDNS).
     pub mdns: bool,
@@ -221,7 +222,8 @@ impl NetworkHandle {
 
     /// Fetches content from those who hold it to the file `to`, which appears only when all of it is there and right.
     ///
-    /// What was verified before a failure, or before the future was dropped, is kept in `to` + `.partial` and not fetched again.
+    /// What was verified before a failure, or before the future was dropped, is kept in `to` + `.partial` and not
+    /// fetched again.
     pub async fn fetch(&self, hash: ContentHash, size: u64, from: &[NodeId], to: &Path) -> Result<Fetched, FetchError> {
         fetch::fetch(self, hash, size, from, to).await
     }
@@ -238,7 +240,8 @@ impl NetworkHandle {
         let _ = self.commands.send(Command::Ban { node }).await;
     }
 
-    /// The addresses listened on, `/p2p/...` included. Empty right after the start: see [`NetworkEvent::ListenAddress`].
+    /// The addresses listened on, `/p2p/...` included. Empty right after the start: see
+    /// [`NetworkEvent::ListenAddress`].
     pub async fn listen_addresses(&self) -> Vec<String> {
         let (reply, answer) = oneshot::channel();
         self.ask(Command::Addresses { reply }, answer).await.unwrap_or_default()

@@ -184,7 +184,8 @@ fn write_until_killed(engine: &str, folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Kills a writing child; returns how many writes it had acknowledged, how many of them are gone, and the time to reopen.
+/// Kills a writing child; returns how many writes it had acknowledged, how many of them are gone, and the time to
+/// reopen.
 fn kill(engine: &str, folder: &Path) -> Outcome<(u64, u64, Duration)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["child", engine])

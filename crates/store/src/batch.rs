@@ -32,7 +32,8 @@ impl Table {
         self.0
     }
 
-    /// The key under which the index keeps `key` of this table: length and name first, so no table's keys can pass for another's.
+    /// The key under which the index keeps `key` of this table: length and name first, so no table's keys can pass for
+    /// another's.
     pub(crate) fn index_key(self, key: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(1 + self.0.len() + key.len());
         out.push(self.0.len() as u8);
@@ -153,7 +154,8 @@ impl Batch {
 const TAG_PUT: u8 = 1;
 const TAG_DELETE: u8 = 2;
 
-/// Appends the journal's encoding of `changes` to `out`: tag, key length, key and, for a put, value length and value. Lengths are little endian.
+/// Appends the journal's encoding of `changes` to `out`: tag, key length, key and, for a put, value length and value.
+/// Lengths are little endian.
 pub(crate) fn encode_changes<'a>(changes: impl IntoIterator<Item = &'a Change>, out: &mut Vec<u8>) {
     for change in changes {
         match change {

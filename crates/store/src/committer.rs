@@ -11,7 +11,8 @@ use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Batches submitted whose answer has not been taken. A node has a few per running subtask; a full queue means that the disk does not keep up.
+/// Batches submitted whose answer has not been taken. A node has a few per running subtask; a full queue means that the
+/// disk does not keep up.
 pub const OUTSTANDING_MAX: usize = 4096;
 
 /// Takes batches without blocking. Dropping it, or [`Committer::stop`], writes what was submitted and joins the thread.

@@ -17,7 +17,8 @@ pub const STORE_FORMAT: u32 = 1;
 /// The journal is not compacted below this size: rewriting a small one often would cost more than reading it at start.
 pub const JOURNAL_COMPACT_BYTES: u64 = 32 << 20;
 
-/// The journal is compacted when it passes this many times its size after the last compaction, so each byte is rewritten about once.
+/// The journal is compacted when it passes this many times its size after the last compaction, so each byte is
+/// rewritten about once.
 const JOURNAL_GROWTH_FACTOR: u64 = 2;
 
 /// What sled may keep of the index in memory.
@@ -27,7 +28,8 @@ const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const JOURNAL_FILE: &str = "journal";
 const INDEX_FOLDER: &str = "index";
-/// There while, and only while, the index on disk is whole: written after the last flush of a close, removed by the next open.
+/// There while, and only while, the index on disk is whole: written after the last flush of a close, removed by the
+/// next open.
 const CLEAN_FILE: &str = "index-clean";
 
 /// Records in a data folder that this process alone holds.
@@ -43,7 +45,8 @@ pub struct DiskStore {
     _lock: File,
 }
 
-/// Batches waiting for the next flush, and answers waiting for their callers. Bounded by what the threads inside `commit_each` brought.
+/// Batches waiting for the next flush, and answers waiting for their callers. Bounded by what the threads inside
+/// `commit_each` brought.
 #[derive(Default)]
 struct Queue {
     waiting: Vec<(u64, Batch)>,
@@ -90,7 +93,8 @@ pub struct StoreStats {
 impl DiskStore {
     /// Opens the data folder at `path`, creating it where there is none, and recovers what was acknowledged.
     ///
-    /// `schema` is the version of the records as the caller defines it; a folder of another version is refused and left as it is.
+    /// `schema` is the version of the records as the caller defines it; a folder of another version is refused and left
+    /// as it is.
     pub fn open(path: &Path, schema: u32) -> Result<DiskStore, OpenError> {
         fs::create_dir_all(path).map_err(OpenError::io("create the data folder", path))?;
         let lock = lock_folder(path)?;
@@ -151,7 +155,8 @@ impl DiskStore {
         })
     }
 
-    /// Writes a group; where there is no room for it, each batch by itself: a voucher must not fail with the large batch beside it.
+    /// Writes a group; where there is no room for it, each batch by itself: a voucher must not fail with the large
+    /// batch beside it.
     fn write_as_fits(&self, group: &[(u64, Batch)]) -> Vec<Result<(), StoreError>> {
         let mut result = self.write_group(group);
         if group.len() == 1 || !matches!(result, Err(StoreError::Full { .. })) {
@@ -168,7 +173,8 @@ impl DiskStore {
         results
     }
 
-    /// Rewrites the journal without what is superseded, once it has grown enough. Where there is no room for that, the old one stays in use.
+    /// Rewrites the journal without what is superseded, once it has grown enough. Where there is no room for that, the
+    /// old one stays in use.
     fn compact_if_grown(&self) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut outcome = None;
@@ -348,8 +354,8 @@ fn read_error(table: Table, error: &sled::Error) -> StoreError {
     StoreError::Read { table: table.name(), detail: error.to_string() }
 }
 
-/// Brings changes into the index one by one. sled's own batches flush, which costs more than the journal's flush and is not
-/// needed: readers are kept out meanwhile, and an index that a crash left half changed is not used again.
+/// Brings changes into the index one by one. sled's own batches flush, which costs more than the journal's flush and is
+/// not needed: readers are kept out meanwhile, and an index that a crash left half changed is not used again.
 fn apply<'a>(index: &sled::Tree, changes: impl IntoIterator<Item = &'a Change>) -> sled::Result<()> {
     for change in changes {
         match change {

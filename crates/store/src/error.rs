@@ -98,7 +98,8 @@ impl OpenError {
 /// Why an operation on an open store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The disk, the quota or the file size limit is reached. Nothing of the batch was kept; the same commit can be tried again.
+    /// The disk, the quota or the file size limit is reached. Nothing of the batch was kept; the same commit can be
+    /// tried again.
     #[error("no room to write {bytes} bytes to {path} ({detail}): nothing was changed; free disk space and try again", path = path.display())]
     Full {
         /// The file that could not grow.

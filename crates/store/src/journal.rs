@@ -17,10 +17,12 @@ const MAGIC: &[u8; 8] = b"GLMJRNL1";
 /// Length, checksum and sequence.
 const FRAME_HEADER_BYTES: usize = 16;
 
-/// The most payload bytes of a frame: what a reader must be ready to hold at once. A group may pass [`GROUP_BYTES_MAX`] by one batch.
+/// The most payload bytes of a frame: what a reader must be ready to hold at once. A group may pass [`GROUP_BYTES_MAX`]
+/// by one batch.
 const FRAME_BYTES_MAX: usize = GROUP_BYTES_MAX + BATCH_BYTES_MAX;
 
-/// Batches beyond this many bytes wait for the next flush: more would not make a flush cheaper, only its waiters slower.
+/// Batches beyond this many bytes wait for the next flush: more would not make a flush cheaper, only its waiters
+/// slower.
 pub(crate) const GROUP_BYTES_MAX: usize = 1 << 20;
 
 /// The open journal, positioned after its last good frame.
@@ -128,7 +130,8 @@ impl Journal {
             return Err(CompactError::OldStays);
         };
         (self.file, self.length, self.last_seq) = (file, length, last_seq);
-        // Unless the new name is durable, a power cut brings the old journal back without the frames added from here on.
+        // Unless the new name is durable, a power cut brings the old journal back without the frames added from here
+        // on.
         sync_parent(&self.path).map_err(CompactError::Broken)
     }
 

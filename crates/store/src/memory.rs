@@ -64,7 +64,8 @@ impl MemoryStore {
         self.set_disk(Disk::Working);
     }
 
-    /// Pulls the plug: commits not yet durable are lost and fail, as does every later operation through this handle. Returns what a restart finds.
+    /// Pulls the plug: commits not yet durable are lost and fail, as does every later operation through this handle.
+    /// Returns what a restart finds.
     pub fn crash(&self) -> MemoryStore {
         let records = self.lock().records.clone();
         self.set_disk(Disk::Crashed);
