@@ -412,6 +412,38 @@ fn gives_the_same_bytes_and_fuel_in_any_folder_cold_or_cached() {
 }
 
 #[test]
+fn a_real_program_renders_a_tile_as_it_always_did() {
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("../apps/render");
+    let digest: B256 = std::fs::read_to_string(app.join("render.wasm.blake3")).unwrap().trim().parse().unwrap();
+    let module = ModuleSource::File { path: app.join("render.wasm"), digest: ContentHash(digest) };
+    let room =
+        |name: &str| InputFile { guest_path: format!("room/{name}"), host_path: app.join("scenes/cornell").join(name) };
+    let run = |args: &str, inputs: Vec<InputFile>| {
+        let (outcome, folder) = run_with(Vec::new(), |request| {
+            request.module = module.clone();
+            request.args = args.split_whitespace().map(str::to_owned).collect();
+            request.inputs = inputs;
+            request.limits = Limits::default();
+        });
+        assert!(outcome.exit.is_success(), "{}: {}", outcome.exit, outcome.stderr_tail);
+        (outcome, folder)
+    };
+    let scene = || vec![room("cornell.obj"), room("cornell.mtl")];
+    let size = "--width 16 --height 12 --samples 2 --tiles 2";
+    let (_, plan) = run(&format!("split {size}"), scene());
+    assert_eq!(std::fs::read_to_string(plan.path().join("out/stdout")).unwrap().lines().count(), 2);
+    let tiles = [0, 1].map(|index| run(&format!("tile {size} --index {index}"), scene()));
+    let again = run(&format!("tile {size} --index 1"), scene()).0;
+    assert_eq!((&again.files, again.fuel), (&tiles[1].0.files, tiles[1].0.fuel));
+    let inputs = tiles.iter().enumerate().map(|(index, (_, folder))| InputFile {
+        guest_path: format!("{index}/tile"),
+        host_path: folder.path().join("out/tile"),
+    });
+    let (merged, _folder) = run("merge", inputs.collect());
+    assert_eq!(merged.files[0].path, "render.png");
+}
+
+#[test]
 fn another_seed_gives_other_randomness() {
     let body = start(
         "(drop (call $random_get (i32.const 1000) (i32.const 32)))

@@ -81,6 +81,17 @@ fn makes_one_subtask_per_file_with_its_arguments() {
 }
 
 #[test]
+fn the_manifest_that_ships_with_render_can_be_planned() {
+    let mut manifest = Manifest::parse(include_str!("../../apps/render/manifest.toml")).unwrap();
+    manifest.set_parameter("width", "64").unwrap();
+    let args = manifest.split_args().unwrap().unwrap();
+    assert!(args.windows(2).any(|pair| pair == ["--width", "64"]), "{args:?}");
+    let listing = InputListing { shared: vec![listed("cornell.obj"), listed("cornell.mtl")], each: vec![] };
+    let plan = plan(&manifest, &listing, Some("{\"args\":[\"tile\"]}")).unwrap();
+    assert_eq!(plan.merge.unwrap().args[0], "merge");
+}
+
+#[test]
 fn refuses_keys_it_does_not_know() {
     let error = Manifest::parse(&FULL.replace("timeout_s", "time_out_s")).unwrap_err();
     assert!(error.to_string().contains("time_out_s"), "{error}");

@@ -1,0 +1,64 @@
+//! From where the scene is seen.
+
+use crate::bvh::Ray;
+use crate::vector::{vec3, Vec3};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Camera {
+    pub eye: Vec3,
+    pub target: Vec3,
+    pub up: Vec3,
+    /// The angle from the left to the right edge, in degrees, or from top to bottom where that is longer.
+    pub fov: f32,
+}
+
+impl Camera {
+    /// Reads `EYE:TARGET`, `EYE:TARGET:UP` or `EYE:TARGET:UP:FOV`, points as `x,y,z`, the angle in degrees.
+    pub fn parse(text: &str) -> Result<Camera, String> {
+        let bad =
+            |why: String| format!("--camera {:?}: {}; write EYE:TARGET:UP:FOV such as 0,1,4:0,1,0:0,1,0:40", text, why);
+        let parts: Vec<&str> = text.split(':').collect();
+        if parts.len() < 2 || parts.len() > 4 {
+            return Err(bad(format!("it has {} parts, not 2 to 4", parts.len())));
+        }
+        let number = |text: &str| match text.trim().parse::<f32>() {
+            Ok(value) if value.is_finite() => Ok(value),
+            _ => Err(bad(format!("`{}` is not a number", text))),
+        };
+        let point = |text: &str| -> Result<Vec3, String> {
+            let n = text.split(',').map(|part| number(part)).collect::<Result<Vec<f32>, String>>()?;
+            match n[..] {
+                [x, y, z] => Ok(vec3(x, y, z)),
+                _ => Err(bad(format!("`{}` has {} numbers, not 3", text, n.len()))),
+            }
+        };
+        let camera = Camera {
+            eye: point(parts[0])?,
+            target: point(parts[1])?,
+            up: parts.get(2).map_or(Ok(vec3(0.0, 1.0, 0.0)), |part| point(part))?,
+            fov: parts.get(3).map_or(Ok(40.0), |part| number(part))?,
+        };
+        if (camera.target - camera.eye).length() < 1e-9 {
+            return Err(bad("eye and target are the same".to_owned()));
+        }
+        if camera.up.length() < 1e-9 {
+            return Err(bad("up has no direction".to_owned()));
+        }
+        if !(camera.fov >= 1.0 && camera.fov <= 170.0) {
+            return Err(bad(format!("an angle of {} is not between 1 and 170 degrees", camera.fov)));
+        }
+        Ok(camera)
+    }
+
+    /// The ray through a place of the picture, measured in pixels from the upper left.
+    pub fn ray(&self, x: f32, y: f32, width: u32, height: u32) -> Ray {
+        let forward = (self.target - self.eye).unit();
+        // Where up is the way forward, any other way will do.
+        let right = forward.cross(self.up.unit()).unit_or(forward.frame().0);
+        let up = right.cross(forward);
+        let longer = width.max(height) as f32;
+        let scale = (self.fov.to_radians() * 0.5).tan() * 2.0 / longer;
+        let (dx, dy) = ((x - width as f32 * 0.5) * scale, (height as f32 * 0.5 - y) * scale);
+        Ray { origin: self.eye, dir: (forward + right * dx + up * dy).unit() }
+    }
+}

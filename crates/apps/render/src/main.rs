@@ -1,0 +1,283 @@
+//! A path tracer that renders Wavefront scenes in pieces.
+//!
+//! ```text
+//! render split --width W --height H --tiles N   ──> one JSON line for each tile
+//! render tile  ... --index I                    ──> /out/tile
+//! render merge                                  ──> /out/render.png
+//! ```
+//!
+//! `tile` finds the scene in `/in`; `merge` finds the tiles below it. The same arguments give the same bytes.
+
+mod bvh;
+mod camera;
+mod film;
+mod lanes;
+mod material;
+mod obj;
+mod png;
+mod sampler;
+mod scene;
+mod trace;
+mod vector;
+
+#[cfg(test)]
+mod tests;
+
+use camera::Camera;
+use film::Film;
+use scene::Scene;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The largest picture: a quarter of an hour of a fast machine even at one sample.
+pub const PIXELS_MAX: u64 = 1 << 26;
+const SAMPLES_MAX: u32 = 65_536;
+const TILES_MAX: u32 = 65_536;
+/// How deep a scene is looked for.
+const FOLDERS_MAX: u32 = 8;
+
+const HELP: &str = "usage: render split|tile|merge [--OPTION VALUE]...
+
+  split   prints one JSON line for each tile, for tile to be run with
+  tile    renders one tile to /out/tile
+  merge   makes /out/render.png of the tiles below /in
+
+  --scene FILE     the OBJ file, seen from /in; without, the only one there
+  --camera VIEW    EYE:TARGET:UP:FOV such as 0,1,4:0,1,0:0,1,0:40; without, what the
+                   scene suggests in a line `# camera VIEW`, or all of it
+  --width N        480       --samples N      32 for each pixel
+  --height N       360       --tiles N        64
+  --index N        the tile to render, from 0
+  --exposure X     for merge; without, by the picture's brightness
+  --denoise on|off for merge; on
+
+A value that is empty counts as not given.
+";
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Err(error) = run(&args, Path::new("/in"), Path::new("/out")) {
+        eprintln!("render: {}", error);
+        std::process::exit(1);
+    }
+}
+
+/// What the arguments ask for.
+struct Options {
+    scene: Option<String>,
+    camera: Option<String>,
+    width: u32,
+    height: u32,
+    samples: u32,
+    tiles: u32,
+    index: Option<u32>,
+    exposure: Option<f32>,
+    denoise: bool,
+}
+
+impl Options {
+    fn parse(args: &[String]) -> Result<Options, String> {
+        let mut options = Options {
+            scene: None,
+            camera: None,
+            width: 480,
+            height: 360,
+            samples: 32,
+            tiles: 64,
+            index: None,
+            exposure: None,
+            denoise: true,
+        };
+        let mut args = args.iter();
+        while let Some(name) = args.next() {
+            let value = args.next().ok_or_else(|| format!("{} lacks a value\n\n{}", name, HELP))?;
+            if value.is_empty() {
+                continue;
+            }
+            let number = |most: u32| match value.parse::<u32>() {
+                Ok(n) if n <= most => Ok(n),
+                _ => Err(format!("{} {}: give a whole number up to {}", name, value, most)),
+            };
+            match name.as_str() {
+                "--scene" => options.scene = Some(value.clone()),
+                "--camera" => options.camera = Some(value.clone()),
+                "--width" => options.width = number(65_535)?,
+                "--height" => options.height = number(65_535)?,
+                "--samples" => options.samples = number(SAMPLES_MAX)?,
+                "--tiles" => options.tiles = number(TILES_MAX)?,
+                "--index" => options.index = Some(number(TILES_MAX)?),
+                "--exposure" => match value.parse::<f32>() {
+                    Ok(exposure) if exposure > 0.0 && exposure.is_finite() => options.exposure = Some(exposure),
+                    _ => return Err(format!("--exposure {}: give a number above 0", value)),
+                },
+                "--denoise" => match value.as_str() {
+                    "on" => options.denoise = true,
+                    "off" => options.denoise = false,
+                    _ => return Err(format!("--denoise {}: give on or off", value)),
+                },
+                _ => return Err(format!("there is no option {}\n\n{}", name, HELP)),
+            }
+        }
+        let pixels = u64::from(options.width) * u64::from(options.height);
+        if pixels == 0 || pixels > PIXELS_MAX {
+            return Err(format!(
+                "a picture of {} by {} pixels cannot be; the most is {} pixels",
+                options.width, options.height, PIXELS_MAX
+            ));
+        }
+        if options.samples == 0 || options.tiles == 0 || u64::from(options.tiles) > pixels {
+            return Err("--samples and --tiles are at least 1, and there are no more tiles than pixels".to_owned());
+        }
+        Ok(options)
+    }
+}
+
+fn run(args: &[String], input: &Path, output: &Path) -> Result<(), String> {
+    let (command, rest) = args.split_first().ok_or(HELP)?;
+    match command.as_str() {
+        "split" => split(&Options::parse(rest)?, input),
+        "tile" => tile(&Options::parse(rest)?, input, output),
+        "merge" => merge(&Options::parse(rest)?, input, output),
+        _ => Err(format!("there is no command {}\n\n{}", command, HELP)),
+    }
+}
+
+/// Reads the scene, so that a broken one is found before anybody is paid, and prints the tiles.
+fn split(options: &Options, input: &Path) -> Result<(), String> {
+    load(options, input)?;
+    let tiles = film::cut(options.width, options.height, options.tiles);
+    let mut lines = String::new();
+    for (index, area) in tiles.iter().enumerate() {
+        let mut args = vec!["tile".to_owned()];
+        let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
+        if let Some(scene) = &options.scene {
+            add("--scene", scene.clone());
+        }
+        if let Some(camera) = &options.camera {
+            add("--camera", camera.clone());
+        }
+        add("--width", options.width.to_string());
+        add("--height", options.height.to_string());
+        add("--samples", options.samples.to_string());
+        add("--tiles", options.tiles.to_string());
+        add("--index", index.to_string());
+        let args: Vec<String> = args.iter().map(|arg| json(arg)).collect();
+        let _ = writeln!(lines, "{{\"name\":\"tile-{}-{}\",\"args\":[{}]}}", area.left, area.top, args.join(","));
+    }
+    print!("{}", lines);
+    Ok(())
+}
+
+fn json(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if (c as u32) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn tile(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
+    let tiles = film::cut(options.width, options.height, options.tiles);
+    let index = options.index.ok_or("tile needs --index")?;
+    let area = *tiles
+        .get(index as usize)
+        .ok_or_else(|| format!("there is no tile {}; they are numbered from 0 to {}", index, tiles.len() - 1))?;
+    let (scene, camera) = load(options, input)?;
+    let mut pixels = Vec::with_capacity(area.width as usize * area.height as usize);
+    for y in area.top..area.top + area.height {
+        for x in area.left..area.left + area.width {
+            pixels.push(trace::pixel(&scene, &camera, (options.width, options.height), (x, y), options.samples));
+        }
+    }
+    write(&output.join("tile"), &film::write_tile(options.width, options.height, area, &pixels))
+}
+
+fn merge(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
+    let mut tiles = Vec::new();
+    for folder in list(input)? {
+        let path = folder.join("tile");
+        if let Ok(bytes) = std::fs::read(&path) {
+            tiles.push((path.display().to_string(), bytes));
+        }
+    }
+    let mut film = Film::from_tiles(&tiles)?;
+    let exposure = options.exposure.unwrap_or_else(|| film.exposure());
+    if options.denoise {
+        film.denoise();
+    }
+    let png = png::encode(film.width, film.height, &film.develop(exposure));
+    write(&output.join("render.png"), &png)
+}
+
+fn load(options: &Options, input: &Path) -> Result<(Scene, Camera), String> {
+    let name = match &options.scene {
+        Some(name) => name.clone(),
+        None => only_scene(input)?,
+    };
+    let path = input.join(&name);
+    let text = read_text(&path)?;
+    let folder = path.parent().unwrap_or(input).to_owned();
+    let obj =
+        obj::parse(&name, &text, |library| read_text(&folder.join(library))).map_err(|error| error.to_string())?;
+    for note in &obj.notes {
+        eprintln!("render: {}: {}", name, note);
+    }
+    let scene = Scene::new(&obj);
+    let camera = match options.camera.as_ref().or(obj.camera.as_ref()) {
+        Some(text) => Camera::parse(text)?,
+        None => scene.overview(),
+    };
+    Ok((scene, camera))
+}
+
+/// The OBJ file below `/in`, where there is just one.
+fn only_scene(input: &Path) -> Result<String, String> {
+    let mut scenes = Vec::new();
+    find_scenes(input, FOLDERS_MAX, &mut scenes)?;
+    match &scenes[..] {
+        [scene] => Ok(scene.strip_prefix(input).unwrap_or(scene).to_string_lossy().into_owned()),
+        _ => Err(format!("there are {} OBJ files in {}; name one with --scene", scenes.len(), input.display())),
+    }
+}
+
+fn find_scenes(folder: &Path, depth: u32, scenes: &mut Vec<PathBuf>) -> Result<(), String> {
+    for path in list(folder)? {
+        if path.is_dir() && depth > 0 {
+            find_scenes(&path, depth - 1, scenes)?;
+        } else if path.extension().map_or(false, |e| e.eq_ignore_ascii_case("obj")) {
+            scenes.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let failed = |error: std::io::Error| format!("cannot read the folder {}: {}", folder.display(), error);
+    let entries = std::fs::read_dir(folder).map_err(failed)?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {}", path.display(), error))?;
+    // Names in old files are in all sorts of encodings, and matter to nobody but each other.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    std::fs::write(path, bytes).map_err(|error| format!("cannot write {}: {}", path.display(), error))
+}
