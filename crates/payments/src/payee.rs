@@ -1,14 +1,27 @@
 //! The payee's side of one channel.
 
+use crate::{EPOCHS_KEPT, Violation};
 use golem_protocol::{Authentic, ChainTime, ChannelId, ChannelState, Signed, Voucher, Wei};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// What a payee holds of one channel. The best voucher is never given up for a lesser one.
+/// What a payee holds of one channel. The best voucher of an epoch is never given up for a lesser one, and kept for the
+/// last [`EPOCHS_KEPT`] epochs: an opening not yet buried deep enough may be undone, and the epoch before it is back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayeeLedger {
     channel: ChannelId,
     state: ChannelState,
-    best: Option<Signed<Voucher>>,
+    held: BTreeMap<u32, Held>,
+}
+
+/// What is held of one epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    /// The highest voucher seen. Not always one taken as payment: on one above the deposit the contract still pays the
+    /// deposit.
+    voucher: Signed<Voucher>,
+    /// The highest amount taken as payment.
+    earned: Wei,
 }
 
 /// What an authentic voucher was.
@@ -23,7 +36,7 @@ pub enum Accepted {
 impl PayeeLedger {
     /// A channel of which nothing is known yet.
     pub fn new(channel: ChannelId) -> PayeeLedger {
-        PayeeLedger { channel, state: ChannelState::default(), best: None }
+        PayeeLedger { channel, state: ChannelState::default(), held: BTreeMap::new() }
     }
 
     /// Which channel this is.
@@ -36,37 +49,32 @@ impl PayeeLedger {
         &self.state
     }
 
-    /// The best voucher held, of the present epoch.
+    /// The voucher to claim with: the highest of the present epoch.
     pub fn best(&self) -> Option<&Signed<Voucher>> {
-        self.best.as_ref()
+        self.held.get(&self.state.epoch).map(|held| &held.voucher)
     }
 
-    /// Everything this epoch's vouchers have brought: the best voucher's amount, or what was claimed if that is more.
+    /// Everything this epoch's vouchers have brought: the highest taken as payment, or what was claimed if that is more.
     pub fn earned(&self) -> Wei {
-        self.best.as_ref().map_or(Wei::ZERO, |best| best.document.cumulative).max(self.state.claimed)
+        self.held.get(&self.state.epoch).map_or(Wei::ZERO, |held| held.earned).max(self.state.claimed)
     }
 
     /// What a claim would pay now.
     pub fn claimable(&self) -> Wei {
-        self.earned().min(self.state.deposit).saturating_sub(self.state.claimed)
+        let best = self.best().map_or(Wei::ZERO, |best| best.document.cumulative);
+        best.min(self.state.deposit).saturating_sub(self.state.claimed)
     }
 
-    /// Takes over what the chain shows. A voucher of an older epoch is dead and dropped.
+    /// Takes over what the chain shows, a reorg's lower deposit or earlier epoch as well. No voucher is lost by it.
     pub fn observe(&mut self, state: ChannelState) {
-        if state.epoch < self.state.epoch {
-            return;
-        }
         self.state = state;
-        if self.best.as_ref().is_some_and(|best| best.document.epoch < state.epoch) {
-            self.best = None;
-        }
     }
 
     /// Whether `amount` more than what is earned could be claimed until `until`.
     ///
     /// Errors: `NotOpen`, `WrongEpoch`, `ClosingTooSoon`, `OverDeposit`.
     pub fn covers(&self, epoch: u32, amount: Wei, until: ChainTime) -> Result<(), CoverError> {
-        if self.state.epoch == 0 {
+        if self.state.epoch == 0 || self.state.deposit == Wei::ZERO {
             return Err(CoverError::NotOpen);
         }
         if epoch != self.state.epoch {
@@ -82,30 +90,70 @@ impl PayeeLedger {
         Ok(())
     }
 
-    /// Takes a voucher whose signature was checked.
+    /// Takes a voucher whose signature was checked, as payment.
     ///
-    /// Errors: whatever the contract would not pay on: another payer or payee, another epoch, more than the deposit, a
-    /// close that may be final before a claim can be. Nothing changes then.
+    /// Errors: `OtherChannel`, `NotOpen`, `WrongEpoch`: the contract would pay nothing on it, and nothing changes.
+    /// `OverDeposit`, `ClosingTooSoon`: it is no payment, for not all of it is sure to be paid. It is kept all the same
+    /// if it is the highest, and [`PayeeLedger::best`] gives it: claimed soon, it may bring what there is.
     pub fn accept(&mut self, voucher: &Authentic<Voucher>, claim_by: ChainTime) -> Result<Accepted, VoucherError> {
         if voucher.channel() != self.channel {
             return Err(VoucherError::OtherChannel { got: voucher.channel(), ours: self.channel });
         }
-        if voucher.epoch != self.state.epoch {
-            return Err(VoucherError::WrongEpoch { got: voucher.epoch, open: self.state.epoch });
+        let ChannelState { epoch, deposit, close_at, .. } = self.state;
+        if epoch == 0 || (epoch == voucher.epoch && deposit == Wei::ZERO) {
+            return Err(VoucherError::NotOpen { epoch: voucher.epoch });
         }
-        let held = self.earned();
-        if voucher.cumulative <= held {
+        if voucher.epoch != epoch {
+            return Err(VoucherError::WrongEpoch { got: voucher.epoch, open: epoch });
+        }
+        let earned = self.earned();
+        if voucher.cumulative <= earned {
             return Ok(Accepted::Stale);
         }
-        if voucher.cumulative > self.state.deposit {
-            return Err(VoucherError::OverDeposit { got: voucher.cumulative, deposit: self.state.deposit });
+        self.keep(voucher, earned);
+        if voucher.cumulative > deposit {
+            return Err(VoucherError::OverDeposit { got: voucher.cumulative, deposit });
         }
-        if self.state.close_at.0 != 0 && self.state.close_at <= claim_by {
-            return Err(VoucherError::ClosingTooSoon { close_at: self.state.close_at, needed_until: claim_by });
+        if close_at.0 != 0 && close_at <= claim_by {
+            return Err(VoucherError::ClosingTooSoon { close_at, needed_until: claim_by });
         }
-        let raised = voucher.cumulative.saturating_sub(held);
-        self.best = Some(voucher.signed().clone());
-        Ok(Accepted::Raised(raised))
+        if let Some(held) = self.held.get_mut(&epoch) {
+            held.earned = voucher.cumulative;
+        }
+        Ok(Accepted::Raised(voucher.cumulative.saturating_sub(earned)))
+    }
+
+    /// Keeps the higher of what is held and `voucher`, and forgets the oldest epochs beyond the bound.
+    fn keep(&mut self, voucher: &Authentic<Voucher>, earned: Wei) {
+        let fresh = || Held { voucher: voucher.signed().clone(), earned };
+        let held = self.held.entry(voucher.epoch).or_insert_with(fresh);
+        if voucher.cumulative > held.voucher.document.cumulative {
+            held.voucher = voucher.signed().clone();
+        }
+        while self.held.len() > EPOCHS_KEPT {
+            let oldest = self.held.keys().copied().find(|epoch| *epoch != voucher.epoch);
+            let Some(oldest) = oldest else { return };
+            self.held.remove(&oldest);
+        }
+    }
+
+    /// What must hold of this ledger at any time.
+    pub fn check_invariants(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut demand = |holds: bool, what: String| {
+            if !holds {
+                violations.push(Violation { channel: self.channel, what });
+            }
+        };
+        demand(self.held.len() <= EPOCHS_KEPT, format!("vouchers of {} epochs are kept", self.held.len()));
+        for (epoch, held) in &self.held {
+            let voucher = &held.voucher.document;
+            demand(voucher.epoch == *epoch, format!("a voucher of epoch {} is kept as {epoch}", voucher.epoch));
+            demand(voucher.payee == self.channel.payee, format!("a voucher for {} is kept", voucher.payee));
+            let (earned, best) = (held.earned, voucher.cumulative);
+            demand(earned <= best, format!("{earned} is earned in epoch {epoch} and the best voucher is for {best}"));
+        }
+        violations
     }
 }
 
@@ -113,7 +161,7 @@ impl PayeeLedger {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CoverError {
     /// Never opened.
-    #[error("the channel is not open")]
+    #[error("the channel is not open; its payer has to fund it first")]
     NotOpen,
     /// Not the epoch that is open.
     #[error("epoch {got} is not the open one, {open}")]
@@ -141,11 +189,17 @@ pub enum CoverError {
     },
 }
 
-/// Why a voucher is worth nothing here. Nothing was changed.
+/// Why a voucher is no payment. The fault is the payer's, or one of the two has not yet seen the chain's latest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VoucherError {
+    /// The channel was never opened, or is closed.
+    #[error("the voucher is of epoch {epoch}, and the channel is not open")]
+    NotOpen {
+        /// The voucher's epoch.
+        epoch: u32,
+    },
     /// For another pair.
-    #[error("the voucher is for the channel {got:?}, this one is {ours:?}")]
+    #[error("the voucher is for the channel from {} to {}, this one is from {} to {}", got.payer, got.payee, ours.payer, ours.payee)]
     OtherChannel {
         /// The voucher's channel.
         got: ChannelId,

@@ -1,21 +1,31 @@
 //! The payer's side of one channel.
 
+use crate::{EPOCHS_KEPT, Violation};
 use golem_protocol::{ChannelId, ChannelState, Voucher, Wei};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// What a payer knows and owes in one channel. `signed` only grows within an epoch.
+/// What a payer knows and owes in one channel. What is signed only grows within an epoch, and is remembered for the
+/// last [`EPOCHS_KEPT`] epochs: after a reorg a voucher of any of them can be good again.
+///
+/// Reserves belong to agreements, not to epochs: an agreement that outlives a closing is paid from what is open then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayerLedger {
     channel: ChannelId,
     state: ChannelState,
-    signed: Wei,
+    signed: BTreeMap<u32, Wei>,
+    /// Of this epoch and all before it is not known any more what was signed.
+    forgotten: u32,
     reserved: Wei,
 }
 
 impl PayerLedger {
     /// A channel of which nothing is known yet.
+    ///
+    /// Not to be used in place of a ledger that was lost: what it had signed in the present epoch can still be claimed.
     pub fn new(channel: ChannelId) -> PayerLedger {
-        PayerLedger { channel, state: ChannelState::default(), signed: Wei::ZERO, reserved: Wei::ZERO }
+        let state = ChannelState::default();
+        PayerLedger { channel, state, signed: BTreeMap::new(), forgotten: 0, reserved: Wei::ZERO }
     }
 
     /// Which channel this is.
@@ -30,7 +40,19 @@ impl PayerLedger {
 
     /// The highest cumulative amount ever signed in this epoch.
     pub fn signed(&self) -> Wei {
-        self.signed
+        self.signed_in(self.epoch())
+    }
+
+    /// The highest cumulative amount known to have been signed in an epoch.
+    pub fn signed_in(&self, epoch: u32) -> Wei {
+        let claimed = if epoch == self.state.epoch { self.state.claimed } else { Wei::ZERO };
+        self.signed.get(&epoch).map_or(claimed, |signed| claimed.max(*signed))
+    }
+
+    /// Whether more was signed in the present epoch than is remembered. Nothing new is signed in such a one.
+    fn is_forgotten(&self) -> bool {
+        let epoch = self.epoch();
+        epoch != 0 && epoch <= self.forgotten && !self.signed.contains_key(&epoch)
     }
 
     /// What agreements still hold back.
@@ -40,32 +62,44 @@ impl PayerLedger {
 
     /// What can still be agreed: the deposit less what is signed and reserved; nothing while a close is under way.
     pub fn available(&self) -> Wei {
-        if self.state.epoch == 0 || self.state.close_at.0 != 0 {
+        if self.state.epoch == 0 || self.state.close_at.0 != 0 || self.is_forgotten() {
             return Wei::ZERO;
         }
-        self.state.deposit.saturating_sub(self.signed).saturating_sub(self.reserved)
+        self.state.deposit.saturating_sub(self.signed()).saturating_sub(self.reserved)
     }
 
-    /// Takes over what the chain shows. A new epoch starts a new count; the claimed amount never lowers what was signed.
+    /// Takes over what the chain shows, a reorg's lower deposit or earlier epoch as well.
+    ///
+    /// What was signed is kept by epoch and never lowered. It is raised to what was claimed, which a ledger restored from
+    /// an old copy may not know of.
     pub fn observe(&mut self, state: ChannelState) {
-        if state.epoch > self.state.epoch {
-            self.signed = Wei::ZERO;
+        self.state = state;
+        if state.epoch == 0 || self.is_forgotten() {
+            return;
         }
-        if state.epoch == self.state.epoch || state.epoch > self.state.epoch {
-            self.signed = self.signed.max(state.claimed);
-            self.state = state;
+        let signed = self.signed_in(state.epoch).max(state.claimed);
+        self.signed.insert(state.epoch, signed);
+        while self.signed.len() > EPOCHS_KEPT {
+            let oldest = self.signed.keys().copied().find(|epoch| *epoch != state.epoch);
+            let Some(oldest) = oldest else { return };
+            self.signed.remove(&oldest);
+            self.forgotten = self.forgotten.max(oldest);
         }
     }
 
     /// Holds back `amount` for an agreement.
     ///
-    /// Errors: `NotCovered` where the deposit is too small, `Closing`, `NotOpen`. Nothing changes then.
+    /// Errors: `NotOpen`, `Closing`, `EpochForgotten`, `NotCovered` where the deposit is too small, `Overflow`. Nothing
+    /// changes then.
     pub fn reserve(&mut self, amount: Wei) -> Result<(), PayError> {
-        if self.state.epoch == 0 {
+        if self.state.epoch == 0 || self.state.deposit == Wei::ZERO {
             return Err(PayError::NotOpen);
         }
         if self.state.close_at.0 != 0 {
             return Err(PayError::Closing);
+        }
+        if self.is_forgotten() {
+            return Err(PayError::EpochForgotten { epoch: self.state.epoch });
         }
         if self.available() < amount {
             return Err(PayError::NotCovered { asked: amount, available: self.available() });
@@ -81,21 +115,52 @@ impl PayerLedger {
 
     /// Turns `amount` of the reserve into debt: the voucher to sign, for everything owed so far.
     ///
-    /// The caller makes this ledger durable before the signature leaves.
-    /// Errors: `NotReserved`, `Overflow`. Nothing changes then.
+    /// It is owed whatever the chain shows by now: work that was agreed is paid while a close is under way, and after a
+    /// reorg that lowered the deposit. The caller makes this ledger durable before the signature leaves.
+    /// Errors: `NotReserved`, `EpochForgotten`, `Overflow`. Nothing changes then.
     pub fn pay(&mut self, amount: Wei) -> Result<Voucher, PayError> {
         if amount > self.reserved {
             return Err(PayError::NotReserved { asked: amount, reserved: self.reserved });
         }
-        let signed = self.signed.checked_add(amount).ok_or(PayError::Overflow)?;
+        if self.is_forgotten() {
+            return Err(PayError::EpochForgotten { epoch: self.epoch() });
+        }
+        let signed = self.signed().checked_add(amount).ok_or(PayError::Overflow)?;
         self.reserved = self.reserved.saturating_sub(amount);
-        self.signed = signed;
+        self.signed.insert(self.epoch(), signed);
         Ok(self.voucher())
     }
 
     /// The voucher for what is owed now.
     pub fn voucher(&self) -> Voucher {
-        Voucher { payee: self.channel.payee, epoch: self.state.epoch, cumulative: self.signed }
+        Voucher { payee: self.channel.payee, epoch: self.epoch(), cumulative: self.signed() }
+    }
+
+    /// The epoch to sign for: the one the chain shows. Where a reorg took the first opening away it is the one seen
+    /// last, which is the one that comes back.
+    fn epoch(&self) -> u32 {
+        match self.state.epoch {
+            0 => self.signed.last_key_value().map_or(0, |(epoch, _)| *epoch),
+            epoch => epoch,
+        }
+    }
+
+    /// What must hold of this ledger at any time.
+    pub fn check_invariants(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut demand = |holds: bool, what: String| {
+            if !holds {
+                violations.push(Violation { channel: self.channel, what });
+            }
+        };
+        let claimed = self.state.claimed;
+        demand(self.signed() >= claimed, format!("{claimed} is claimed and {} signed", self.signed()));
+        demand(self.signed.len() <= EPOCHS_KEPT + 1, format!("{} epochs are kept", self.signed.len()));
+        demand(self.reserved.bounded().is_some(), format!("{} is reserved", self.reserved));
+        for (epoch, signed) in &self.signed {
+            demand(signed.bounded().is_some(), format!("{signed} is signed in epoch {epoch}"));
+        }
+        violations
     }
 }
 
@@ -103,10 +168,10 @@ impl PayerLedger {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayError {
     /// There is no open channel.
-    #[error("the channel is not open")]
+    #[error("the channel is not open; fund it first")]
     NotOpen,
     /// The channel is being closed.
-    #[error("the channel is being closed")]
+    #[error("the channel is being closed; top it up to keep it open, or wait and open it again")]
     Closing,
     /// The deposit is too small.
     #[error("{asked} was asked and {available} is left in the channel; top it up")]
@@ -115,6 +180,14 @@ pub enum PayError {
         asked: Wei,
         /// What is left.
         available: Wei,
+    },
+    /// A reorg undid more openings than are remembered.
+    #[error(
+        "the chain went back to epoch {epoch}, of which it is not known any more what was signed; close the channel and open it again"
+    )]
+    EpochForgotten {
+        /// Which epoch.
+        epoch: u32,
     },
     /// More than agreements hold back.
     #[error("{asked} was to be paid and agreements hold back only {reserved}")]
@@ -125,6 +198,6 @@ pub enum PayError {
         reserved: Wei,
     },
     /// More than 96 bits.
-    #[error("the sum is more than a channel can hold")]
+    #[error("the sum is more than a channel can hold; close it and open it again")]
     Overflow,
 }
