@@ -60,6 +60,19 @@ abstract contract ChannelsTest is Test {
         return vm.signCompact(key, hash);
     }
 
+    /// A signature of `hash` with the higher `s`, its twin with the lower one, and whose they are.
+    /// @dev The compact form has room for `s` below 2^255 only, where hardly any high one lies: so `s` comes first here,
+    /// and the signer is whoever it is then. `r` must be the `r` of some signature.
+    function highSignature(bytes32 hash, bytes32 r, uint256 seed)
+        internal
+        pure
+        returns (address signer, bytes32 high, bytes32 low)
+    {
+        uint256 s = bound(seed, N / 2 + 1, (1 << 255) - 1);
+        signer = ecrecover(hash, 27, r, bytes32(s));
+        return (signer, bytes32(s), bytes32((N - s) | (1 << 255)));
+    }
+
     function voucher(uint256 key, address to, uint32 epoch, uint96 cumulative)
         internal
         view

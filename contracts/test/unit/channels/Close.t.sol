@@ -61,14 +61,17 @@ contract CloseTest is ChannelsTest {
         channels.close(payer, 1, 1, 0, 0);
     }
 
-    function testFuzz_refuses_high_s(uint96 cumulative) public {
-        cumulative = uint96(bound(cumulative, 1, type(uint96).max));
-        (bytes32 r, bytes32 vs) = voucher(payerKey, payee, 1, cumulative);
-        uint256 highS = N - (uint256(vs) & (type(uint256).max >> 1));
-        // The higher `s` starts with the bit that EIP-2098 takes for `v`, or fails the bound.
-        vm.expectPartialRevert(IPaymentChannels.BadSignature.selector);
-        vm.prank(payee);
-        channels.close(payer, cumulative, 1, r, bytes32(highS));
+    function testFuzz_refuses_high_s(uint96 cumulative, uint256 seed) public {
+        cumulative = uint96(bound(cumulative, 1, DEPOSIT));
+        (bytes32 r,) = voucher(payerKey, payee, 1, cumulative);
+        (address signer, bytes32 high, bytes32 low) = highSignature(digest(payee, 1, cumulative), r, seed);
+        gnt.transfer(signer, DEPOSIT);
+        fund(signer, payee, DEPOSIT);
+        vm.startPrank(payee);
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.BadSignature.selector, address(0), signer));
+        channels.close(signer, cumulative, 1, r, high);
+        channels.close(signer, cumulative, 1, r, low);
+        assertEq(gnt.balanceOf(payee), 1 + uint256(cumulative), "its twin is good");
     }
 
     function testFuzz_pays_and_refunds_at_once(uint96 cumulative) public {
