@@ -37,7 +37,7 @@
 //! | sled 0.34.7, `flush`, then `fdatasync` of its file | 1.2 | 32 | 0 of 3,000 | 13 ms | both |
 //! | sled 1.0.0-alpha.124, `flush` | 0.28 | 0.40 | 0 of 3,000 | 99 ms | three `fsync` a write |
 //!
-//! With 16 threads 14.5 writes share a flush; the rest of the 69 is this machine's, on which a flush returns sooner
+//! With 16 threads 14.5 writes share a flush; the rest of the 69 seems to be this machine, on which a flush returns sooner
 //! while the processor is kept awake.
 //!
 //! - sled 0.34.7 flushes with `sync_file_range`: the data is on its way to the disk, but neither is the disk's cache
