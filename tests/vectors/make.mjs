@@ -7,12 +7,19 @@
 //   types        that struct and those in it, as ethers takes them
 //   cases        [{ name, privateKey, domain, message }], integers above 2^53 as decimal strings
 //   packed       optional: (message, compact) => hex, for a document that also travels as packed bytes
+//   text         optional: (message) => [string], for a document that binds texts by their hashes
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { SigningKey, TypedDataEncoder, computeAddress, id } from "ethers";
 
+import * as agreement from "./documents/agreement.mjs";
+import * as cancel from "./documents/cancel.mjs";
+import * as header from "./documents/header.mjs";
+import * as offer from "./documents/offer.mjs";
+import * as report from "./documents/report.mjs";
+import * as verdict from "./documents/verdict.mjs";
 import * as voucher from "./documents/voucher.mjs";
 
-const DOCUMENTS = [voucher];
+const DOCUMENTS = [header, offer, agreement, cancel, report, verdict, voucher];
 
 /** Everything about one signed message that two implementations could differ in. */
 function vector(document, { name, privateKey, domain, message }) {
@@ -32,6 +39,7 @@ function vector(document, { name, privateKey, domain, message }) {
     signature: signature.serialized,
     compact,
     ...(document.packed && { packed: document.packed(message, compact) }),
+    ...(document.text && { text: document.text(message) }),
   };
 }
 
