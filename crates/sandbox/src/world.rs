@@ -103,7 +103,7 @@ pub(crate) struct Dir {
 }
 
 impl Dir {
-    fn new(depth: usize, writable: bool) -> NodeKind {
+    fn empty(depth: usize, writable: bool) -> NodeKind {
         NodeKind::Dir(Dir { names: BTreeMap::new(), order: BTreeMap::new(), next: 0, depth, writable })
     }
 
@@ -175,7 +175,7 @@ impl World {
     }
 
     fn bare(seed: &[u8; 32], output_max: u64) -> World {
-        let root = |writable| Node { kind: Dir::new(0, writable), opens: 1, linked: true };
+        let root = |writable| Node { kind: Dir::empty(0, writable), opens: 1, linked: true };
         let dir = |node, name| Some(Handle::Dir { node, preopen: Some(name) });
         World {
             args: Vec::new(),
@@ -260,7 +260,7 @@ impl World {
             at = match self.child(at, name) {
                 Some(next) => next,
                 None => {
-                    let next = self.push(Dir::new(depth + 1, false));
+                    let next = self.push(Dir::empty(depth + 1, false));
                     self.dir_mut(at).map_err(|_| bad("a file is where it needs a folder"))?.insert(name.into(), next);
                     next
                 }
@@ -565,7 +565,7 @@ impl World {
         }
         self.creatable(&at)?;
         let depth = self.dir(at.dir)?.depth + 1;
-        let node = self.push(Dir::new(depth, true));
+        let node = self.push(Dir::empty(depth, true));
         self.dir_mut(at.dir)?.insert(at.name, node);
         Ok(())
     }

@@ -26,7 +26,7 @@ impl Camera {
             _ => Err(bad(format!("`{}` is not a number", text))),
         };
         let point = |text: &str| -> Result<Vec3, String> {
-            let n = text.split(',').map(|part| number(part)).collect::<Result<Vec<f32>, String>>()?;
+            let n = text.split(',').map(&number).collect::<Result<Vec<f32>, String>>()?;
             match n[..] {
                 [x, y, z] => Ok(vec3(x, y, z)),
                 _ => Err(bad(format!("`{}` has {} numbers, not 3", text, n.len()))),

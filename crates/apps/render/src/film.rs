@@ -103,7 +103,7 @@ impl Film {
                     width, height, film.width, film.height
                 )));
             }
-            film.put(area, &bytes[HEADER..]).map_err(|what| bad(what))?;
+            film.put(area, &bytes[HEADER..]).map_err(bad)?;
         }
         let film = film.ok_or("there are no tiles in /in; give the outputs of `tile`")?;
         match film.filled.iter().position(|filled| !filled) {
@@ -159,14 +159,15 @@ impl Film {
                 (vec3(p.light.x / b.x, p.light.y / b.y, p.light.z / b.z), p.variance / (scale * scale))
             })
             .collect();
+        despeckle(&mut light, width, height);
         const KERNEL: [f32; 3] = [0.375, 0.25, 0.0625];
-        for step in [1i64, 2, 4, 8] {
+        for step in [1i64, 2, 4, 8, 16] {
             let mut next = light.clone();
             for y in 0..height {
                 for x in 0..width {
                     let at = (y * width + x) as usize;
                     let here = &self.pixels[at];
-                    let spread = 3.0 * (blurred(&light, x, y, width, height).max(0.0)).sqrt() + 1e-3;
+                    let spread = 4.0 * (blurred(&light, x, y, width, height).max(0.0)).sqrt() + 1e-3;
                     let bright = light[at].0.luminance();
                     let (mut sum, mut variance, mut total) = (Vec3::ZERO, 0.0, 0.0);
                     for dy in -2..=2i64 {
@@ -177,12 +178,12 @@ impl Film {
                             }
                             let other = (qy * width + qx) as usize;
                             let there = &self.pixels[other];
-                            let turned = here.normal.dot(there.normal).max(0.0).min(1.0).powi(48);
+                            let turned = here.normal - there.normal;
                             let colour = (here.albedo - there.albedo).length();
                             let differs = (bright - light[other].0.luminance()).abs() / spread;
                             let weight = KERNEL[dx.unsigned_abs() as usize]
                                 * KERNEL[dy.unsigned_abs() as usize]
-                                * if dx == 0 && dy == 0 { 1.0 } else { turned * (-differs - colour * 12.0).exp() };
+                                * (-differs - colour * 12.0 - turned.dot(turned) * 24.0).exp();
                             sum += light[other].0 * weight;
                             variance += light[other].1 * weight * weight;
                             total += weight;
@@ -202,12 +203,33 @@ impl Film {
     pub fn exposure(&self) -> f32 {
         let logs: f64 = self.pixels.iter().map(|p| f64::from(p.light.luminance().max(1e-4)).ln()).sum();
         let middle = (logs / self.pixels.len() as f64).exp() as f32;
-        (0.22 / middle).max(1.0 / 64.0).min(64.0)
+        (0.22 / middle).clamp(1.0 / 64.0, 64.0)
     }
 
     /// Rows of red, green and blue bytes, as a screen shows them.
     pub fn develop(&self, exposure: f32) -> Vec<u8> {
         self.pixels.iter().flat_map(|pixel| screen(pixel.light * exposure)).collect()
+    }
+}
+
+/// Takes pixels that outshine all their neighbours back to the brightest of them: one lucky path, and no highlight.
+fn despeckle(light: &mut [(Vec3, f32)], width: i64, height: i64) {
+    let before: Vec<f32> = light.iter().map(|(light, _)| light.luminance()).collect();
+    for y in 0..height {
+        for x in 0..width {
+            let at = (y * width + x) as usize;
+            let mut brightest = 0f32;
+            for qy in (y - 1).max(0)..=(y + 1).min(height - 1) {
+                for qx in (x - 1).max(0)..=(x + 1).min(width - 1) {
+                    if (qx, qy) != (x, y) {
+                        brightest = brightest.max(before[(qy * width + qx) as usize]);
+                    }
+                }
+            }
+            if before[at] > brightest && before[at] > 0.0 {
+                light[at].0 = light[at].0 * (brightest / before[at]);
+            }
+        }
     }
 }
 
@@ -233,7 +255,7 @@ fn screen(light: Vec3) -> [u8; 3] {
         c.dot(vec3(0.07600, 0.90834, 0.01566)),
         c.dot(vec3(0.02840, 0.13383, 0.83777)),
     );
-    let curve = |v: f32| (v * (v + 0.0245786) - 0.000090537) / (v * (0.983729 * v + 0.4329510) + 0.238081);
+    let curve = |v: f32| (v * (v + 0.0245786) - 0.000090537) / (v * (0.983729 * v + 0.432_951) + 0.238081);
     let m = vec3(curve(input.x), curve(input.y), curve(input.z));
     let out = vec3(
         m.dot(vec3(1.60475, -0.53108, -0.07367)),
@@ -241,7 +263,7 @@ fn screen(light: Vec3) -> [u8; 3] {
         m.dot(vec3(-0.00327, -0.07276, 1.07602)),
     );
     let byte = |v: f32| {
-        let v = v.max(0.0).min(1.0);
+        let v = v.clamp(0.0, 1.0);
         let encoded = if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
         (encoded * 255.0 + 0.5) as u8
     };

@@ -45,8 +45,8 @@ const HELP: &str = "usage: render split|tile|merge [--OPTION VALUE]...
   --scene FILE     the OBJ file, seen from /in; without, the only one there
   --camera VIEW    EYE:TARGET:UP:FOV such as 0,1,4:0,1,0:0,1,0:40; without, what the
                    scene suggests in a line `# camera VIEW`, or all of it
-  --width N        480       --samples N      32 for each pixel
-  --height N       360       --tiles N        64
+  --width N        640       --samples N      24 for each pixel
+  --height N       480       --tiles N        64
   --index N        the tile to render, from 0
   --exposure X     for merge; without, by the picture's brightness
   --denoise on|off for merge; on
@@ -80,9 +80,9 @@ impl Options {
         let mut options = Options {
             scene: None,
             camera: None,
-            width: 480,
-            height: 360,
-            samples: 32,
+            width: 640,
+            height: 480,
+            samples: 24,
             tiles: 64,
             index: None,
             exposure: None,

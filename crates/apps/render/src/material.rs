@@ -60,6 +60,10 @@ impl Material {
         self.emission.largest() > 0.0
     }
 
+    pub fn is_clear(&self) -> bool {
+        matches!(self.surface, Surface::Glass { .. })
+    }
+
     /// What is seen of it with light from everywhere: for telling edges apart when noise is removed.
     pub fn albedo(&self) -> Vec3 {
         match &self.surface {
@@ -137,11 +141,11 @@ fn glass(mtl: &MtlMaterial) -> Surface {
 fn coat_share(base: Vec3, coat: Vec3, cos: f32) -> f32 {
     let coated = fresnel(coat, cos).luminance();
     let matt = base.luminance() * (1.0 - coated);
-    (coated / (coated + matt).max(1e-6)).max(0.1).min(0.9)
+    (coated / (coated + matt).max(1e-6)).clamp(0.1, 0.9)
 }
 
 fn fresnel(straight: Vec3, cos: f32) -> Vec3 {
-    let m = (1.0 - cos).max(0.0).min(1.0);
+    let m = (1.0 - cos).clamp(0.0, 1.0);
     let m2 = m * m;
     straight + (Vec3::ONE - straight) * (m2 * m2 * m)
 }
@@ -182,7 +186,7 @@ fn facet(alpha: f32, normal: Vec3, to_eye: Vec3, u: f32, v: f32) -> Vec3 {
 
 fn refract(index: f32, tint: Vec3, normal: Vec3, to_eye: Vec3, entering: bool, choice: f32) -> Scattered {
     let ratio = if entering { 1.0 / index } else { index };
-    let cos = normal.dot(to_eye).max(0.0).min(1.0);
+    let cos = normal.dot(to_eye).clamp(0.0, 1.0);
     let sin2 = ratio * ratio * (1.0 - cos * cos);
     let mirrored = Scattered { dir: reflect(to_eye, normal), weight: Vec3::ONE, pdf: None };
     if sin2 >= 1.0 {

@@ -137,7 +137,7 @@ impl Scene {
         let up = dir.y.max(-0.2) * 0.833 + 0.167;
         let sun = dir.dot(vec3(0.48, 0.72, 0.5)).max(0.0);
         let glow = sun.powi(64) * 6.0 + sun.powi(6) * 0.5;
-        vec3(0.95, 0.97, 1.0).lerp(vec3(0.28, 0.5, 0.95), up.max(0.0).min(1.0)) + vec3(1.0, 0.85, 0.6) * glow
+        vec3(0.95, 0.97, 1.0).lerp(vec3(0.28, 0.5, 0.95), up.clamp(0.0, 1.0)) + vec3(1.0, 0.85, 0.6) * glow
     }
 
     /// A view of all of it, from above and aside.

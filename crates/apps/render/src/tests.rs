@@ -263,7 +263,7 @@ fn refuses_options_that_are_none() {
     assert!(fails("tile --width").contains("lacks a value"));
     assert!(fails("tile --size 3").contains("no option --size"));
     assert!(fails("tile --width -3").contains("whole number"));
-    assert!(fails("tile --width 0").contains("0 by 360"));
+    assert!(fails("tile --width 0").contains("0 by 480"));
     assert!(fails("tile --width 65535 --height 65535").contains("the most is"));
     assert!(fails("tile").contains("--index"));
     assert!(fails("tile --index 64").contains("numbered from 0 to 63"));

@@ -13,7 +13,7 @@ const BOUNCES_MAX: u32 = 12;
 /// From here on, paths that carry little are ended by chance.
 const ROULETTE_FROM: u32 = 2;
 /// The most that one path may bring by a detour: rare bright ones would be seen as specks.
-const INDIRECT_MAX: f32 = 8.0;
+const INDIRECT_MAX: f32 = 5.0;
 
 /// What one pixel shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -66,7 +66,7 @@ fn path(scene: &Scene, mut ray: Ray, sampler: &mut Sampler) -> Pixel {
     let mut weight = Vec3::ONE;
     // How likely the last surface was to send the path here; `None` where only it could have.
     let mut last_pdf: Option<f32> = None;
-    // Mirrors and glass show what is behind them, so that is what is seen first.
+    // Glass shows what is behind it, so that is what is seen first.
     let mut first = true;
     let mut bounce = 0;
     while bounce < BOUNCES_MAX {
@@ -95,7 +95,7 @@ fn path(scene: &Scene, mut ray: Ray, sampler: &mut Sampler) -> Pixel {
             break;
         }
         let to_eye = -ray.dir;
-        if first {
+        if first && !material.is_clear() {
             seen.normal = meeting.normal;
             seen.albedo = material.albedo();
             first = false;
@@ -117,7 +117,7 @@ fn path(scene: &Scene, mut ray: Ray, sampler: &mut Sampler) -> Pixel {
         last_pdf = next.pdf;
         bounce += 1;
         if bounce >= ROULETTE_FROM {
-            let survive = weight.luminance().min(0.9).max(0.05);
+            let survive = weight.luminance().clamp(0.05, 0.9);
             if sampler.one() >= survive {
                 break;
             }
