@@ -188,8 +188,9 @@ impl Contents {
     ) -> Result<T, ContentError> {
         loop {
             match insert(&self.inner.store) {
-                Err(error @ golem_net::ContentError::Quota { .. }) => {
-                    if !self.reclaim_one()? {
+                Err(error @ golem_net::ContentError::Quota { wanted, quota, .. }) => {
+                    // What never fits must not cost everything else its place.
+                    if wanted > quota || !self.reclaim_one()? {
                         return Err(store_error(error));
                     }
                 }

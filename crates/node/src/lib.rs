@@ -35,11 +35,13 @@ mod note;
 pub mod policy;
 pub mod prepared;
 mod progress;
+mod provider_claims;
 pub mod provider_handle;
 mod provider_loop;
 mod provider_node;
 mod provider_status;
 pub mod requestor_handle;
+mod requestor_inputs;
 mod requestor_loop;
 mod requestor_node;
 mod requestor_status;
@@ -66,9 +68,9 @@ pub use settings::{
     ApiSettings, ChainSettings, ChoiceSettings, ClaimOnExit, ClaimRule, MdnsMode, NetworkSettings, PeerLists,
     ProviderConfig, RequestorConfig,
 };
+pub use startup::RECORD_SCHEMA;
 pub use status::{
     Activity, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus, PayeeAccount,
     PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
 };
-pub use startup::RECORD_SCHEMA;
 pub use worker::sandbox_profile;

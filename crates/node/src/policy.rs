@@ -10,6 +10,7 @@ use golem_market::{HeaderTerms, Outcome, ProviderMarket, ProviderSettings, Provi
 use golem_market::{RequestorMarket, RequestorSettings};
 use golem_protocol::message::{decode, encode};
 use golem_protocol::{B256, Header, LocalTime, NodeId, Now, Offer, RefusalReason, Wei};
+use golem_task::Verification;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -289,9 +290,8 @@ impl RequestorPolicy for RequestorMarketPolicy {
 
     fn rechecks(&self, header: B256, index: u32, _provider: NodeId) -> bool {
         let ppm = self.recheck_ppm.get(&header).copied().unwrap_or(1_000_000);
-        // The seed is secret and the task's own, so a provider cannot foresee which results are run again.
-        let seed = blake3::keyed_hash(&self.secret.0, header.as_slice());
-        chosen(seed.as_bytes(), index, ppm)
+        // The secret is this node's own, so a provider cannot foresee which results are run again.
+        Verification::Recheck { fraction_ppm: ppm }.chooses(&self.secret.0, header, index)
     }
 
     fn note(&mut self, fact: &RequestorFact, now: Now) {
@@ -309,15 +309,6 @@ impl RequestorPolicy for RequestorMarketPolicy {
     fn records(&mut self) -> Vec<Record> {
         self.saving.records(&self.market)
     }
-}
-
-/// Whether a subtask is among the share that is run again.
-fn chosen(seed: &[u8; 32], index: u32, ppm: u32) -> bool {
-    let hash = blake3::keyed_hash(seed, &index.to_le_bytes());
-    let (first, _) = hash.as_bytes().split_at(8);
-    let draw = u64::from_le_bytes(first.try_into().unwrap_or_default());
-    // Scaled without bias beyond 2^-44.
-    ((draw as u128 * 1_000_000) >> 64) < ppm as u128
 }
 
 #[cfg(test)]
@@ -396,7 +387,8 @@ mod tests {
         assert!(policy.records().is_empty(), "nothing has changed since");
         let mut again = provider(&records);
         assert_eq!(again.market.record(&node(1)).unwrap().owed, Wei(5_000));
-        assert!(matches!(again.quote(&header(100_000), Now::default()), Err(RefusalReason::CreditExceeded { .. })));
+        let wary = again.quote(&header(100_000), Now::default()).unwrap().price;
+        assert!(wary > Wei(1_200), "who owes pays more, and not {wary}");
     }
 
     #[test]
@@ -421,7 +413,7 @@ mod tests {
     #[test]
     fn ranks_the_cheaper_of_two_strangers_first_and_a_cheat_last_after_a_restart() {
         let mut policy = requestor(&PeerLists::default(), &[]);
-        let (cheap, dear) = (offer(node(3), 90), offer(node(4), 95));
+        let (cheap, dear) = (offer(node(3), 95), offer(node(4), 96));
         assert_eq!(policy.rank(&header(100), &[&dear, &cheap], Now::default()), vec![1, 0]);
         for _ in 0..3 {
             policy.note(&RequestorFact::Rejected { provider: node(3) }, Now::default());

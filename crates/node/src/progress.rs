@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     began: LocalTime,
     waiting: Vec<oneshot::Sender<Result<TaskReport, TaskError>>>,
     budget_reached: bool,
+    /// Every event of the task is out, so nothing is missing in the shares.
+    told_finished: bool,
     last_detail: String,
 }
 
@@ -35,6 +37,7 @@ impl Progress {
             began,
             waiting: Vec::new(),
             budget_reached: false,
+            told_finished: false,
             last_detail: String::new(),
         }
     }
@@ -99,6 +102,10 @@ impl Progress {
         self.budget_reached = true;
     }
 
+    pub(crate) fn finished(&mut self) {
+        self.told_finished = true;
+    }
+
     /// What to save of it.
     pub(crate) fn to_save(&mut self) -> TaskShares {
         self.unsaved = false;
@@ -110,7 +117,11 @@ impl Progress {
         if self.waiting.is_empty() {
             return false;
         }
+        // The machine is ahead of what it says: its words wait for the disk.
         let ended = if status.finished {
+            if !self.told_finished {
+                return false;
+            }
             if status.failed == 0 {
                 Ok(self.report(status, now))
             } else {
@@ -173,6 +184,8 @@ mod tests {
         let mut waiting = progress.wait(LocalTime(100));
         progress.offered(node, Wei(7), 927_500);
         (0..3).for_each(|_| progress.accepted(node, Wei(10)));
+        assert!(!progress.conclude(&status(3, 0, 0), None, LocalTime(140)), "its words are not out yet");
+        progress.finished();
         assert!(!progress.conclude(&status(2, 0, 1), None, LocalTime(150)));
         assert!(progress.conclude(&status(3, 0, 0), None, LocalTime(160)));
         let report = waiting.try_recv().unwrap().unwrap();
@@ -184,6 +197,7 @@ mod tests {
     fn says_what_failed_for_good() {
         let mut progress = progress();
         let mut waiting = progress.wait(LocalTime(0));
+        progress.finished();
         assert!(progress.conclude(&status(2, 1, 0), Some("the program trapped".into()), LocalTime(0)));
         let failed = TaskError::Failed { failed: 1, subtasks: 3, last_detail: "the program trapped".into() };
         assert_eq!(waiting.try_recv().unwrap(), Err(failed));

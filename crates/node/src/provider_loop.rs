@@ -1,7 +1,7 @@
 //! The one task that owns a provider: inputs in, effects out.
 
 use crate::api::ApiServer;
-use crate::chain_link::{ChainLink, HeldVoucher};
+use crate::chain_link::ChainLink;
 use crate::content::Contents;
 use crate::courier::Courier;
 use crate::error::{NodeStopped, SettleError, StopError};
@@ -9,24 +9,25 @@ use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::HeaderGate;
 use crate::lifecycle::local_now;
 use crate::policy::ProviderMarketPolicy;
+use crate::provider_claims::{Asker, Settled};
 use crate::provider_handle::ProviderCommand;
 use crate::saver::Saver;
 use crate::settings::{ClaimOnExit, ProviderConfig};
 use crate::startup::Base;
-use crate::status::{ChannelClose, ClaimSummary, ProviderCounters};
+use crate::status::ProviderCounters;
 use crate::worker::{JobStop, Runner, SubtaskBounds, compute};
 use golem_chain::{ChainEvent, Watcher};
 use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent, ProviderInput};
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
 use golem_protocol::{
     Address, B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, RefusalReason,
-    SubtaskOutcome, Wei,
+    SubtaskOutcome,
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// How long a stop lets running subtasks end, and waits for their verdicts.
@@ -35,8 +36,6 @@ const DRAIN: Duration = Duration::from_secs(30);
 const FLUSH: Duration = Duration::from_secs(5);
 /// Channels being looked at. Reason: the machine keeps at most 256 agreements waiting, and asks again.
 const READS_MAX: usize = 512;
-/// The pause after a claim that failed, before the rule claims again.
-const CLAIM_PAUSE_MS: u64 = 60_000;
 /// The longest time without a tick, in milliseconds. Reason: a clock that was set, a wake that was missed.
 const TICK_MS_MAX: u64 = 10_000;
 /// Steps between two looks at the invariants; every step is looked at in debug builds. Reason: a look costs as much as
@@ -64,18 +63,6 @@ pub(crate) struct LoopEnd {
     pub(crate) reason: Option<String>,
 }
 
-/// Who waits for a settlement.
-enum Asker {
-    Rule,
-    Claim(oneshot::Sender<Result<ClaimSummary, SettleError>>),
-}
-
-/// What came of a settlement.
-enum Settled {
-    Claim(Asker, Result<ClaimSummary, SettleError>),
-    Close(oneshot::Sender<Result<Vec<ChannelClose>, SettleError>>, Vec<ChannelClose>),
-}
-
 /// Where the loop is in its life.
 enum Phase {
     Running,
@@ -99,7 +86,7 @@ pub(crate) struct ProviderLoop {
     bounds: SubtaskBounds,
     runner: Arc<Runner>,
     pub(crate) contents: Contents,
-    chain: ChainLink,
+    pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,
     watcher: Option<Watcher>,
     commands: mpsc::Receiver<ProviderCommand>,
@@ -109,10 +96,10 @@ pub(crate) struct ProviderLoop {
     jobs: JoinSet<(B256, u32, SubtaskOutcome)>,
     reads: JoinSet<(ChannelId, ChannelState)>,
     reading: BTreeSet<ChannelId>,
-    settlements: JoinSet<Settled>,
-    claim_due: BTreeSet<Address>,
-    claim_all_due: bool,
-    claim_again: LocalTime,
+    pub(crate) settlements: JoinSet<Settled>,
+    pub(crate) claim_due: BTreeSet<Address>,
+    pub(crate) claim_all_due: bool,
+    pub(crate) claim_again: LocalTime,
     wake: LocalTime,
     phase: Phase,
     disk_was_full: bool,
@@ -235,7 +222,11 @@ impl ProviderLoop {
         let latest = local_now().saturating_add(TICK_MS_MAX);
         let wake = if self.wake == LocalTime::default() { latest } else { self.wake.min(latest) };
         // At least a millisecond, so that a wake in the past cannot make the loop spin.
-        Duration::from_millis(wake.saturating_sub(local_now()).max(1))
+        let until = Duration::from_millis(wake.saturating_sub(local_now()).max(1));
+        match self.phase {
+            Phase::Running => until,
+            Phase::Draining(at) => until.min(at.saturating_duration_since(tokio::time::Instant::now())),
+        }
     }
 
     /// What follows from whatever has changed.
@@ -311,7 +302,7 @@ impl ProviderLoop {
         }
     }
 
-    fn read(&mut self, channel: ChannelId) {
+    pub(crate) fn read(&mut self, channel: ChannelId) {
         tracing::debug!(effect = "read_channel", payer = %channel.payer);
         if self.reading.len() >= READS_MAX {
             tracing::warn!(payer = %channel.payer, "too many channels are being looked at");
@@ -476,100 +467,8 @@ impl ProviderLoop {
         self.say(ProviderNotice::Deal(event));
     }
 
-    fn say(&self, notice: ProviderNotice) {
+    pub(crate) fn say(&self, notice: ProviderNotice) {
         self.events.post(notice, local_now().0);
-    }
-
-    /// The vouchers that would pay something, of these payers or of all.
-    fn held(&self, payers: Option<&BTreeSet<Address>>) -> Vec<HeldVoucher> {
-        let ledgers = self.machine.ledgers();
-        let wanted =
-            ledgers.iter().filter(|ledger| payers.is_none_or(|payers| payers.contains(&ledger.channel().payer)));
-        wanted
-            .filter_map(|ledger| {
-                Some(HeldVoucher {
-                    payer: ledger.channel().payer,
-                    voucher: ledger.best()?.clone(),
-                    claimed_before: ledger.state().claimed,
-                })
-            })
-            .collect()
-    }
-
-    /// The rule of `ClaimRule`: everything at once when it is worth it.
-    fn claim_by_rule(&mut self) {
-        if !self.settlements.is_empty() || self.claim_again > self.now.local {
-            return;
-        }
-        let claimable =
-            self.machine.ledgers().iter().fold(Wei::ZERO, |sum, ledger| sum.saturating_add(ledger.claimable()));
-        if claimable > Wei::ZERO && claimable >= self.config.claim.threshold {
-            self.claim_all_due = true;
-        }
-    }
-
-    fn start_claims(&mut self) {
-        if !self.settlements.is_empty() || self.chain_lost.is_some() || self.claim_again > self.now.local {
-            return;
-        }
-        if std::mem::take(&mut self.claim_all_due) {
-            self.claim_due.clear();
-            self.claim(None, Asker::Rule);
-        } else if !self.claim_due.is_empty() {
-            let due = std::mem::take(&mut self.claim_due);
-            self.claim(Some(&due), Asker::Rule);
-        }
-    }
-
-    fn claim(&mut self, payers: Option<&BTreeSet<Address>>, asker: Asker) {
-        let mut held = self.held(payers);
-        let claimable: BTreeSet<Address> = self
-            .machine
-            .ledgers()
-            .iter()
-            .filter(|ledger| ledger.claimable() > Wei::ZERO)
-            .map(|ledger| ledger.channel().payer)
-            .collect();
-        held.retain(|held| claimable.contains(&held.payer));
-        let (chain, payee) = (self.chain.clone(), self.config.payee);
-        self.settlements.spawn(async move { Settled::Claim(asker, chain.claim(payee, held).await) });
-    }
-
-    fn on_settled(&mut self, settled: Settled) {
-        match settled {
-            Settled::Claim(asker, result) => {
-                match &result {
-                    Ok(summary) => {
-                        self.counters.claims += summary.transactions.len() as u64;
-                        let payers: Vec<Address> = summary.payers.iter().map(|claim| claim.payer).collect();
-                        if let Some(transaction) = summary.transactions.first() {
-                            tracing::info!(%transaction, paid = %summary.paid_wei, "vouchers claimed");
-                            let (transaction, paid) = (*transaction, summary.paid_wei);
-                            self.say(ProviderNotice::Claimed { transaction, paid, payers: payers.len() });
-                        }
-                        let payee = self.config.payee;
-                        payers.into_iter().for_each(|payer| self.read(ChannelId { payer, payee }));
-                        // What was just claimed is not claimable before the chain has been looked at.
-                        self.claim_again = local_now().saturating_add(1_000);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "claim failed, vouchers are kept");
-                        self.say(ProviderNotice::ClaimFailed { detail: error.to_string() });
-                        self.claim_again = local_now().saturating_add(CLAIM_PAUSE_MS);
-                    }
-                }
-                if let Asker::Claim(reply) = asker {
-                    let _ = reply.send(result);
-                }
-            }
-            Settled::Close(reply, closes) => {
-                let payee = self.config.payee;
-                for close in &closes {
-                    self.read(ChannelId { payer: close.payer, payee });
-                }
-                let _ = reply.send(Ok(closes));
-            }
-        }
     }
 
     /// Ends what runs, saves what is signed, claims where the rule says so.

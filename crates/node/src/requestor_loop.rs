@@ -4,28 +4,28 @@ use crate::api::ApiServer;
 use crate::chain_link::{ChainLink, Funded};
 use crate::content::Contents;
 use crate::courier::Courier;
-use crate::error::{NodeStopped, RunTaskError, SettleError, StopError};
+use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::HeaderGate;
 use crate::lifecycle::local_now;
-use crate::note::{TaskNote, TaskShares};
+use crate::note::TaskShares;
 use crate::policy::RequestorMarketPolicy;
 use crate::progress::Progress;
 use crate::provider_loop::{LoopEnd, next_chain_event};
-use crate::requestor_handle::{RequestorCommand, Running, TaskView};
+use crate::requestor_handle::RequestorCommand;
 use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::Base;
 use crate::status::RequestorCounters;
 use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
-use golem_chain::{ChainEvent, Watcher};
-use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorEvent, RequestorInput, TaskOrder};
-use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
+use golem_chain::Watcher;
+use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorEvent, RequestorInput};
+use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
-    Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now,
-    Signed, SubtaskOutcome, Wei,
+    Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, Now, Signed,
+    SubtaskOutcome, Wei,
 };
 use golem_store::{Batch, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +63,7 @@ pub(crate) struct RequestorParts {
 }
 
 /// The end of something that took its time.
-enum Done {
+pub(crate) enum Done {
     Fetched {
         agreement: B256,
         index: u32,
@@ -92,8 +92,10 @@ enum Done {
         result: Result<B256, SettleError>,
         reply: oneshot::Sender<Result<B256, SettleError>>,
     },
-    /// A header was published, or a note saved.
-    Quietly,
+    /// A header was given to the network.
+    Announced,
+    /// Who did how much was saved.
+    Noted,
 }
 
 /// Where the loop is in its life.
@@ -111,20 +113,20 @@ pub(crate) struct RequestorLoop {
     pub(crate) chain_lost: Option<String>,
     pub(crate) now: Now,
     pub(crate) tasks: BTreeMap<B256, Progress>,
-    policy: RequestorMarketPolicy,
+    pub(crate) policy: RequestorMarketPolicy,
     saver: Saver,
     store: Arc<dyn Store>,
     runner: Arc<Runner>,
     contents: Contents,
-    chain: ChainLink,
+    pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,
-    watcher: Option<Watcher>,
+    pub(crate) watcher: Option<Watcher>,
     commands: mpsc::Receiver<RequestorCommand>,
     events: EventLog<RequestorNotice>,
     courier: Courier,
     delivered: watch::Receiver<()>,
-    gate: HeaderGate,
-    work: JoinSet<Done>,
+    pub(crate) gate: HeaderGate,
+    pub(crate) work: JoinSet<Done>,
     /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
     fetching: BTreeSet<(B256, u32)>,
     rechecking: BTreeMap<(B256, u32), JobStop>,
@@ -138,7 +140,7 @@ pub(crate) struct RequestorLoop {
     phase: Phase,
     disk_was_full: bool,
     steps: u64,
-    fatal: Option<String>,
+    pub(crate) fatal: Option<String>,
 }
 
 impl RequestorLoop {
@@ -329,12 +331,12 @@ impl RequestorLoop {
             if let Err(error) = saved {
                 tracing::warn!(%error, "who did how much is not saved");
             }
-            Done::Quietly
+            Done::Noted
         });
     }
 
     /// One step of the machine, and its effects.
-    fn step(&mut self, input: RequestorInput) {
+    pub(crate) fn step(&mut self, input: RequestorInput) {
         self.now.local = local_now();
         if !matches!(input, RequestorInput::Persisted(_)) {
             self.wake = LocalTime::default();
@@ -410,7 +412,7 @@ impl RequestorLoop {
         }
     }
 
-    fn publish(&mut self, header: &Signed<Header>) {
+    pub(crate) fn publish(&mut self, header: &Signed<Header>) {
         let bytes = match encode_header(header) {
             Ok(bytes) if self.announcing < ANNOUNCEMENTS_MAX => bytes,
             Ok(_) => return tracing::warn!("too many headers are on their way, this one goes later"),
@@ -422,7 +424,7 @@ impl RequestorLoop {
             if let Err(error) = net.publish(HEADER_TOPIC, bytes).await {
                 tracing::info!(%error, "header not announced now, it is announced again");
             }
-            Done::Quietly
+            Done::Announced
         });
     }
 
@@ -487,7 +489,8 @@ impl RequestorLoop {
                 self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
                 let _ = reply.send(result);
             }
-            Done::Quietly => self.announcing = self.announcing.saturating_sub(1),
+            Done::Announced => self.announcing = self.announcing.saturating_sub(1),
+            Done::Noted => {}
         }
     }
 
@@ -518,139 +521,6 @@ impl RequestorLoop {
             Ok(ids) => ids.into_iter().for_each(|id| self.step(RequestorInput::Persisted(id))),
             Err(error) => self.fatal = Some(format!("records cannot be saved any more: {error}")),
         }
-    }
-
-    async fn on_net(&mut self, event: NetworkEvent) {
-        match event {
-            NetworkEvent::Gossip { id, topic, source, via: _, bytes } => {
-                // Not for us, yet others hear it through us.
-                let verdict = if topic == HEADER_TOPIC {
-                    self.gate.judge(source, &bytes, local_now(), self.now.chain).0
-                } else {
-                    GossipVerdict::Ignore
-                };
-                self.net.report(id, verdict).await;
-            }
-            NetworkEvent::Message { from, bytes } => match Message::decode(&bytes) {
-                Ok(message) => {
-                    tracing::debug!(peer = %from, message = message.name(), "message taken");
-                    self.step(RequestorInput::Message { from, message: Box::new(message) });
-                }
-                Err(error) => tracing::info!(peer = %from, %error, "message not understood"),
-            },
-            NetworkEvent::PeerConnected { node } => self.reachable(node, true),
-            NetworkEvent::PeerDisconnected { node } => self.reachable(node, false),
-            NetworkEvent::PeerSubscribed { node, topic } => {
-                tracing::debug!(peer = %node, topic, "peer subscribed");
-                // It has heard nothing yet; waiting for the next announcement would cost seconds.
-                let open: Vec<Signed<Header>> =
-                    self.tasks.values().filter_map(|progress| progress.announced.clone()).collect();
-                open.iter().for_each(|header| self.publish(header));
-            }
-            NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),
-            NetworkEvent::ListenAddress { address } => tracing::info!(address, "listening"),
-        }
-    }
-
-    fn reachable(&mut self, peer: NodeId, reachable: bool) {
-        tracing::debug!(%peer, reachable, "peer");
-        self.step(RequestorInput::Reachable { peer, reachable });
-    }
-
-    fn on_chain(&mut self, event: Option<ChainEvent>) {
-        match event {
-            Some(ChainEvent::Time { time, .. }) => self.now.chain = self.now.chain.max(time),
-            Some(ChainEvent::Channel { id, state, confirmed, .. }) => {
-                if confirmed {
-                    self.step(RequestorInput::Channel { channel: id, state });
-                }
-            }
-            Some(ChainEvent::Down { error, .. }) => {
-                tracing::warn!(%error, "the chain cannot be followed");
-                if self.chain_lost.is_none() {
-                    self.say(RequestorNotice::Node(NodeNotice::ChainLost { detail: error.to_string() }));
-                }
-                self.chain_lost = Some(error.to_string());
-            }
-            Some(ChainEvent::Up) => {
-                tracing::info!("the chain can be followed again");
-                self.chain_lost = None;
-                self.say(RequestorNotice::Node(NodeNotice::ChainFound));
-            }
-            None => {
-                self.watcher = None;
-                self.fatal = Some("the chain's follower stopped by itself; start the node again".to_owned());
-            }
-        }
-    }
-
-    async fn on_command(&mut self, command: RequestorCommand) {
-        match command {
-            RequestorCommand::Run { order, note, reply } => drop(reply.send(self.run_task(*order, note))),
-            RequestorCommand::Resume { header, reply } => {
-                let known =
-                    self.machine.order(header).cloned().zip(self.tasks.get(&header).map(|task| task.note.clone()));
-                let resumed = match known {
-                    Some((order, note)) => self.run_task(order, note),
-                    None => Err(RunTaskError::Unknown { header }),
-                };
-                let _ = reply.send(resumed);
-            }
-            RequestorCommand::StopTask(header) => {
-                if let Some(progress) = self.tasks.get_mut(&header) {
-                    progress.announced = None;
-                }
-                self.step(RequestorInput::Stop(header));
-            }
-            RequestorCommand::View { header, reply } => drop(reply.send(self.view(header).map(Box::new))),
-            RequestorCommand::Status(reply) => {
-                let status = self.status().await;
-                let _ = reply.send(status);
-            }
-            RequestorCommand::RequestClose { payee, reply } if self.has_channel(payee) => {
-                let chain = self.chain.clone();
-                self.work.spawn(async move {
-                    Done::CloseRequested { payee, result: chain.request_close(payee).await, reply }
-                });
-            }
-            RequestorCommand::RequestClose { payee, reply } => {
-                let _ = reply.send(Err(SettleError::NoChannel { peer: payee }));
-            }
-            RequestorCommand::Finalize { payee, reply } if self.has_channel(payee) => {
-                let chain = self.chain.clone();
-                self.work.spawn(async move { Done::Finalized { payee, result: chain.finalize(payee).await, reply } });
-            }
-            RequestorCommand::Finalize { payee, reply } => {
-                let _ = reply.send(Err(SettleError::NoChannel { peer: payee }));
-            }
-            RequestorCommand::Stop => self.stop(),
-        }
-    }
-
-    fn has_channel(&self, payee: Address) -> bool {
-        self.machine.ledgers().iter().any(|ledger| ledger.channel().payee == payee)
-    }
-
-    fn run_task(&mut self, order: TaskOrder, note: TaskNote) -> Result<Running, RunTaskError> {
-        let header = order.header.digest(&self.config.chain.chain_ref());
-        let now = local_now();
-        self.policy.watch(header, order.header.recheck_ppm);
-        self.tasks.entry(header).or_insert_with(|| Progress::new(note, TaskShares::default(), now));
-        self.step(RequestorInput::Start(Box::new(order)));
-        if self.machine.order(header).is_none() {
-            self.tasks.remove(&header);
-            let detail = "too many tasks are open here; wait for one to end, or stop one".to_owned();
-            return Err(RunTaskError::Refused { detail });
-        }
-        let progress = self.tasks.get_mut(&header).ok_or(RunTaskError::Unknown { header })?;
-        Ok(Running { header, finished: progress.wait(now) })
-    }
-
-    fn view(&self, header: B256) -> Option<TaskView> {
-        let status = self.machine.tasks().into_iter().find(|task| task.header == header)?;
-        let module = self.machine.order(header)?.header.module;
-        let note = self.tasks.get(&header)?.note.clone();
-        Some(TaskView { status, module, note, outputs: self.machine.outputs(header) })
     }
 
     fn happened(&mut self, event: RequestorEvent) {
@@ -690,17 +560,21 @@ impl RequestorLoop {
             }
             RequestorEvent::Refused { .. }
             | RequestorEvent::RefusedByPeer { .. }
-            | RequestorEvent::FundFailed { .. }
-            | RequestorEvent::Finished { .. } => {}
+            | RequestorEvent::FundFailed { .. } => {}
+            RequestorEvent::Finished { header, .. } => {
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.finished();
+                }
+            }
         }
         self.say(RequestorNotice::Deal(event));
     }
 
-    fn say(&self, notice: RequestorNotice) {
+    pub(crate) fn say(&self, notice: RequestorNotice) {
         self.events.post(notice, local_now().0);
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         // A second wish to stop does not wait any longer.
         let linger = match self.phase {
             Phase::Running => Duration::from_millis(self.config.linger_ms),

@@ -93,14 +93,19 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
     let loaded = tokio::task::spawn_blocking(move || {
         load_notes(store.as_ref()).map_err(|source| StartError::Read { path, source })
     });
-    let notes = joined(loaded.await)?;
+    let Notes { secret, mut tasks } = joined(loaded.await)?;
     let now = Now { local: local_now(), chain: base.chain.time().await? };
-    let mut policy = RequestorMarketPolicy::recover(config.choice, &config.peers, notes.secret, &base.records)?;
+    let mut policy = RequestorMarketPolicy::recover(config.choice, &config.peers, secret, &base.records)?;
     let settings =
         RequestorSettings { chain: config.chain.chain_ref(), grace_ms: config.grace_ms, lost_ms: config.lost_ms };
     let machine = Requestor::recover(settings, config.keys.signers(), &base.records, now)
         .map_err(|source| StartError::Recover { source })?;
     for task in machine.tasks() {
+        if task.finished
+            && let Some(progress) = tasks.get_mut(&task.header)
+        {
+            progress.finished();
+        }
         if let Some(order) = machine.order(task.header) {
             policy.watch(task.header, order.header.recheck_ppm);
         }
@@ -135,8 +140,7 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         api: api.as_ref().map(|server| server.address()),
         main: None,
     };
-    let parts =
-        RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks: notes.tasks, now };
+    let parts = RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now };
     let main = tokio::spawn(async move {
         let ended = RequestorLoop::new(parts).run(api).await;
         ended_sender.end(ended.reason);

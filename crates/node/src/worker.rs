@@ -440,3 +440,7 @@ fn failed_here(error: SandboxError) -> Failure {
     };
     Failure::new(kind, error)
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

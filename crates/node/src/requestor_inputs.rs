@@ -1,0 +1,148 @@
+//! What comes to a requestor from the network, the chain and its owner.
+
+use crate::error::{RunTaskError, SettleError};
+use crate::events::{NodeNotice, RequestorNotice};
+use crate::lifecycle::local_now;
+use crate::note::{TaskNote, TaskShares};
+use crate::progress::Progress;
+use crate::requestor_handle::{RequestorCommand, Running, TaskView};
+use crate::requestor_loop::{Done, RequestorLoop};
+use golem_chain::ChainEvent;
+use golem_deal::{RequestorInput, TaskOrder};
+use golem_net::{GossipVerdict, NetworkEvent};
+use golem_protocol::{Address, B256, Document, HEADER_TOPIC, Header, Message, NodeId, Signed};
+
+impl RequestorLoop {
+    pub(crate) async fn on_net(&mut self, event: NetworkEvent) {
+        match event {
+            NetworkEvent::Gossip { id, topic, source, via: _, bytes } => {
+                // Not for us, yet others hear it through us.
+                let verdict = if topic == HEADER_TOPIC {
+                    self.gate.judge(source, &bytes, local_now(), self.now.chain).0
+                } else {
+                    GossipVerdict::Ignore
+                };
+                self.net.report(id, verdict).await;
+            }
+            NetworkEvent::Message { from, bytes } => match Message::decode(&bytes) {
+                Ok(message) => {
+                    tracing::debug!(peer = %from, message = message.name(), "message taken");
+                    self.step(RequestorInput::Message { from, message: Box::new(message) });
+                }
+                Err(error) => tracing::info!(peer = %from, %error, "message not understood"),
+            },
+            NetworkEvent::PeerConnected { node } => self.reachable(node, true),
+            NetworkEvent::PeerDisconnected { node } => self.reachable(node, false),
+            NetworkEvent::PeerSubscribed { node, topic } => {
+                tracing::debug!(peer = %node, topic, "peer subscribed");
+                // It has heard nothing yet; waiting for the next announcement would cost seconds.
+                let open: Vec<Signed<Header>> =
+                    self.tasks.values().filter_map(|progress| progress.announced.clone()).collect();
+                open.iter().for_each(|header| self.publish(header));
+            }
+            NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),
+            NetworkEvent::ListenAddress { address } => tracing::info!(address, "listening"),
+        }
+    }
+
+    fn reachable(&mut self, peer: NodeId, reachable: bool) {
+        tracing::debug!(%peer, reachable, "peer");
+        self.step(RequestorInput::Reachable { peer, reachable });
+    }
+
+    pub(crate) fn on_chain(&mut self, event: Option<ChainEvent>) {
+        match event {
+            Some(ChainEvent::Time { time, .. }) => self.now.chain = self.now.chain.max(time),
+            Some(ChainEvent::Channel { id, state, confirmed, .. }) => {
+                if confirmed {
+                    self.step(RequestorInput::Channel { channel: id, state });
+                }
+            }
+            Some(ChainEvent::Down { error, .. }) => {
+                tracing::warn!(%error, "the chain cannot be followed");
+                if self.chain_lost.is_none() {
+                    self.say(RequestorNotice::Node(NodeNotice::ChainLost { detail: error.to_string() }));
+                }
+                self.chain_lost = Some(error.to_string());
+            }
+            Some(ChainEvent::Up) => {
+                tracing::info!("the chain can be followed again");
+                self.chain_lost = None;
+                self.say(RequestorNotice::Node(NodeNotice::ChainFound));
+            }
+            None => {
+                self.watcher = None;
+                self.fatal = Some("the chain's follower stopped by itself; start the node again".to_owned());
+            }
+        }
+    }
+
+    pub(crate) async fn on_command(&mut self, command: RequestorCommand) {
+        match command {
+            RequestorCommand::Run { order, note, reply } => drop(reply.send(self.run_task(*order, note))),
+            RequestorCommand::Resume { header, reply } => {
+                let known =
+                    self.machine.order(header).cloned().zip(self.tasks.get(&header).map(|task| task.note.clone()));
+                let resumed = match known {
+                    Some((order, note)) => self.run_task(order, note),
+                    None => Err(RunTaskError::Unknown { header }),
+                };
+                let _ = reply.send(resumed);
+            }
+            RequestorCommand::StopTask(header) => {
+                if let Some(progress) = self.tasks.get_mut(&header) {
+                    progress.announced = None;
+                }
+                self.step(RequestorInput::Stop(header));
+            }
+            RequestorCommand::View { header, reply } => drop(reply.send(self.view(header).map(Box::new))),
+            RequestorCommand::Status(reply) => {
+                let status = self.status().await;
+                let _ = reply.send(status);
+            }
+            RequestorCommand::RequestClose { payee, reply } if self.has_channel(payee) => {
+                let chain = self.chain.clone();
+                self.work.spawn(async move {
+                    Done::CloseRequested { payee, result: chain.request_close(payee).await, reply }
+                });
+            }
+            RequestorCommand::RequestClose { payee, reply } => {
+                let _ = reply.send(Err(SettleError::NoChannel { peer: payee }));
+            }
+            RequestorCommand::Finalize { payee, reply } if self.has_channel(payee) => {
+                let chain = self.chain.clone();
+                self.work.spawn(async move { Done::Finalized { payee, result: chain.finalize(payee).await, reply } });
+            }
+            RequestorCommand::Finalize { payee, reply } => {
+                let _ = reply.send(Err(SettleError::NoChannel { peer: payee }));
+            }
+            RequestorCommand::Stop => self.stop(),
+        }
+    }
+
+    fn has_channel(&self, payee: Address) -> bool {
+        self.machine.ledgers().iter().any(|ledger| ledger.channel().payee == payee)
+    }
+
+    fn run_task(&mut self, order: TaskOrder, note: TaskNote) -> Result<Running, RunTaskError> {
+        let header = order.header.digest(&self.config.chain.chain_ref());
+        let now = local_now();
+        self.policy.watch(header, order.header.recheck_ppm);
+        self.tasks.entry(header).or_insert_with(|| Progress::new(note, TaskShares::default(), now));
+        self.step(RequestorInput::Start(Box::new(order)));
+        if self.machine.order(header).is_none() {
+            self.tasks.remove(&header);
+            let detail = "too many tasks are open here; wait for one to end, or stop one".to_owned();
+            return Err(RunTaskError::Refused { detail });
+        }
+        let progress = self.tasks.get_mut(&header).ok_or(RunTaskError::Unknown { header })?;
+        Ok(Running { header, finished: progress.wait(now) })
+    }
+
+    fn view(&self, header: B256) -> Option<TaskView> {
+        let status = self.machine.tasks().into_iter().find(|task| task.header == header)?;
+        let module = self.machine.order(header)?.header.module;
+        let note = self.tasks.get(&header)?.note.clone();
+        Some(TaskView { status, module, note, outputs: self.machine.outputs(header) })
+    }
+}

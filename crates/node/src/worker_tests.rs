@@ -1,0 +1,174 @@
+//! Subtasks run here from contents that are here: what comes of them.
+
+use super::*;
+use crate::content::Room;
+use golem_protocol::{Address, ChainTime, Pricing, Wei};
+
+/// Copies its standard input to its standard output, and ends with 0.
+const COPY: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.const 4096))
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))
+    (i32.store (i32.const 4) (i32.load (i32.const 16)))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 20)))))"#;
+/// Says "no such scene" on standard error, and ends with 3.
+const FAILS: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "no such scene")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.const 13))
+    (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 20)))
+    (call $exit (i32.const 3))))"#;
+const LOOPS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop $l (br $l))))"#;
+const TRAPS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    contents: Contents,
+    runner: Arc<Runner>,
+}
+
+fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(&folder.path().join("content"), 1 << 30, Room::Reclaim).unwrap();
+    let (modules, work) = (folder.path().join("modules"), folder.path().join("work"));
+    let runner = Runner::new(&modules, ByteCount::from_bytes(1 << 28), work, 1, Pace::FULL).unwrap();
+    Bench { _folder: folder, contents, runner: Arc::new(runner) }
+}
+
+impl Bench {
+    fn job(&self, module: &[u8], stdin: &[u8], change: impl FnOnce(&mut SubtaskInput)) -> ComputeJob {
+        let digest = self.contents.insert_bytes(module).unwrap();
+        let content = self.contents.insert_bytes(stdin).unwrap();
+        let limits = SubtaskLimits {
+            fuel_max: Fuel::from_units(10_000_000),
+            memory_max: ByteCount::from_bytes(1 << 20),
+            table_elements_max: 100,
+            output_max: ByteCount::from_bytes(1 << 20),
+            output_files_max: 10,
+        };
+        let stdin = FileRef { path: "stdin".to_owned(), content, size: ByteCount::from_bytes(stdin.len() as u64) };
+        let mut input =
+            SubtaskInput { module: digest, args: vec![], stdin: Some(stdin), files: vec![], seed: [0; 32], limits };
+        change(&mut input);
+        let header = Header {
+            requestor: NodeId(Address::repeat_byte(1)),
+            payer: Address::repeat_byte(1),
+            nonce: 0,
+            module: digest,
+            module_bytes: ByteCount::from_bytes(module.len() as u64),
+            subtasks: 1,
+            max_price: Wei(1),
+            subtask_timeout_s: 60,
+            min_perf: 0,
+            pricing: Pricing::Tender,
+            fuel_max: limits.fuel_max,
+            memory_max: limits.memory_max,
+            output_max: limits.output_max,
+            recheck_ppm: 0,
+            profile: sandbox_profile(),
+            deadline: ChainTime(0),
+        };
+        let input = self.contents.insert_bytes(&input.encode().unwrap()).unwrap();
+        ComputeJob { agreement: B256::ZERO, index: 0, input, requestor: header.requestor, header, timeout_s: 60 }
+    }
+
+    async fn outcome(&self, job: ComputeJob, stop: JobStop) -> SubtaskOutcome {
+        let bounds = SubtaskBounds {
+            memory_max: ByteCount::from_bytes(1 << 26),
+            output_max: ByteCount::from_bytes(1 << 26),
+            input_max: ByteCount::from_bytes(1 << 26),
+        };
+        compute(self.runner.clone(), self.contents.clone(), bounds, job, stop).await
+    }
+
+    async fn fails(&self, module: &[u8], change: impl FnOnce(&mut SubtaskInput)) -> (FailureKind, String) {
+        match self.outcome(self.job(module, b"", change), JobStop::new()).await {
+            SubtaskOutcome::Failed { kind, message } => (kind, message),
+            SubtaskOutcome::Completed { .. } => panic!("it completed"),
+        }
+    }
+}
+
+fn wasm(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_result_is_kept_with_its_manifest_and_comes_out_the_same_again() {
+    let bench = bench();
+    let job = bench.job(&wasm(COPY), b"hello", |_| {});
+    let first = bench.outcome(job.clone(), JobStop::new()).await;
+    let SubtaskOutcome::Completed { output, output_bytes, fuel, .. } = first else { panic!("{first:?}") };
+    let bytes = bench.contents.read(output).unwrap();
+    assert_eq!(bytes.len() as u64, output_bytes.0);
+    let manifest = SubtaskOutput::decode(&bytes).unwrap();
+    assert_eq!((manifest.exit_code, manifest.files[0].path.as_str()), (0, "stdout"));
+    assert_eq!(bench.contents.read(manifest.files[0].content).unwrap(), b"hello");
+    let again =
+        recheck(bench.runner.clone(), bench.contents.clone(), job.input, job.header, JobStop::new()).await.unwrap();
+    let SubtaskOutcome::Completed { output: output_again, fuel: fuel_again, .. } = again else { panic!("{again:?}") };
+    assert_eq!((output, fuel), (output_again, fuel_again));
+}
+
+#[tokio::test]
+async fn a_failure_says_whose_fault_it_is_and_the_programs_last_words() {
+    let bench = bench();
+    let (kind, message) = bench.fails(&wasm(FAILS), |_| {}).await;
+    assert_eq!(kind, FailureKind::ExitStatus);
+    assert!(message.contains("code 3") && message.ends_with("no such scene"), "{message}");
+    assert_eq!(bench.fails(&wasm(LOOPS), |_| {}).await.0, FailureKind::OutOfFuel);
+    assert_eq!(bench.fails(&wasm(TRAPS), |_| {}).await.0, FailureKind::Trapped);
+    assert_eq!(bench.fails(b"no module", |_| {}).await.0, FailureKind::BadModule);
+}
+
+#[tokio::test]
+async fn refuses_a_document_that_asks_for_more_than_was_announced() {
+    let bench = bench();
+    let more_fuel = |input: &mut SubtaskInput| input.limits.fuel_max = Fuel::from_units(u64::MAX);
+    let (kind, message) = bench.fails(&wasm(LOOPS), more_fuel).await;
+    assert_eq!(kind, FailureKind::BadInput);
+    assert!(message.contains("more fuel"), "{message}");
+    let other_module = |input: &mut SubtaskInput| input.module = ContentHash(B256::repeat_byte(7));
+    assert_eq!(bench.fails(&wasm(COPY), other_module).await.0, FailureKind::BadInput);
+}
+
+#[tokio::test]
+async fn an_input_that_is_too_large_or_cannot_be_had_is_the_inputs_fault() {
+    let bench = bench();
+    let absent = |input: &mut SubtaskInput| {
+        input.stdin.as_mut().unwrap().content = ContentHash(B256::repeat_byte(9));
+    };
+    assert_eq!(bench.fails(&wasm(COPY), absent).await.0, FailureKind::BadInput);
+    let large = |input: &mut SubtaskInput| input.stdin.as_mut().unwrap().size = ByteCount::from_bytes(1 << 40);
+    let (kind, message) = bench.fails(&wasm(COPY), large).await;
+    assert!(kind == FailureKind::BadInput && message.contains("takes at most"), "{message}");
+}
+
+#[tokio::test]
+async fn a_stopped_job_is_this_machines_doing() {
+    let bench = bench();
+    let all_fuel = |input: &mut SubtaskInput| input.limits.fuel_max = Fuel::from_units(u64::MAX / 2);
+    let mut job = bench.job(&wasm(LOOPS), b"", all_fuel);
+    job.header.fuel_max = Fuel::from_units(u64::MAX / 2);
+    let stop = JobStop::new();
+    stop.stop();
+    let SubtaskOutcome::Failed { kind, .. } = bench.outcome(job, stop).await else { panic!("it completed") };
+    assert_eq!(kind, FailureKind::Provider);
+}
+
+#[test]
+fn keeps_the_end_of_a_long_message_within_its_bound() {
+    let message = format!("{}the end", "ä".repeat(TEXT_BYTES_MAX));
+    let SubtaskOutcome::Failed { message, .. } = Failure::new(FailureKind::Trapped, message).outcome() else {
+        panic!("it completed")
+    };
+    assert!(message.len() <= TEXT_BYTES_MAX && message.ends_with("the end"));
+}
