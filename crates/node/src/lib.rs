@@ -45,6 +45,7 @@ mod requestor_inputs;
 mod requestor_loop;
 mod requestor_node;
 mod requestor_status;
+mod requestor_tasks;
 mod saver;
 pub mod settings;
 mod startup;

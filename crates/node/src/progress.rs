@@ -107,7 +107,7 @@ impl Progress {
     }
 
     /// What to save of it.
-    pub(crate) fn to_save(&mut self) -> TaskShares {
+    pub(crate) fn take_unsaved(&mut self) -> TaskShares {
         self.unsaved = false;
         TaskShares(self.shares.values().cloned().collect())
     }

@@ -30,8 +30,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// How long a stop lets running subtasks end, and waits for their verdicts.
+/// How long a stop lets running subtasks end.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long it waits for verdicts once nothing runs. Reason: a requestor that is there answers within a second; to one
+/// that is not, the next start reports again.
+const VERDICTS: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last saves and messages.
 const FLUSH: Duration = Duration::from_secs(5);
 /// Channels being looked at. Reason: the machine keeps at most 256 agreements waiting, and asks again.
@@ -102,6 +105,8 @@ pub(crate) struct ProviderLoop {
     pub(crate) claim_again: LocalTime,
     wake: LocalTime,
     phase: Phase,
+    /// When something last ran, or the node was not asked to stop yet.
+    busy_at: tokio::time::Instant,
     disk_was_full: bool,
     steps: u64,
     fatal: Option<String>,
@@ -143,6 +148,7 @@ impl ProviderLoop {
             claim_again: LocalTime::default(),
             wake: LocalTime::default(),
             phase: Phase::Running,
+            busy_at: tokio::time::Instant::now(),
             disk_was_full: false,
             steps: 0,
             fatal: None,
@@ -181,14 +187,19 @@ impl ProviderLoop {
         match self.phase {
             Phase::Running => true,
             Phase::Draining(until) => {
-                let done = self.machine.is_idle() && self.jobs.is_empty() && self.saver.is_idle();
-                !done && tokio::time::Instant::now() < until
+                let now = tokio::time::Instant::now();
+                let runs = !self.jobs.is_empty() || !self.saver.is_idle();
+                let unanswered = !self.machine.is_idle() && now.duration_since(self.busy_at) < VERDICTS;
+                (runs || unanswered) && now < until
             }
         }
     }
 
     /// Waits for one thing and deals with it.
     async fn turn(&mut self) {
+        if !self.jobs.is_empty() || matches!(self.phase, Phase::Running) {
+            self.busy_at = tokio::time::Instant::now();
+        }
         let until_wake = self.until_wake();
         let takes_more = !self.saver.is_behind();
         tokio::select! {
@@ -225,7 +236,10 @@ impl ProviderLoop {
         let until = Duration::from_millis(wake.saturating_sub(local_now()).max(1));
         match self.phase {
             Phase::Running => until,
-            Phase::Draining(at) => until.min(at.saturating_duration_since(tokio::time::Instant::now())),
+            Phase::Draining(at) => {
+                let next = at.min(self.busy_at + VERDICTS);
+                until.min(next.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_millis(1)))
+            }
         }
     }
 

@@ -8,7 +8,6 @@ use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::HeaderGate;
 use crate::lifecycle::local_now;
-use crate::note::TaskShares;
 use crate::policy::RequestorMarketPolicy;
 use crate::progress::Progress;
 use crate::provider_loop::{LoopEnd, next_chain_event};
@@ -20,14 +19,14 @@ use crate::status::RequestorCounters;
 use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
 use golem_chain::Watcher;
-use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorEvent, RequestorInput};
+use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorInput};
 use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
-    Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, Now, Signed,
-    SubtaskOutcome, Wei,
+    Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now,
+    Signed, SubtaskOutcome, Wei,
 };
-use golem_store::{Batch, Store, StoreError};
+use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +39,6 @@ const FLUSH: Duration = Duration::from_secs(5);
 const FETCHES_MAX: usize = 16;
 /// Headers on their way to the network. Reason: they are announced again every few seconds.
 const ANNOUNCEMENTS_MAX: usize = 512;
-/// How often shares of tasks are saved at most, in milliseconds. Reason: they are for people; money is in the ledgers.
-const SHARES_PAUSE_MS: u64 = 2_000;
 /// The longest time without a tick, in milliseconds. Reason: a clock that was set, a wake that was missed.
 const TICK_MS_MAX: u64 = 10_000;
 /// Steps between two looks at the invariants; every step is looked at in debug builds. Reason: a look costs as much as
@@ -115,7 +112,7 @@ pub(crate) struct RequestorLoop {
     pub(crate) tasks: BTreeMap<B256, Progress>,
     pub(crate) policy: RequestorMarketPolicy,
     saver: Saver,
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     runner: Arc<Runner>,
     contents: Contents,
     pub(crate) chain: ChainLink,
@@ -135,7 +132,7 @@ pub(crate) struct RequestorLoop {
     /// Payees whose channel is being funded, and what is to be done after that.
     funding: BTreeMap<Address, Option<(Wei, u32)>>,
     announcing: usize,
-    shares_saved: LocalTime,
+    pub(crate) shares_saved: LocalTime,
     wake: LocalTime,
     phase: Phase,
     disk_was_full: bool,
@@ -186,6 +183,11 @@ impl RequestorLoop {
 
     /// Runs until it is asked to stop, or must. Everything it started has ended when it returns.
     pub(crate) async fn run(mut self, api: Option<ApiServer>) -> LoopEnd {
+        // Nobody is connected yet; who was agreed with before counts as lost until it is.
+        let before: BTreeSet<NodeId> = self.tasks.values().flat_map(|task| task.shares.keys().copied()).collect();
+        for peer in before {
+            self.step(RequestorInput::Reachable { peer, reachable: false });
+        }
         // What an earlier run left open spends nothing more until its owner resumes it.
         for task in self.machine.tasks().into_iter().filter(|task| !task.finished) {
             self.step(RequestorInput::Stop(task.header));
@@ -281,58 +283,6 @@ impl RequestorLoop {
         }
         self.conclude_tasks();
         self.save_shares(false);
-    }
-
-    /// Tells those who wait for a task whose end has come.
-    fn conclude_tasks(&mut self) {
-        if self.tasks.is_empty() {
-            return;
-        }
-        let now = local_now();
-        let mut stopped = Vec::new();
-        for status in self.machine.tasks() {
-            let Some(progress) = self.tasks.get_mut(&status.header) else { continue };
-            let failure = || self.machine.failures(status.header).into_values().next_back();
-            let failure = if status.finished && status.failed > 0 { failure() } else { None };
-            if progress.conclude(&status, failure, now) && !status.finished {
-                stopped.push(status.header);
-            }
-            if status.finished {
-                progress.announced = None;
-            }
-        }
-        for header in stopped {
-            self.step(RequestorInput::Stop(header));
-        }
-    }
-
-    fn save_shares(&mut self, now: bool) {
-        let at = local_now();
-        if !now && at.saturating_sub(self.shares_saved) < SHARES_PAUSE_MS {
-            return;
-        }
-        let changed: Vec<(B256, TaskShares)> = self
-            .tasks
-            .iter_mut()
-            .filter(|(_, progress)| progress.unsaved)
-            .map(|(header, progress)| (*header, progress.to_save()))
-            .collect();
-        if changed.is_empty() {
-            return;
-        }
-        self.shares_saved = at;
-        let store = self.store.clone();
-        self.work.spawn_blocking(move || {
-            let mut batch = Batch::new();
-            let saved = changed
-                .iter()
-                .try_for_each(|(header, shares)| batch.put_record(header, shares).map(drop))
-                .and_then(|()| store.commit(batch));
-            if let Err(error) = saved {
-                tracing::warn!(%error, "who did how much is not saved");
-            }
-            Done::Noted
-        });
     }
 
     /// One step of the machine, and its effects.
@@ -521,53 +471,6 @@ impl RequestorLoop {
             Ok(ids) => ids.into_iter().for_each(|id| self.step(RequestorInput::Persisted(id))),
             Err(error) => self.fatal = Some(format!("records cannot be saved any more: {error}")),
         }
-    }
-
-    fn happened(&mut self, event: RequestorEvent) {
-        tracing::debug!(?event, "happened");
-        match &event {
-            RequestorEvent::Offered { header, provider, price, performance } => {
-                self.counters.offers += 1;
-                if let Some(order) = self.machine.order(*header) {
-                    let score = self.policy.score_ppm(&order.header, *provider, *price, *performance);
-                    if let Some(progress) = self.tasks.get_mut(header) {
-                        progress.offered(*provider, *price, score);
-                    }
-                }
-            }
-            RequestorEvent::Agreed { .. } => self.counters.agreements += 1,
-            RequestorEvent::Accepted { header, provider, paid, .. } => {
-                self.counters.accepted += 1;
-                if let Some(progress) = self.tasks.get_mut(header) {
-                    progress.accepted(*provider, *paid);
-                }
-            }
-            RequestorEvent::Rejected { header, provider, detail, .. } => {
-                self.counters.rejected += 1;
-                if let Some(progress) = self.tasks.get_mut(header) {
-                    progress.rejected(*provider, 1, detail);
-                }
-            }
-            RequestorEvent::Freed { header, provider, subtasks, detail } => {
-                if let Some(progress) = self.tasks.get_mut(header) {
-                    progress.rejected(*provider, subtasks.len() as u32, detail);
-                }
-            }
-            RequestorEvent::BudgetReached { header, .. } => {
-                if let Some(progress) = self.tasks.get_mut(header) {
-                    progress.budget_reached();
-                }
-            }
-            RequestorEvent::Refused { .. }
-            | RequestorEvent::RefusedByPeer { .. }
-            | RequestorEvent::FundFailed { .. } => {}
-            RequestorEvent::Finished { header, .. } => {
-                if let Some(progress) = self.tasks.get_mut(header) {
-                    progress.finished();
-                }
-            }
-        }
-        self.say(RequestorNotice::Deal(event));
     }
 
     pub(crate) fn say(&self, notice: RequestorNotice) {

@@ -1,0 +1,112 @@
+//! What a requestor's loop keeps of its tasks besides the machine: who did how much, and who waits for the end.
+
+use crate::events::RequestorNotice;
+use crate::lifecycle::local_now;
+use crate::note::TaskShares;
+use crate::requestor_loop::{Done, RequestorLoop};
+use golem_deal::{RequestorEvent, RequestorInput};
+use golem_protocol::B256;
+use golem_store::Batch;
+
+/// How often shares of tasks are saved at most, in milliseconds. Reason: they are for people; money is in the ledgers.
+const SHARES_PAUSE_MS: u64 = 2_000;
+impl RequestorLoop {
+    /// Tells those who wait for a task whose end has come.
+    pub(crate) fn conclude_tasks(&mut self) {
+        if self.tasks.is_empty() {
+            return;
+        }
+        let now = local_now();
+        let mut stopped = Vec::new();
+        for status in self.machine.tasks() {
+            let Some(progress) = self.tasks.get_mut(&status.header) else { continue };
+            let failure = || self.machine.failures(status.header).into_values().next_back();
+            let failure = if status.finished && status.failed > 0 { failure() } else { None };
+            if progress.conclude(&status, failure, now) && !status.finished {
+                stopped.push(status.header);
+            }
+            if status.finished {
+                progress.announced = None;
+            }
+        }
+        for header in stopped {
+            self.step(RequestorInput::Stop(header));
+        }
+    }
+
+    pub(crate) fn save_shares(&mut self, now: bool) {
+        let at = local_now();
+        if !now && at.saturating_sub(self.shares_saved) < SHARES_PAUSE_MS {
+            return;
+        }
+        let changed: Vec<(B256, TaskShares)> = self
+            .tasks
+            .iter_mut()
+            .filter(|(_, progress)| progress.unsaved)
+            .map(|(header, progress)| (*header, progress.take_unsaved()))
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
+        self.shares_saved = at;
+        let store = self.store.clone();
+        self.work.spawn_blocking(move || {
+            let mut batch = Batch::new();
+            let saved = changed
+                .iter()
+                .try_for_each(|(header, shares)| batch.put_record(header, shares).map(drop))
+                .and_then(|()| store.commit(batch));
+            if let Err(error) = saved {
+                tracing::warn!(%error, "who did how much is not saved");
+            }
+            Done::Noted
+        });
+    }
+
+    pub(crate) fn happened(&mut self, event: RequestorEvent) {
+        tracing::debug!(?event, "happened");
+        match &event {
+            RequestorEvent::Offered { header, provider, price, performance } => {
+                self.counters.offers += 1;
+                if let Some(order) = self.machine.order(*header) {
+                    let score = self.policy.score_ppm(&order.header, *provider, *price, *performance);
+                    if let Some(progress) = self.tasks.get_mut(header) {
+                        progress.offered(*provider, *price, score);
+                    }
+                }
+            }
+            RequestorEvent::Agreed { .. } => self.counters.agreements += 1,
+            RequestorEvent::Accepted { header, provider, paid, .. } => {
+                self.counters.accepted += 1;
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.accepted(*provider, *paid);
+                }
+            }
+            RequestorEvent::Rejected { header, provider, detail, .. } => {
+                self.counters.rejected += 1;
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.rejected(*provider, 1, detail);
+                }
+            }
+            RequestorEvent::Freed { header, provider, subtasks, detail } => {
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.rejected(*provider, subtasks.len() as u32, detail);
+                }
+            }
+            RequestorEvent::BudgetReached { header, .. } => {
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.budget_reached();
+                }
+            }
+            RequestorEvent::Refused { .. }
+            | RequestorEvent::RefusedByPeer { .. }
+            | RequestorEvent::FundFailed { .. } => {}
+            RequestorEvent::Finished { header, .. } => {
+                if let Some(progress) = self.tasks.get_mut(header) {
+                    progress.finished();
+                }
+            }
+        }
+        self.say(RequestorNotice::Deal(event));
+    }
+}
