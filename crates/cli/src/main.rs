@@ -1,2 +1,147 @@
-//! The `golem` binary.
-fn main() {}
+//! `golem`: the one binary. It parses arguments, starts nodes, and prints; everything else is in the crates below it.
+//!
+//! Answers go to stdout, talk and progress to stderr. It ends with 0 for done, 1 for a clean no, 2 for a failure.
+
+mod api;
+mod apps;
+mod channel;
+mod context;
+mod demo;
+mod deploy;
+mod devnet;
+mod files;
+mod ledger;
+mod market;
+mod output;
+mod plan_report;
+mod process;
+mod progress;
+mod provide;
+mod run;
+mod status;
+mod tx;
+mod wallet;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use context::{Context, Global};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A marketplace for computing power with no operator: run work on strangers' machines, or rent out this one.
+#[derive(Parser)]
+#[command(name = "golem", version, about, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Ends with 0 for done, 1 for a clean no, 2 for a failure. Answers go to stdout, talk to stderr.\n\
+    Settings that are used every day can stand in golem.toml in the data folder."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make, import and look at the key of this node
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    /// Deploy the contracts to a chain
+    Deploy(deploy::DeployArgs),
+    /// Start a development chain with the contracts and funded accounts
+    Devnet(devnet::DevnetArgs),
+    /// Rent out this machine
+    Provide(provide::ProvideArgs),
+    /// Run an app that ships with golem, or a manifest, on machines of the network
+    Run(run::RunArgs),
+    /// Run a WASI program once for each input file, on machines of the network
+    Map(run::MapArgs),
+    /// Open, fund, list, claim and close payment channels
+    #[command(subcommand)]
+    Channel(channel::ChannelCommand),
+    /// Show how a node stands: its network, its deals, its money
+    Status(status::StatusArgs),
+    /// Explain prices and scores, term by term
+    #[command(subcommand)]
+    Market(market::MarketCommand),
+    /// Show everything once: a chain, three providers, a picture, paid and settled
+    Demo(demo::DemoArgs),
+}
+
+/// What a command came to, apart from failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Done: exit 0.
+    Yes,
+    /// A clean no: exit 1.
+    No,
+}
+
+fn main() -> ExitCode {
+    let (arguments, parameters) = run::split_parameters(std::env::args_os().collect(), &Cli::command());
+    let cli = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
+        Ok(cli) => cli,
+        // clap knows whether it is help (stdout, 0) or a mistake (stderr, 2).
+        Err(error) => error.exit(),
+    };
+    if let Err(error) = start_log(&cli.global) {
+        return fail(&error);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::anyhow!("cannot start the threads that this program needs: {error}")),
+    };
+    let answer = runtime.block_on(dispatch(cli, parameters));
+    // A read from a terminal that nobody answers must not hold the end.
+    runtime.shutdown_background();
+    match answer {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(cli: Cli, parameters: run::Parameters) -> anyhow::Result<Answer> {
+    let context = Context::new(cli.global);
+    match cli.command {
+        Command::Wallet(command) => wallet::run(&context, command).await,
+        Command::Deploy(args) => deploy::run(&context, args).await,
+        Command::Devnet(args) => devnet::run(&context, args).await,
+        Command::Provide(args) => provide::run(&context, args).await,
+        Command::Run(args) => run::run(&context, args, parameters).await,
+        Command::Map(args) => run::map(&context, args).await,
+        Command::Channel(command) => channel::run(&context, command).await,
+        Command::Status(args) => status::run(&context, args).await,
+        Command::Market(command) => market::run(command),
+        Command::Demo(args) => demo::run(&context, args).await,
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("golem: {}", output::error_text(error));
+    ExitCode::from(2)
+}
+
+fn start_log(global: &Global) -> anyhow::Result<()> {
+    let filter = global.log_filter();
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        anyhow::anyhow!("--log `{filter}` is no filter ({error}): write one such as info or golem_node=debug")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match global.log_format {
+        context::LogFormat::Text => log.with_ansi(output::stderr_is_terminal()).try_init(),
+        context::LogFormat::Json => log.json().try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_no_conflicting_arguments() {
+        Cli::command().debug_assert();
+    }
+}

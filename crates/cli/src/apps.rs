@@ -1,0 +1,242 @@
+//! Where a task comes from: an app that ships in this binary, or a manifest with its module beside it.
+
+use crate::files::{self, Places};
+use anyhow::{Context as _, bail};
+use golem_node::folder::Folder;
+use golem_protocol::ByteCount;
+use golem_sandbox::{
+    CancelToken, InputFile, Limits, ModuleSource, Pace, RunRequest, STDOUT_PATH, Sandbox, SandboxConfig,
+};
+use golem_task::{InputListing, Manifest, Split, TaskPlan, plan};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The apps that ship with golem, by name.
+const BUNDLED: [&str; 1] = ["render"];
+/// The files of the app `render`, as its manifest sees them.
+const RENDER: [(&str, &[u8]); 4] = [
+    ("manifest.toml", include_bytes!("../../apps/render/manifest.toml")),
+    ("render.wasm", include_bytes!("../../apps/render/render.wasm")),
+    ("scenes/cornell/cornell.obj", include_bytes!("../../apps/render/scenes/cornell/cornell.obj")),
+    ("scenes/cornell/cornell.mtl", include_bytes!("../../apps/render/scenes/cornell/cornell.mtl")),
+];
+/// The longest manifest that is read. Reason: a list of subtasks by hand stays below it.
+const MANIFEST_BYTES_MAX: u64 = 4 << 20;
+/// How much of the end of a module's standard error is shown when it cannot split.
+const STDERR_TAIL: ByteCount = ByteCount::from_bytes(4096);
+/// The longest plan that a module may print.
+const PLAN_BYTES_MAX: u64 = 64 << 20;
+
+/// A task before it is cut.
+pub struct Source {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Where its paths start.
+    base: PathBuf,
+    /// The scene that the app `render` takes instead of its own.
+    scene: Option<PathBuf>,
+    /// Where a bundled app lies while it is used.
+    _unpacked: Option<TempDir>,
+}
+
+/// A task that is cut, and where everything of it is on this machine.
+pub struct Cut {
+    /// The subtasks.
+    pub plan: TaskPlan,
+    /// The module.
+    pub module: PathBuf,
+    /// The input files.
+    pub places: Places,
+    /// Kept until the node has its own copies.
+    _source: Option<Source>,
+}
+
+impl Cut {
+    /// A plan that came without a manifest.
+    pub fn without_source(plan: TaskPlan, module: PathBuf, places: Places) -> Cut {
+        Cut { plan, module, places, _source: None }
+    }
+}
+
+impl Source {
+    /// Opens an app by its name, or a manifest by its path, and gives its parameters other values.
+    pub fn open(app: &str, parameters: &[(String, String)]) -> anyhow::Result<Source> {
+        let bundled = BUNDLED.contains(&app);
+        let (path, unpacked) = if bundled {
+            let folder = unpack(&RENDER).context("cannot unpack the app")?;
+            (folder.path().join("manifest.toml"), Some(folder))
+        } else {
+            (manifest_path(app)?, None)
+        };
+        let shown = if bundled { format!("the app {app}") } else { path.display().to_string() };
+        let length = std::fs::metadata(&path).with_context(|| format!("cannot read {shown}"))?.len();
+        if length > MANIFEST_BYTES_MAX {
+            bail!(
+                "{shown} has {length} bytes; a manifest of more than {MANIFEST_BYTES_MAX} is not read: use `split.args`"
+            );
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+        let mut manifest = Manifest::parse(&text).with_context(|| shown.clone())?;
+        let mut scene = None;
+        for (name, value) in parameters {
+            if bundled && name == "scene" && !value.is_empty() {
+                scene = Some(PathBuf::from(value));
+            } else {
+                manifest.set_parameter(name, value).with_context(|| shown.clone())?;
+            }
+        }
+        let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        Ok(Source { manifest, base, scene, _unpacked: unpacked })
+    }
+
+    /// Lists the files, lets the module split where it does that, and cuts the task.
+    pub fn cut(mut self, folder: &Folder) -> anyhow::Result<Cut> {
+        let module = self.base.join(&self.manifest.module);
+        files::hash(&module).context("the module")?;
+        let mut places = Places::new();
+        let mut listing = InputListing::default();
+        match &self.scene {
+            Some(path) => {
+                let (name, files) = files::scene(path, &mut places)?;
+                self.manifest.set_parameter("scene", &name)?;
+                listing.shared = files;
+            }
+            None => {
+                for pattern in &self.manifest.inputs {
+                    let files = files::matching(&self.base, pattern, &mut places)?;
+                    if files.is_empty() {
+                        bail!("`inputs` has `{pattern}`, which matches no file in {}", self.base.display());
+                    }
+                    listing.shared.extend(files);
+                }
+            }
+        }
+        if let Split::Each(pattern) = &self.manifest.split {
+            listing.each = files::matching(&self.base, pattern, &mut places)?;
+        }
+        let printed = match self.manifest.split_args()? {
+            Some(args) => Some(split(&self.manifest, &module, args, &listing, &places, folder)?),
+            None => None,
+        };
+        let plan = plan(&self.manifest, &listing, printed.as_deref())?;
+        Ok(Cut { plan, module, places, _source: Some(self) })
+    }
+}
+
+fn manifest_path(app: &str) -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(app);
+    if path.extension().is_some_and(|extension| extension == "wasm") {
+        bail!(
+            "{app} is a module, not a manifest: run it once for each of some files with `golem map {app} FILES... -o FOLDER`"
+        );
+    }
+    if path.is_dir() {
+        return Ok(path.join("manifest.toml"));
+    }
+    if !path.exists() && path.components().count() == 1 && path.extension().is_none() {
+        bail!(
+            "there is no app and no file `{app}`: the apps that ship with golem are {}; a task of your own is a manifest such as task.toml",
+            BUNDLED.join(", ")
+        );
+    }
+    Ok(path)
+}
+
+fn unpack(files: &[(&str, &[u8])]) -> std::io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("golem-app-").tempdir()?;
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, bytes)?;
+    }
+    Ok(folder)
+}
+
+/// Lets the module print its own plan, in the sandbox.
+fn split(
+    manifest: &Manifest,
+    module: &Path,
+    args: Vec<String>,
+    listing: &InputListing,
+    places: &Places,
+    folder: &Folder,
+) -> anyhow::Result<String> {
+    let sandbox = Sandbox::new(SandboxConfig::new(folder.modules()))?;
+    let output =
+        tempfile::Builder::new().prefix("golem-split-").tempdir().context("cannot make a folder for the plan")?;
+    let limits = &manifest.limits;
+    let inputs = listing.shared.iter().filter_map(|file| {
+        let host_path = places.get(&file.content)?.clone();
+        Some(InputFile { guest_path: file.guest_path.clone(), host_path })
+    });
+    let request = RunRequest {
+        module: ModuleSource::File { path: module.to_path_buf(), digest: files::hash(module)?.0 },
+        args,
+        stdin: None,
+        inputs: inputs.collect(),
+        output_dir: output.path().join("out"),
+        seed: [0; 32],
+        limits: Limits {
+            fuel_max: limits.subtask.fuel_max,
+            memory_max: limits.subtask.memory_max,
+            table_elements_max: limits.subtask.table_elements_max,
+            output_max: limits.subtask.output_max,
+            output_files_max: limits.subtask.output_files_max,
+            stderr_tail_max: STDERR_TAIL,
+            wall_ms: u64::from(limits.timeout_s) * 1000,
+        },
+    };
+    let outcome = sandbox.run(&request, &CancelToken::new(), Pace::FULL)?;
+    let said = outcome.stderr_tail.trim();
+    if !outcome.exit.is_success() {
+        let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
+        bail!("the module could not split the task: {}{said}", outcome.exit);
+    }
+    if !said.is_empty() {
+        eprintln!("{said}");
+    }
+    let path = output.path().join("out").join(STDOUT_PATH);
+    let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    if length == 0 || length > PLAN_BYTES_MAX {
+        bail!("the module printed a plan of {length} bytes, and it must have between 1 and {PLAN_BYTES_MAX}");
+    }
+    std::fs::read_to_string(&path).context("the module's plan is not text in UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_the_app_that_ships_into_its_tiles() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open_or_create(home.path()).unwrap();
+        let small = [("width", "32"), ("height", "24"), ("tiles", "6")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let cut = Source::open("render", &small).unwrap().cut(&folder).unwrap();
+        assert_eq!((cut.plan.subtasks.len(), cut.places.len()), (6, 2));
+        assert!(cut.plan.merge.is_some());
+    }
+
+    #[test]
+    fn refuses_what_is_no_app_with_a_next_step() {
+        let said = |app: &str| Source::open(app, &[]).err().unwrap().to_string();
+        assert!(said("rendr").contains("render"));
+        assert!(said("x.wasm").contains("golem map"));
+        assert!(said("none/task.toml").contains("none/task.toml"));
+        let wrong = [("colour".to_owned(), "red".to_owned())];
+        let error = Source::open("render", &wrong).err().unwrap();
+        assert!(crate::output::error_text(&error).contains("there is no parameter `colour`"), "{error:#}");
+    }
+
+    #[test]
+    fn refuses_a_scene_that_is_not_there() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open_or_create(home.path()).unwrap();
+        let scene = [("scene".to_owned(), home.path().join("none.obj").display().to_string())];
+        let error = Source::open("render", &scene).unwrap().cut(&folder).err().unwrap();
+        assert!(error.to_string().contains("none.obj"), "{error:#}");
+    }
+}

@@ -1,0 +1,90 @@
+//! The ledgers of a node that does not run, read out of its data folder.
+
+use crate::context::Context;
+use anyhow::Context as _;
+use golem_chain::ChainClient;
+use golem_deal::{Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskStatus};
+use golem_node::folder::Folder;
+use golem_node::{ChainSettings, RECORD_SCHEMA};
+use golem_payments::{PayeeLedger, PayerLedger};
+use golem_protocol::{Address, ByteCount, LocalTime, Now, Signed, Voucher};
+use golem_store::{DiskStore, SCAN_RECORDS_MAX, Store};
+use std::sync::Arc;
+
+/// What a data folder holds of money. The folder stays locked, so that no node starts on it meanwhile.
+pub struct Ledgers {
+    /// Channels that pay this node.
+    pub payee: Vec<PayeeLedger>,
+    /// The best vouchers held, by payer.
+    pub vouchers: Vec<(Address, Signed<Voucher>)>,
+    /// Channels that this node pays from.
+    pub payer: Vec<PayerLedger>,
+    /// Its tasks.
+    pub tasks: Vec<TaskStatus>,
+    /// Whose they are.
+    pub address: Address,
+    _store: DiskStore,
+}
+
+impl Ledgers {
+    /// Opens the records of a folder on which no node runs.
+    ///
+    /// Errors: another process holds the folder; records of another version, chain or key.
+    pub fn open(context: &Context, folder: &Folder, chain: &ChainSettings) -> anyhow::Result<Ledgers> {
+        let store = DiskStore::open(&folder.store(), RECORD_SCHEMA)?;
+        let records = load(&store)?;
+        let wallet = context.wallet(folder)?;
+        let keys = Keys { identity: Arc::new(wallet.signer()), payment: Arc::new(wallet.signer()) };
+        // Nothing is done with these machines but to look at them: no time passes, no bound is met.
+        let now = Now::default();
+        let chain = chain.chain_ref();
+        let provider = ProviderSettings {
+            chain,
+            payee: wallet.address(),
+            slots: 1,
+            profile: golem_node::sandbox_profile(),
+            memory_max: ByteCount::from_bytes(0),
+            output_max: ByteCount::from_bytes(0),
+            offer_life_s: 1,
+            claim_margin_s: 0,
+            overdue_ms: LocalTime::default().0,
+        };
+        let what = || format!("the records in {} cannot be read", folder.store().display());
+        let provider = Provider::recover(provider, keys.clone(), &records, now).with_context(what)?;
+        let requestor = RequestorSettings { chain, grace_ms: 0, lost_ms: 0 };
+        let requestor = Requestor::recover(requestor, keys, &records, now).with_context(what)?;
+        Ok(Ledgers {
+            payee: provider.ledgers(),
+            vouchers: provider.vouchers(),
+            payer: requestor.ledgers(),
+            tasks: requestor.tasks(),
+            address: wallet.address(),
+            _store: store,
+        })
+    }
+
+    /// Takes over how the channels stand on the chain now.
+    pub async fn observe(&mut self, client: &ChainClient) -> anyhow::Result<()> {
+        for ledger in &mut self.payee {
+            ledger.observe(client.channel_state(ledger.channel()).await?);
+        }
+        for ledger in &mut self.payer {
+            ledger.observe(client.channel_state(ledger.channel()).await?);
+        }
+        Ok(())
+    }
+}
+
+fn load(store: &dyn Store) -> anyhow::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for table in Table::ALL {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = store.scan(golem_store::Table::new(table.name()), b"", after.as_deref(), SCAN_RECORDS_MAX)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            records.extend(page.into_iter().map(|(key, value)| Record { table, key, value: Some(value) }));
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,153 @@
+//! How things are printed: JSON for scripts, tables and short ids for people.
+
+use golem_protocol::{Address, Wei};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// Whether progress bars and colours make sense.
+pub fn stderr_is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// An error with its causes, none of which is said twice.
+pub fn error_text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let said = cause.to_string();
+        if text.is_empty() {
+            text = said;
+        } else if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+    }
+    text
+}
+
+/// Prints one JSON document to stdout.
+pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    line(&text)
+}
+
+/// Prints a line to stdout; a reader that has gone is an error, not a panic.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| anyhow::anyhow!("cannot write to stdout: {error}"))
+}
+
+/// An amount of ether.
+pub fn eth(wei: u128) -> String {
+    format!("{} ETH", Wei(wei).to_gnt_string())
+}
+
+/// An amount of GNT that is easy on the eyes: at most six decimals, never rounded to nothing.
+pub fn short_gnt(amount: Wei) -> String {
+    let text = amount.to_gnt_string();
+    let Some((whole, part)) = text.split_once('.') else { return format!("{text} GNT") };
+    if part.len() <= 6 {
+        return format!("{text} GNT");
+    }
+    let kept = part[..6].trim_end_matches('0');
+    match (kept.is_empty(), whole) {
+        (true, "0") => format!("{} wei", amount.0),
+        (true, _) => format!("~{whole} GNT"),
+        (false, _) => format!("~{whole}.{kept} GNT"),
+    }
+}
+
+/// An address that can still be told from others.
+pub fn short(address: &Address) -> String {
+    let text = address.to_string();
+    format!("{}..{}", &text[..8], &text[text.len() - 4..])
+}
+
+/// A time span for people.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Rows under a heading, numbers to the right.
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these headings; a heading that starts with `>` is of a column of numbers.
+    pub fn new(headings: &[&str]) -> Table {
+        Table { rows: vec![headings.iter().map(|heading| heading.to_string()).collect()] }
+    }
+
+    /// Adds a row.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.to_vec());
+    }
+
+    /// How many rows there are, the heading aside.
+    pub fn len(&self) -> usize {
+        self.rows.len() - 1
+    }
+
+    /// The lines.
+    pub fn render(&self) -> String {
+        let columns = self.rows[0].len();
+        let right: Vec<bool> = self.rows[0].iter().map(|heading| heading.starts_with('>')).collect();
+        let text = |row: usize, column: usize| {
+            let cell = self.rows[row].get(column).map(String::as_str).unwrap_or_default();
+            if row == 0 { cell.trim_start_matches('>') } else { cell }
+        };
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| (0..self.rows.len()).map(|row| text(row, column).chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut lines = String::new();
+        for row in 0..self.rows.len() {
+            let mut line = String::new();
+            for column in 0..columns {
+                let (cell, width) = (text(row, column), widths[column]);
+                let padded = if right[column] { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
+                line.push_str(&padded);
+                line.push_str("  ");
+            }
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortens_amounts_without_hiding_them() {
+        assert_eq!(short_gnt(Wei(0)), "0 GNT");
+        assert_eq!(short_gnt(Wei(250_000_000_000_000_000)), "0.25 GNT");
+        assert_eq!(short_gnt(Wei(123_456_789_012_345_678)), "~0.123456 GNT");
+        assert_eq!(short_gnt(Wei(7)), "7 wei");
+    }
+
+    #[test]
+    fn says_no_cause_twice() {
+        let error = anyhow::anyhow!("disk full").context("cannot write a: disk full");
+        assert_eq!(error_text(&error), "cannot write a: disk full");
+        let error = anyhow::anyhow!("disk full").context("cannot write a");
+        assert_eq!(error_text(&error), "cannot write a: disk full");
+    }
+
+    #[test]
+    fn aligns_columns() {
+        let mut table = Table::new(&["name", ">wei"]);
+        table.row(["a".into(), "5".into()]);
+        table.row(["long name".into(), "1000".into()]);
+        assert_eq!(table.render(), "name        wei\na             5\nlong name  1000\n");
+        assert_eq!(table.len(), 2);
+    }
+}

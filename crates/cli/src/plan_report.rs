@@ -1,0 +1,202 @@
+//! What a task would be and cost, shown before anything is announced.
+
+use crate::context::{ChainArgs, chain_client, chain_settings};
+use crate::output;
+use golem_chain::ChainClient;
+use golem_node::config::ConfigFile;
+use golem_node::folder::Folder;
+use golem_node::keystore::PublicWallet;
+use golem_protocol::Wei;
+use golem_task::{CostEstimate, TaskPlan, Verification};
+use serde_json::{Value, json};
+
+/// Gas of opening a channel, the most that the contracts' own tests allow.
+const OPEN_GAS: u64 = 63_500;
+/// Channels that a task of this size is likely to open; more providers cost this much each again.
+const PROVIDERS_EXPECTED: u64 = 3;
+
+/// A plan with everything that it can cost.
+pub struct PlanReport<'a> {
+    plan: &'a TaskPlan,
+    cost: CostEstimate,
+    chain: Result<Funds, String>,
+}
+
+/// What the account holds, and what ether costs there.
+struct Funds {
+    chain_id: u64,
+    gnt: Wei,
+    eth: u128,
+    gas_price: u64,
+}
+
+impl<'a> PlanReport<'a> {
+    /// Reads the account's balance; what cannot be read is said in the report.
+    pub async fn new(
+        folder: &Folder,
+        file: &ConfigFile,
+        chain: &ChainArgs,
+        plan: &'a TaskPlan,
+    ) -> anyhow::Result<PlanReport<'a>> {
+        let cost = cost(plan)?;
+        let chain = funds(folder, file, chain).await.map_err(|error| output::error_text(&error));
+        Ok(PlanReport { plan, cost, chain })
+    }
+
+    /// The most that leaves the account: never more than the budget.
+    fn spent_max(&self) -> Wei {
+        self.cost.total_max.min(self.cost.budget)
+    }
+
+    /// Why the task cannot be paid as it is, if so.
+    pub fn obstacles(&self) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        if self.cost.affordable() == 0 {
+            obstacles.push(format!(
+                "the budget of {} does not pay for one subtask at the highest price, {}: raise --budget, or lower --max-price or the timeout",
+                self.cost.budget, self.cost.subtask_max
+            ));
+        }
+        match &self.chain {
+            Err(reason) => obstacles.push(format!("the account was not looked at: {reason}")),
+            Ok(funds) => {
+                if funds.gnt < self.spent_max() {
+                    obstacles.push(format!(
+                        "the account holds {} and the task can cost {}: have GNT sent to it, or lower --budget",
+                        funds.gnt,
+                        self.spent_max()
+                    ));
+                }
+                if funds.eth < funds.gas_wei() {
+                    obstacles.push(format!(
+                        "the account holds {} and opening channels can cost {}: have ether sent to it",
+                        output::eth(funds.eth),
+                        output::eth(funds.gas_wei())
+                    ));
+                }
+            }
+        }
+        obstacles
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> Value {
+        let plan = self.plan;
+        json!({
+            "name": plan.name,
+            "subtasks": plan.subtasks.len(),
+            "first_subtasks": plan.subtasks.iter().take(3).map(|subtask| json!({"name": subtask.name, "args": subtask.args})).collect::<Vec<_>>(),
+            "input_files": plan.files.len(),
+            "input_bytes": plan.files.iter().map(|file| file.size.0).sum::<u64>(),
+            "price_max_wei_per_hour": plan.price.max_per_hour,
+            "subtask_timeout_s": plan.limits.timeout_s,
+            "subtask_value_max_wei": self.cost.subtask_max,
+            "total_max_wei": self.cost.total_max,
+            "budget_wei": self.cost.budget,
+            "spent_max_wei": self.spent_max(),
+            "affordable_subtasks": self.cost.affordable(),
+            "recheck_ppm": plan.verification.recheck_ppm(),
+            "rechecks": self.cost.rechecks,
+            "fuel_max": plan.limits.subtask.fuel_max,
+            "memory_max_bytes": plan.limits.subtask.memory_max,
+            "deadline_s": plan.deadline_s,
+            "account": self.chain.as_ref().ok().map(|funds| json!({
+                "chain_id": funds.chain_id, "gnt_wei": funds.gnt, "eth_wei": funds.eth.to_string(),
+                "channels_gas": OPEN_GAS * PROVIDERS_EXPECTED, "channels_cost_wei": funds.gas_wei().to_string(),
+            })),
+            "obstacles": self.obstacles(),
+        })
+    }
+
+    /// For people.
+    pub fn print(&self) -> anyhow::Result<()> {
+        let (plan, cost) = (self.plan, &self.cost);
+        let row = |what: &str, text: String| output::line(&format!("{what:<14}{text}"));
+        row("task", format!("{}, {} subtasks", plan.name, plan.subtasks.len()))?;
+        for subtask in plan.subtasks.iter().take(3) {
+            row("", format!("{}: {}", subtask.name, subtask.args.join(" ")))?;
+        }
+        if plan.subtasks.len() > 3 {
+            row("", format!("... and {} more", plan.subtasks.len() - 3))?;
+        }
+        let bytes: u64 = plan.files.iter().map(|file| file.size.0).sum();
+        row("inputs", format!("{} files, {} KiB", plan.files.len(), bytes.div_ceil(1024)))?;
+        let limits = &plan.limits;
+        row(
+            "each subtask",
+            format!(
+                "at most {} s, {} MiB of memory, {} million fuel",
+                limits.timeout_s,
+                limits.subtask.memory_max.0 >> 20,
+                limits.subtask.fuel_max.0 / 1_000_000
+            ),
+        )?;
+        row(
+            "price",
+            format!("up to {} an hour of one slot; providers offer, the best are taken", plan.price.max_per_hour),
+        )?;
+        row("", format!("so a subtask costs at most {}", cost.subtask_max))?;
+        row(
+            "verification",
+            match plan.verification {
+                Verification::None => "none: results are taken as they come".to_owned(),
+                Verification::Recheck { fraction_ppm } => format!(
+                    "{} % of results are computed again here, about {} subtasks, which costs this machine's time and no GNT",
+                    f64::from(fraction_ppm) / 10_000.0,
+                    cost.rechecks
+                ),
+            },
+        )?;
+        row("at most", format!("{} in all; the budget of {} is never passed", self.spent_max(), cost.budget))?;
+        if cost.affordable() < cost.subtasks {
+            row(
+                "",
+                format!("at the highest price the budget pays for {} of {} subtasks", cost.affordable(), cost.subtasks),
+            )?;
+        }
+        if let Ok(funds) = &self.chain {
+            row("account", format!("{} and {} on chain {}", funds.gnt, output::eth(funds.eth), funds.chain_id))?;
+            row(
+                "gas",
+                format!(
+                    "up to {OPEN_GAS} for each provider's channel; for {PROVIDERS_EXPECTED}, {} at the present price",
+                    output::eth(funds.gas_wei())
+                ),
+            )?;
+        }
+        for obstacle in self.obstacles() {
+            row("but", obstacle)?;
+        }
+        Ok(())
+    }
+}
+
+impl Funds {
+    fn gas_wei(&self) -> u128 {
+        u128::from(OPEN_GAS * PROVIDERS_EXPECTED) * u128::from(self.gas_price)
+    }
+}
+
+/// What a plan can cost.
+pub fn cost(plan: &TaskPlan) -> anyhow::Result<CostEstimate> {
+    plan.cost().ok_or_else(|| {
+        anyhow::anyhow!(
+            "{} an hour for {} s, {} times, is more than any channel can hold: lower --max-price or the timeout",
+            plan.price.max_per_hour,
+            plan.limits.timeout_s,
+            plan.subtasks.len()
+        )
+    })
+}
+
+async fn funds(folder: &Folder, file: &ConfigFile, chain: &ChainArgs) -> anyhow::Result<Funds> {
+    let address = PublicWallet::read(&folder.keystore())?.address;
+    let settings = chain_settings(folder, file, chain)?;
+    let client: ChainClient = chain_client(&settings).await?;
+    Ok(Funds {
+        chain_id: settings.deployment.chain_id,
+        gnt: client.gnt_balance(address).await?,
+        eth: client.eth_balance(address).await?,
+        gas_price: client.rpc().head().await?.base_fee.saturating_mul(2),
+    })
+}

@@ -1,0 +1,218 @@
+//! What a person sees while a task runs: bars on a terminal, lines elsewhere.
+
+use crate::output::{self, short, short_gnt};
+use crate::provide::node_text;
+use golem_deal::RequestorEvent;
+use golem_node::RequestorNotice;
+use golem_protocol::{NodeId, Wei};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Lines of single providers. Reason: a screen has some twenty.
+const PROVIDER_LINES_MAX: usize = 12;
+
+/// How a task goes, as its events tell.
+pub struct TaskScreen {
+    subtasks: u32,
+    budget: Wei,
+    done: BTreeSet<u32>,
+    providers: BTreeMap<NodeId, Share>,
+    spent: Wei,
+    said_tenths: u32,
+    look: Look,
+}
+
+#[derive(Default)]
+struct Share {
+    price: Wei,
+    agreed: usize,
+    done: u32,
+    rejected: u32,
+    paid: Wei,
+    line: Option<ProgressBar>,
+}
+
+enum Look {
+    Bars { all: MultiProgress, tiles: ProgressBar, money: ProgressBar },
+    Lines,
+}
+
+impl TaskScreen {
+    /// A screen for a task of so many subtasks and so much money.
+    pub fn new(name: &str, subtasks: u32, budget: Wei) -> TaskScreen {
+        let look = if output::stderr_is_terminal() { bars(name, subtasks) } else { Look::Lines };
+        let screen = TaskScreen {
+            subtasks,
+            budget,
+            done: BTreeSet::new(),
+            providers: BTreeMap::new(),
+            spent: Wei::ZERO,
+            said_tenths: 0,
+            look,
+        };
+        screen.money();
+        screen
+    }
+
+    /// What was done before this run.
+    pub fn done_before(&mut self, done: u32, spent: Wei) {
+        self.spent = spent;
+        if let Look::Bars { tiles, .. } = &self.look {
+            tiles.set_position(u64::from(done));
+        }
+        if done > 0 {
+            self.say(&format!("{done} subtasks are done already, {} spent", short_gnt(spent)));
+        }
+        self.money();
+    }
+
+    /// A line that stays.
+    pub fn say(&self, text: &str) {
+        match &self.look {
+            // A terminal that has gone is no reason to stop a task.
+            Look::Bars { all, .. } => drop(all.println(text)),
+            Look::Lines => eprintln!("{text}"),
+        }
+    }
+
+    /// Takes in an event.
+    pub fn event(&mut self, event: &RequestorNotice) {
+        match event {
+            RequestorNotice::Deal(event) => self.deal(event),
+            RequestorNotice::Funded { payee, amount, transaction } => {
+                if transaction.is_some() {
+                    self.say(&format!("channel to {} funded with {}", short(payee), short_gnt(*amount)));
+                }
+            }
+            RequestorNotice::Node(notice) => self.say(&node_text(notice)),
+        }
+    }
+
+    fn deal(&mut self, event: &RequestorEvent) {
+        match event {
+            RequestorEvent::Offered { provider, price, performance, .. } => {
+                let first = !self.providers.contains_key(provider);
+                self.share(*provider).price = *price;
+                if first {
+                    self.say(&format!(
+                        "offer of {}: {} an hour, {} million fuel a second",
+                        short(&provider.0),
+                        short_gnt(*price),
+                        performance / 1_000_000
+                    ));
+                }
+            }
+            RequestorEvent::Refused { provider, reason, .. } => {
+                self.say(&format!("offer of {} not taken: {reason}", short(&provider.0)));
+            }
+            RequestorEvent::RefusedByPeer { provider, reason, .. } => {
+                self.say(&format!("{} refused: {reason}", short(&provider.0)));
+            }
+            RequestorEvent::Agreed { provider, subtasks, .. } => {
+                self.share(*provider).agreed += subtasks.len();
+                self.provider_line(*provider);
+            }
+            RequestorEvent::Accepted { provider, index, paid, .. } => {
+                self.done.insert(*index);
+                self.spent = self.spent.saturating_add(*paid);
+                let share = self.share(*provider);
+                share.done += 1;
+                share.paid = share.paid.saturating_add(*paid);
+                self.accepted(*provider);
+            }
+            RequestorEvent::Rejected { provider, index, decision, detail, .. } => {
+                self.share(*provider).rejected += 1;
+                self.say(&format!("subtask {index} of {} not accepted ({decision:?}): {detail}", short(&provider.0)));
+                self.provider_line(*provider);
+            }
+            RequestorEvent::Freed { provider, subtasks, detail, .. } => {
+                let count = subtasks.len();
+                self.say(&format!("{count} subtasks of {} go to others: {detail}", short(&provider.0)));
+            }
+            RequestorEvent::FundFailed { payee, detail } => {
+                self.say(&format!("the channel to {} could not be funded: {detail}", short(payee)));
+            }
+            RequestorEvent::BudgetReached { open, .. } => {
+                self.say(&format!("the budget of {} is used up with {open} subtasks open", self.budget));
+            }
+            RequestorEvent::Finished { .. } => {}
+        }
+    }
+
+    fn share(&mut self, provider: NodeId) -> &mut Share {
+        self.providers.entry(provider).or_default()
+    }
+
+    fn accepted(&mut self, provider: NodeId) {
+        let done = self.done.len() as u32;
+        match &self.look {
+            Look::Bars { tiles, .. } => {
+                tiles.inc(1);
+                self.provider_line(provider);
+                self.money();
+            }
+            Look::Lines => {
+                let tenths = done.saturating_mul(10) / self.subtasks.max(1);
+                if tenths > self.said_tenths {
+                    self.said_tenths = tenths;
+                    self.say(&format!("{done} of {} subtasks done, {} spent", self.subtasks, short_gnt(self.spent)));
+                }
+            }
+        }
+    }
+
+    fn provider_line(&mut self, provider: NodeId) {
+        let Look::Bars { all, money, .. } = &self.look else { return };
+        let lines = self.providers.values().filter(|share| share.line.is_some()).count();
+        let Some(share) = self.providers.get_mut(&provider) else { return };
+        if share.line.is_none() && lines < PROVIDER_LINES_MAX {
+            let line = all.insert_before(money, ProgressBar::new_spinner());
+            line.set_style(style("  {msg}"));
+            share.line = Some(line);
+        }
+        if let Some(line) = &share.line {
+            let rejected =
+                if share.rejected > 0 { format!(", {} not accepted", share.rejected) } else { String::new() };
+            line.set_message(format!(
+                "{}  {:>16} an hour  {:>5} of {:>5} done{rejected}  {:>16} paid",
+                short(&provider.0),
+                short_gnt(share.price),
+                share.done,
+                share.agreed,
+                short_gnt(share.paid)
+            ));
+        }
+    }
+
+    fn money(&self) {
+        if let Look::Bars { money, .. } = &self.look {
+            money.set_message(format!("{} of {} spent", short_gnt(self.spent), short_gnt(self.budget)));
+        }
+    }
+
+    /// Leaves the bars as they are.
+    pub fn end(&self) {
+        if let Look::Bars { tiles, money, .. } = &self.look {
+            self.providers.values().filter_map(|share| share.line.as_ref()).for_each(ProgressBar::abandon);
+            tiles.abandon();
+            money.abandon();
+        }
+    }
+}
+
+fn bars(name: &str, subtasks: u32) -> Look {
+    let all = MultiProgress::new();
+    let tiles = all.add(ProgressBar::new(u64::from(subtasks)));
+    tiles.set_style(style("{prefix} [{bar:40}] {pos}/{len} subtasks  {elapsed}").progress_chars("=> "));
+    tiles.set_prefix(name.to_owned());
+    tiles.enable_steady_tick(Duration::from_millis(200));
+    let money = all.add(ProgressBar::new_spinner());
+    money.set_style(style("  {msg}"));
+    Look::Bars { all, tiles, money }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are ours; one that were wrong would only look plain.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,276 @@
+//! `golem provide`: rents out this machine until it is told to stop.
+
+use crate::Answer;
+use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
+use crate::output::{self, short, short_gnt};
+use crate::process::{Stop, StopSignals};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use golem_deal::ProviderEvent;
+use golem_node::{
+    ClaimOnExit, NodeNotice, ProviderConfig, ProviderHandle, ProviderNode, ProviderNotice, ProviderStatus, Watched,
+};
+use golem_protocol::{Address, ByteCount, Wei};
+use std::time::Duration;
+
+/// How often a line says how things stand.
+const SUMMARY_EVERY: Duration = Duration::from_secs(60);
+/// The price where none is set: what a slow core costs in electricity, and a little.
+const MIN_PRICE: Wei = Wei(100_000_000_000_000_000);
+
+/// What is rented out, and for how much.
+#[derive(Args)]
+pub struct ProvideArgs {
+    /// The least for an hour of one slot, in GNT [default: 0.1]
+    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    min_price: Option<Wei>,
+    /// Subtasks at once [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    slots: Option<u16>,
+    /// The share of a processor that each slot takes, in percent [default: 100]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    cpu_percent: Option<u8>,
+    /// The most memory of one subtask, such as 512MiB [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory_max: Option<u64>,
+    /// The most output of one subtask [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    output_max: Option<u64>,
+    /// Claim everything as soon as this much can be claimed, in GNT [default: 10]
+    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    claim_threshold: Option<Wei>,
+    /// Claim what can be claimed when stopping
+    #[arg(long)]
+    claim_on_exit: bool,
+    /// Be paid to this address, for instance a cold wallet, instead of this node's own
+    #[arg(long, value_name = "ADDRESS")]
+    payee: Option<Address>,
+    /// Print what happens as JSON, one object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    chain: ChainArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+/// Runs a provider until it is told to stop.
+pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer> {
+    let folder = context.folder_or_new()?;
+    let file = context.config(&folder)?;
+    let chain = chain_settings(&folder, &file, &args.chain)?;
+    let keys = context.keys(&folder)?;
+    let mut config = ProviderConfig::new(folder, keys, chain, MIN_PRICE);
+    config.slots = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64) as u16);
+    file.apply_to_provider(&mut config)?;
+    args.apply(&mut config);
+    if config.min_price == Wei::ZERO {
+        bail!("the minimal price is 0 GNT an hour: set --min-price to more, such as 0.1");
+    }
+    let mut signals = StopSignals::new()?;
+    eprintln!("Measuring this machine and connecting to chain {}.", config.chain.deployment.chain_id);
+    let screen = Screen { json: args.json };
+    let handle = tokio::select! {
+        started = ProviderNode::start(config) => started.context("the provider did not start")?,
+        _ = signals.next() => bail!("stopped before the provider was ready"),
+    };
+    screen.started(&handle).await?;
+    let outcome = watch(&handle, &screen, &mut signals).await;
+    let stopped = match outcome {
+        Ok(Stop::Drain) => {
+            eprintln!("Stopping: what runs may end. Ctrl-C once more stops at once; nothing that is signed is lost.");
+            tokio::select! {
+                stopped = handle.shutdown() => stopped,
+                _ = signals.next() => bail!("stopped at once; what ran is lost, what is signed is saved"),
+            }
+        }
+        Ok(Stop::ByItself(reason)) => {
+            let stopped = handle.shutdown().await;
+            if let Some(reason) = reason {
+                bail!("the provider stopped: {reason}");
+            }
+            stopped
+        }
+        Err(error) => {
+            // Nobody reads what we print, but the node must still end in order.
+            let _ = handle.shutdown().await;
+            return Err(error);
+        }
+    };
+    stopped.context("the provider has stopped")?;
+    eprintln!("Stopped.");
+    Ok(Answer::Yes)
+}
+
+impl ProvideArgs {
+    fn apply(&self, config: &mut ProviderConfig) {
+        config.min_price = self.min_price.unwrap_or(config.min_price);
+        config.slots = self.slots.unwrap_or(config.slots);
+        config.cpu_percent = self.cpu_percent.unwrap_or(config.cpu_percent);
+        config.memory_max = self.memory_max.map_or(config.memory_max, ByteCount::from_bytes);
+        config.output_max = self.output_max.map_or(config.output_max, ByteCount::from_bytes);
+        config.claim.threshold = self.claim_threshold.unwrap_or(config.claim.threshold);
+        if self.claim_on_exit {
+            config.claim.on_exit = ClaimOnExit::Claim;
+        }
+        config.payee = self.payee.unwrap_or(config.payee);
+        self.network.apply(&mut config.network, &mut config.api);
+    }
+}
+
+async fn watch(handle: &ProviderHandle, screen: &Screen, signals: &mut StopSignals) -> anyhow::Result<Stop> {
+    let mut events = handle.events();
+    let mut summary = tokio::time::interval(SUMMARY_EVERY);
+    summary.tick().await;
+    loop {
+        tokio::select! {
+            _ = signals.next() => return Ok(Stop::Drain),
+            ended = handle.stopped() => return Ok(Stop::ByItself(ended.reason)),
+            event = events.next() => match event {
+                Some(Watched::Event(event)) => screen.event(event.at_ms, &event.event)?,
+                Some(Watched::Missed(missed)) => eprintln!("{missed} events were too fast to show; `golem status` has the sums."),
+                None => return Ok(Stop::ByItself(handle.stopped().await.reason)),
+            },
+            _ = summary.tick() => screen.summary(&handle.status().await?)?,
+        }
+    }
+}
+
+/// Where a provider's owner reads what it does.
+struct Screen {
+    json: bool,
+}
+
+impl Screen {
+    async fn started(&self, handle: &ProviderHandle) -> anyhow::Result<()> {
+        let status = handle.status().await?;
+        if self.json {
+            return self.json_line(serde_json::json!({ "kind": "started", "status": status, "api": handle.api() }));
+        }
+        output::line(&format!(
+            "Provider {} offers {} slots from {} an hour.",
+            status.node, status.slots, status.min_price_wei
+        ))?;
+        output::line(&format!(
+            "Each does {} million fuel a second. Paid to {}.",
+            status.performance / 1_000_000,
+            status.payee
+        ))?;
+        for address in &status.network.addresses {
+            output::line(&format!("Listening on {address}"))?;
+        }
+        if let Some(api) = handle.api() {
+            output::line(&format!(
+                "A page shows how it goes: http://{api}/ (its token is in {})",
+                "api.json in the data folder"
+            ))?;
+        }
+        output::line("Waiting for work. Ctrl-C stops.")
+    }
+
+    fn json_line(&self, value: serde_json::Value) -> anyhow::Result<()> {
+        output::line(&value.to_string())
+    }
+
+    fn event(&self, at_ms: u64, event: &ProviderNotice) -> anyhow::Result<()> {
+        if self.json {
+            let mut value = event.to_json();
+            value["at_ms"] = at_ms.into();
+            return self.json_line(value);
+        }
+        match event_text(event) {
+            Some(text) => output::line(&format!("{}  {text}", clock(at_ms))),
+            None => Ok(()),
+        }
+    }
+
+    fn summary(&self, status: &ProviderStatus) -> anyhow::Result<()> {
+        if self.json {
+            return self.json_line(serde_json::json!({ "kind": "status", "status": status }));
+        }
+        let (totals, counters) = (&status.totals, &status.counters);
+        eprintln!(
+            "          {} peers, {} of {} slots busy, {} subtasks done, {} earned, {} to claim",
+            status.network.peers,
+            status.slots_busy,
+            status.slots,
+            counters.completed,
+            short_gnt(totals.earned_wei),
+            short_gnt(totals.claimable_wei)
+        );
+        Ok(())
+    }
+}
+
+/// The time of day, UTC.
+fn clock(at_ms: u64) -> String {
+    let second = at_ms / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// What an owner wants to read of an event; `None` for what only a log wants.
+fn event_text(event: &ProviderNotice) -> Option<String> {
+    Some(match event {
+        ProviderNotice::Deal(event) => return deal_text(event),
+        ProviderNotice::ComputeStarted { .. } => return None,
+        ProviderNotice::Claimed { transaction, paid, payers } => {
+            format!("claimed {paid} from {payers} payers in transaction {transaction}")
+        }
+        ProviderNotice::ClaimFailed { detail } => format!("a claim did not go through and is tried again: {detail}"),
+        ProviderNotice::Node(notice) => node_text(notice),
+    })
+}
+
+/// What both roles' owners want to read of a notice about the node.
+pub fn node_text(notice: &NodeNotice) -> String {
+    match notice {
+        NodeNotice::ChainLost { detail } => format!("the chain does not answer, nothing new is agreed: {detail}"),
+        NodeNotice::ChainFound => "the chain answers again".to_owned(),
+        NodeNotice::DiskFull { detail } => format!("the disk is full, no new work is taken: {detail}"),
+        NodeNotice::DiskFreed => "the disk has room again".to_owned(),
+        NodeNotice::Stopping { reason } => format!("stopping: {reason}"),
+    }
+}
+
+fn deal_text(event: &ProviderEvent) -> Option<String> {
+    Some(match event {
+        ProviderEvent::Offered { requestor, price, .. } => {
+            format!("offered {} an hour to {}", short_gnt(*price), short(&requestor.0))
+        }
+        ProviderEvent::Refused { requestor, reason, .. } => format!("refused {}: {reason}", short(&requestor.0)),
+        ProviderEvent::RefusedByPeer { requestor, reason, .. } => format!("{} refused: {reason}", short(&requestor.0)),
+        ProviderEvent::Agreed { requestor, subtasks, value, .. } => {
+            format!("agreed {subtasks} subtasks with {}, worth {}", short(&requestor.0), short_gnt(*value))
+        }
+        ProviderEvent::Computed { index, completed: true, .. } => format!("computed subtask {index}"),
+        ProviderEvent::Computed { index, completed: false, .. } => format!("subtask {index} failed here"),
+        ProviderEvent::Rejected { index, decision, .. } => format!("subtask {index} was not accepted: {decision:?}"),
+        ProviderEvent::Paid { requestor, amount, cumulative } => format!(
+            "paid {} by {}, {} in this channel so far",
+            short_gnt(*amount),
+            short(&requestor.0),
+            short_gnt(*cumulative)
+        ),
+        ProviderEvent::Unpaid { requestor, detail } => format!("{} did not pay: {detail}", short(&requestor.0)),
+        ProviderEvent::CreditExceeded { requestor, owed, credit } => format!(
+            "{} owes {}, more than the {} lent: its work waits",
+            short(&requestor.0),
+            short_gnt(*owed),
+            short_gnt(*credit)
+        ),
+        ProviderEvent::Abandoned { owed, .. } => {
+            format!("gave up a deal nobody answers for; {} stay unpaid", short_gnt(*owed))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_time_of_day() {
+        assert_eq!(clock(0), "00:00:00");
+        assert_eq!(clock(86_399_999), "23:59:59");
+    }
+}

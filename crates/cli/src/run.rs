@@ -1,0 +1,519 @@
+//! `golem run` and `golem map`: work for the machines of the network.
+
+use crate::Answer;
+use crate::apps::{Cut, Source};
+use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
+use crate::files::{self, Places};
+use crate::output::{self, Table, short_gnt};
+use crate::plan_report::{self, PlanReport};
+use crate::process::StopSignals;
+use crate::progress::TaskScreen;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use golem_node::config::ConfigFile;
+use golem_node::folder::Folder;
+use golem_node::{
+    Collected, RequestorConfig, RequestorHandle, RequestorNode, TaskError, TaskHandle, TaskProgress, TaskReport,
+    TaskTerms, Watched,
+};
+use golem_protocol::{B256, ByteCount, Fuel, Wei};
+use golem_task::{MapTask, Price, TaskPlan, Verification};
+use serde_json::json;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Parameters of an app, as they stood on the command line.
+pub type Parameters = Vec<(String, String)>;
+
+/// What may be spent, and how results are checked.
+#[derive(Args)]
+struct TermArgs {
+    /// The most that is spent, in GNT; never passed
+    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    budget: Option<Wei>,
+    /// The most for an hour of one slot, in GNT
+    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    max_price: Option<Wei>,
+    /// How results are checked: none, or recheck:SHARE, such as recheck:0.1 to compute a tenth of them again here
+    #[arg(long, value_name = "HOW", value_parser = verification)]
+    verify: Option<Verification>,
+    /// How long one subtask may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(golem_protocol::limits::SUBTASK_TIMEOUT_S_MAX)))]
+    timeout: Option<u32>,
+    /// The most memory of one subtask, such as 512MiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory_max: Option<u64>,
+    /// The most fuel of one subtask: what the sandbox counts, about a thousand million a second
+    #[arg(long, value_name = "FUEL", value_parser = clap::value_parser!(u64).range(1..))]
+    fuel_max: Option<u64>,
+    /// Take no provider that does less fuel a second
+    #[arg(long, value_name = "FUEL", default_value_t = 0)]
+    min_perf: u64,
+    /// How long offers are gathered before the first are taken, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1500)]
+    offer_window: u64,
+    /// Give the task up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    deadline: Option<u32>,
+    /// Show the plan, the prices and the most it can cost; announce and spend nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    chain: ChainArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+/// What to run.
+#[derive(Args)]
+#[command(
+    after_help = "Parameters of the app go after its name, as --NAME VALUE. The app `render` takes --scene FILE.obj,\n\
+    --camera EYE:TARGET:UP:FOV, --width, --height, --samples, --tiles, --exposure and --denoise.\n\n\
+    Examples:\n  golem run render -o out --dry-run\n  golem run render --scene my.obj --width 1280 --height 720 --budget 5 -o out\n  \
+    golem run task.toml -o out\n  golem run --resume -o out"
+)]
+pub struct RunArgs {
+    /// An app that ships with golem (render), or a manifest, such as task.toml
+    #[arg(required_unless_present = "resume")]
+    app: Option<String>,
+    /// The folder for the results
+    #[arg(short, long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    /// Take up an unfinished task of this data folder: the only one, or the one with this header
+    #[arg(long, value_name = "HEADER", num_args = 0..=1, default_missing_value = "", require_equals = true, conflicts_with = "dry_run")]
+    resume: Option<String>,
+    /// Give a parameter of the app a value; the same as --NAME VALUE, for names that are also flags of golem
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameter)]
+    set: Vec<(String, String)>,
+    #[command(flatten)]
+    terms: TermArgs,
+}
+
+/// What to run for each file.
+#[derive(Args)]
+#[command(
+    after_help = "In --args, {file} is the input's path in the sandbox, {name} its name, {index} its number, {count} how many\n\
+    there are. Results are OUT/NAME/: standard output as `stdout`, and what the program left in /out.\n\n\
+    Example:\n  golem map wc.wasm texts/*.txt --args \"-w {file}\" --budget 1 -o out"
+)]
+pub struct MapArgs {
+    /// A WASI preview 1 program
+    module: PathBuf,
+    /// One subtask for each of these files
+    #[arg(required = true)]
+    inputs: Vec<PathBuf>,
+    /// The folder for the results
+    #[arg(short, long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    /// The program's arguments, separated by spaces; \"...\" keeps spaces together [default: the input's path]
+    #[arg(long, value_name = "TEMPLATE", allow_hyphen_values = true)]
+    args: Option<String>,
+    /// Give the input as standard input instead of as a file
+    #[arg(long)]
+    stdin: bool,
+    #[command(flatten)]
+    terms: TermArgs,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn verification(text: &str) -> Result<Verification, String> {
+    match text.split_once(':') {
+        None if text == "none" => Ok(Verification::None),
+        Some(("recheck", share)) => Verification::parse_fraction(share)
+            .map(|fraction_ppm| Verification::Recheck { fraction_ppm })
+            .map_err(|error| error.to_string()),
+        _ => Err(format!("`{text}` is no way to check results; write none, or recheck:0.1 for a tenth of them")),
+    }
+}
+
+/// Takes the app's own parameters (`--NAME VALUE` that is no flag of ours) out of the command line of `golem run`.
+pub fn split_parameters(arguments: Vec<OsString>, command: &clap::Command) -> (Vec<OsString>, Parameters) {
+    let Some(run) = command.find_subcommand("run") else { return (arguments, Vec::new()) };
+    let known = |name: &str| {
+        let ours = run.get_arguments().chain(command.get_arguments());
+        name == "help" || name == "version" || ours.filter_map(clap::Arg::get_long).any(|long| long == name)
+    };
+    // Global flags may stand before the word `run`; only what follows it can belong to the app.
+    let Some(at) = arguments.iter().position(|argument| argument == "run") else { return (arguments, Vec::new()) };
+    let is_subcommand = arguments[..at].iter().skip(1).all(|argument| {
+        let text = argument.to_string_lossy();
+        command.find_subcommand(text.as_ref()).is_none()
+    });
+    if !is_subcommand {
+        return (arguments, Vec::new());
+    }
+    let (mut kept, mut parameters) = (arguments[..=at].to_vec(), Vec::new());
+    let mut rest = arguments[at + 1..].iter();
+    while let Some(argument) = rest.next() {
+        let text = argument.to_string_lossy();
+        let named = text.strip_prefix("--").filter(|name| !name.is_empty());
+        match named.map(|name| name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)))) {
+            Some((name, Some(value))) if !known(name) => parameters.push((name.to_owned(), value.to_owned())),
+            Some((name, None)) if !known(name) => {
+                let value = rest.next().map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
+                parameters.push((name.to_owned(), value));
+            }
+            _ => kept.push(argument.clone()),
+        }
+    }
+    (kept, parameters)
+}
+
+impl TermArgs {
+    fn apply(&self, plan: &mut TaskPlan) {
+        plan.price.budget = self.budget.unwrap_or(plan.price.budget);
+        plan.price.max_per_hour = self.max_price.unwrap_or(plan.price.max_per_hour);
+        plan.verification = self.verify.unwrap_or(plan.verification);
+        plan.deadline_s = self.deadline.unwrap_or(plan.deadline_s);
+        for limits in [Some(&mut plan.limits), plan.merge.as_mut().map(|merge| &mut merge.limits)].into_iter().flatten()
+        {
+            limits.timeout_s = self.timeout.unwrap_or(limits.timeout_s);
+            limits.subtask.memory_max = self.memory_max.map_or(limits.subtask.memory_max, ByteCount::from_bytes);
+            limits.subtask.fuel_max = self.fuel_max.map_or(limits.subtask.fuel_max, Fuel::from_units);
+        }
+    }
+
+    fn terms(&self) -> TaskTerms {
+        TaskTerms { min_perf: self.min_perf, offer_window_ms: self.offer_window, ..TaskTerms::default() }
+    }
+}
+
+/// Runs an app or a manifest.
+pub async fn run(context: &Context, args: RunArgs, mut parameters: Parameters) -> anyhow::Result<Answer> {
+    parameters.extend(args.set.iter().cloned());
+    let folder = context.folder_or_new()?;
+    if let Some(header) = &args.resume {
+        let out = args.out.as_deref().context("-o FOLDER says where the results go")?;
+        return resume(context, &folder, header, out, &args.terms).await;
+    }
+    let app = args.app.as_deref().context("name an app, such as render, or a manifest")?;
+    let source = Source::open(app, &parameters)?;
+    let cutting = folder.clone();
+    // It may compile and run a module.
+    let mut cut = tokio::task::spawn_blocking(move || source.cut(&cutting)).await??;
+    args.terms.apply(&mut cut.plan);
+    start(context, &folder, cut, args.out.as_deref(), &args.terms).await
+}
+
+/// Runs a program once for each file.
+pub async fn map(context: &Context, args: MapArgs) -> anyhow::Result<Answer> {
+    let folder = context.folder_or_new()?;
+    files::hash(&args.module).context("the module")?;
+    let mut places = Places::new();
+    let mut listed = Vec::with_capacity(args.inputs.len());
+    for input in &args.inputs {
+        listed.push(files::listed(input, files::name(input)?, &mut places)?);
+    }
+    let budget =
+        args.terms.budget.context("--budget GNT says the most that may be spent; there is no default for it")?;
+    let max_per_hour = args.terms.max_price.unwrap_or(Wei::from_gnt(1).unwrap_or(Wei::MAX));
+    let mut task = MapTask::new(&files::name(&args.module)?, Price { max_per_hour, budget });
+    task.args = args.args.as_deref().map(words).transpose()?.unwrap_or_default();
+    task.stdin = args.stdin;
+    let mut plan = task.plan(listed)?;
+    args.terms.apply(&mut plan);
+    start(context, &folder, Cut::without_source(plan, args.module, places), args.out.as_deref(), &args.terms).await
+}
+
+/// Cuts a text at its spaces, except between double quotes.
+fn words(text: &str) -> anyhow::Result<Vec<String>> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    for c in text.chars() {
+        match c {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            c if c.is_whitespace() && !quoted => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    if quoted {
+        bail!("--args `{text}` has a double quote without its other half");
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+async fn start(
+    context: &Context,
+    folder: &Folder,
+    cut: Cut,
+    out: Option<&Path>,
+    args: &TermArgs,
+) -> anyhow::Result<Answer> {
+    let file = context.config(folder)?;
+    if args.dry_run {
+        let report = PlanReport::new(folder, &file, &args.chain, &cut.plan).await?;
+        if args.json {
+            output::json(&report.to_json())?;
+        } else {
+            report.print()?;
+        }
+        return Ok(if report.obstacles().is_empty() { Answer::Yes } else { Answer::No });
+    }
+    let out = out.context("-o FOLDER says where the results go")?;
+    writable(out)?;
+    let cost = plan_report::cost(&cut.plan)?;
+    if cost.affordable() == 0 {
+        bail!(
+            "the budget of {} does not pay for one subtask, which can cost {}: raise --budget, or lower --max-price or --timeout",
+            cost.budget,
+            cost.subtask_max
+        );
+    }
+    let spent_max = cost.total_max.min(cost.budget);
+    eprintln!(
+        "{}: {} subtasks, at most {} in all, {} of them computed again here.",
+        cut.plan.name, cost.subtasks, spent_max, cost.rechecks
+    );
+    let mut signals = StopSignals::new()?;
+    let node = started(context, folder, &file, args, &mut signals).await?;
+    let ran = async {
+        let terms = args.terms();
+        let prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
+        let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
+        let task = node.run_task(prepared).await?;
+        follow(&node, task, screen, &mut signals, out).await
+    };
+    finish(ran.await, node, args).await
+}
+
+/// Takes up a task of an earlier run.
+async fn resume(
+    context: &Context,
+    folder: &Folder,
+    header: &str,
+    out: &Path,
+    args: &TermArgs,
+) -> anyhow::Result<Answer> {
+    let file = context.config(folder)?;
+    writable(out)?;
+    let mut signals = StopSignals::new()?;
+    let node = started(context, folder, &file, args, &mut signals).await?;
+    let ran = async {
+        let status = node.status().await?;
+        let unfinished = status.tasks.iter().filter(|task| !task.task.finished);
+        let matching: Vec<_> =
+            unfinished.filter(|task| task.task.header.to_string().starts_with(header) || header.is_empty()).collect();
+        let [task] = matching.as_slice() else {
+            let names: Vec<String> =
+                matching.iter().map(|task| format!("{} ({})", task.task.header, task.name)).collect();
+            match names.is_empty() {
+                true if header.is_empty() => bail!("there is no unfinished task in {}", folder.path().display()),
+                true => bail!(
+                    "there is no unfinished task {header} in {}; `golem status` lists the tasks",
+                    folder.path().display()
+                ),
+                false => {
+                    bail!("there are several unfinished tasks: name one with --resume=HEADER: {}", names.join(", "))
+                }
+            }
+        };
+        let mut screen = TaskScreen::new(&task.name, task.task.subtasks, task.task.budget);
+        screen.done_before(task.task.done, task.task.spent);
+        let handle = node.resume(task.task.header).await?;
+        follow(&node, handle, screen, &mut signals, out).await
+    };
+    finish(ran.await, node, args).await
+}
+
+/// Before anything is spent on results that then have no place.
+fn writable(out: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(out)
+        .with_context(|| format!("cannot create the folder {} for the results", out.display()))?;
+    tempfile::tempfile_in(out).with_context(|| format!("cannot write to {}, where the results go", out.display()))?;
+    Ok(())
+}
+
+async fn started(
+    context: &Context,
+    folder: &Folder,
+    file: &ConfigFile,
+    args: &TermArgs,
+    signals: &mut StopSignals,
+) -> anyhow::Result<RequestorHandle> {
+    let chain = chain_settings(folder, file, &args.chain)?;
+    let keys = context.keys(folder)?;
+    let mut config = RequestorConfig::new(folder.clone(), keys, chain);
+    file.apply_to_requestor(&mut config)?;
+    args.network.apply(&mut config.network, &mut config.api);
+    tokio::select! {
+        started = RequestorNode::start(config) => Ok(started?),
+        _ = signals.next() => bail!("stopped before anything was announced"),
+    }
+}
+
+/// What came of a task.
+struct Ran {
+    header: B256,
+    report: Option<TaskReport>,
+    error: Option<TaskError>,
+    collected: Collected,
+}
+
+/// Watches a task to its end, and gathers what it made.
+async fn follow(
+    node: &RequestorHandle,
+    mut task: TaskHandle,
+    mut screen: TaskScreen,
+    signals: &mut StopSignals,
+    out: &Path,
+) -> anyhow::Result<Ran> {
+    let header = task.header();
+    let mut asked = false;
+    let ended = loop {
+        tokio::select! {
+            progress = task.next() => match progress {
+                TaskProgress::Watched(Watched::Event(event)) => screen.event(&event.event),
+                TaskProgress::Watched(Watched::Missed(missed)) => screen.say(&format!("{missed} events were too fast to show")),
+                TaskProgress::Finished(ended) => break ended,
+            },
+            _ = signals.next() => {
+                if asked {
+                    screen.end();
+                    bail!("stopped at once; take the task up again with `golem run --resume={header} -o {}`", out.display());
+                }
+                asked = true;
+                screen.say("Stopping: what is agreed may end and is paid. Ctrl-C once more stops at once.");
+                task.stop().await?;
+            }
+        }
+    };
+    screen.end();
+    match ended {
+        Ok(report) => {
+            let collected = node
+                .merge(header, out)
+                .await
+                .context("all results are here and paid for, and could not be put together")?;
+            Ok(Ran { header, report: Some(report), error: None, collected })
+        }
+        Err(error) => {
+            let collected = node.collect(header, out).await?;
+            Ok(Ran { header, report: None, error: Some(error), collected })
+        }
+    }
+}
+
+/// Delivers the last vouchers, stops the node, and prints what came of it.
+async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs) -> anyhow::Result<Answer> {
+    let status = node.status().await.ok();
+    let stopped = node.shutdown().await;
+    let ran = ran?;
+    if let Err(error) = &stopped {
+        eprintln!("{error}");
+    }
+    let task = status.and_then(|status| status.tasks.into_iter().find(|task| task.task.header == ran.header));
+    let spent = task.as_ref().map_or(Wei::ZERO, |task| task.task.spent);
+    let providers = task.as_ref().map(|task| task.providers.clone()).unwrap_or_default();
+    if args.json {
+        output::json(&json!({
+            "header": ran.header,
+            "finished": ran.error.is_none(),
+            "error": ran.error.as_ref().map(ToString::to_string),
+            "subtasks": task.as_ref().map(|task| task.task.subtasks),
+            "done": task.as_ref().map(|task| task.task.done),
+            "failed": task.as_ref().map(|task| task.task.failed),
+            "spent_wei": spent,
+            "budget_wei": task.as_ref().map(|task| task.task.budget),
+            "wall_ms": ran.report.as_ref().map(|report| report.wall_ms),
+            "providers": providers,
+            "files": ran.collected.files,
+            "missing": ran.collected.missing,
+        }))?;
+    } else {
+        let mut table = Table::new(&["provider", ">offered an hour", ">score", ">subtasks", ">not accepted", ">paid"]);
+        for share in &providers {
+            table.row([
+                share.provider.to_string(),
+                short_gnt(share.offered_price_wei_per_hour),
+                format!("{:.4}", share.score_ppm as f64 / 1e6),
+                share.subtasks.to_string(),
+                share.rejected.to_string(),
+                short_gnt(share.paid_wei),
+            ]);
+        }
+        if table.len() > 0 {
+            output::line(table.render().trim_end())?;
+        }
+        let wall = ran
+            .report
+            .as_ref()
+            .map(|report| format!(" in {:.1} s", report.wall_ms as f64 / 1000.0))
+            .unwrap_or_default();
+        output::line(&format!("{spent} spent{wall}."))?;
+        print_files(&ran.collected)?;
+    }
+    match ran.error {
+        None => Ok(Answer::Yes),
+        Some(error) => {
+            eprintln!("golem: {error}");
+            if !matches!(error, TaskError::Failed { .. }) {
+                eprintln!("What is done is paid for and kept: `golem run --resume={}` goes on.", ran.header);
+            }
+            Ok(Answer::No)
+        }
+    }
+}
+
+fn print_files(collected: &Collected) -> anyhow::Result<()> {
+    const SHOWN: usize = 8;
+    for file in collected.files.iter().take(SHOWN) {
+        output::line(&format!("{} ({} bytes)", file.path.display(), file.bytes))?;
+    }
+    if collected.files.len() > SHOWN {
+        output::line(&format!("... and {} more files", collected.files.len() - SHOWN))?;
+    }
+    if !collected.missing.is_empty() {
+        eprintln!("{} subtasks have no result.", collected.missing.len());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn split(line: &str) -> (Vec<String>, Parameters) {
+        let arguments = line.split_whitespace().map(OsString::from).collect();
+        let (kept, parameters) = split_parameters(arguments, &crate::Cli::command());
+        (kept.into_iter().map(|argument| argument.into_string().unwrap()).collect(), parameters)
+    }
+
+    fn named(pairs: &[(&str, &str)]) -> Parameters {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn tells_the_apps_parameters_from_its_own_flags() {
+        let (kept, parameters) = split("golem --dir d run render --scene my.obj --budget 5 --width=640 -o out --json");
+        assert_eq!(kept.join(" "), "golem --dir d run render --budget 5 -o out --json");
+        assert_eq!(parameters, named(&[("scene", "my.obj"), ("width", "640")]));
+        let (kept, parameters) = split("golem map run --scene x");
+        assert_eq!((kept.len(), parameters.len()), (5, 0), "only `golem run` has apps");
+    }
+
+    #[test]
+    fn reads_how_results_are_checked() {
+        assert_eq!(verification("none"), Ok(Verification::None));
+        assert_eq!(verification("recheck:0.1"), Ok(Verification::Recheck { fraction_ppm: 100_000 }));
+        for bad in ["recheck", "recheck:2", "all", "none:1"] {
+            assert!(verification(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keeps_what_is_quoted_together() {
+        assert_eq!(words("-w  \"a b\" {file} \"\"").unwrap(), ["-w", "a b", "{file}", ""]);
+        assert!(words("\"a").is_err());
+    }
+}

@@ -1,0 +1,199 @@
+//! `golem wallet`: the key of this node.
+
+use crate::Answer;
+use crate::context::{ChainArgs, Context, PasswordFor, chain_client, chain_settings};
+use crate::output;
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use golem_node::keystore::{PublicWallet, Wallet};
+use serde_json::json;
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+/// The longest text that can hold a private key. Reason: 64 digits, and space around them.
+const KEY_TEXT_BYTES_MAX: u64 = 1024;
+
+/// What to do with the key.
+#[derive(Subcommand)]
+pub enum WalletCommand {
+    /// Make a new key in the data folder
+    New {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take over a private key: asked for on a terminal, else read from standard input
+    Import {
+        /// Read the private key, 64 hexadecimal digits, from this file
+        #[arg(long, value_name = "FILE", conflicts_with = "keystore")]
+        key_file: Option<PathBuf>,
+        /// Take over a keystore file of another wallet (version 3), under the same password
+        #[arg(long, value_name = "FILE")]
+        keystore: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the node id, the payment address and the peer id; needs no password
+    Address {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the account holds on the chain
+    Balance {
+        #[command(flatten)]
+        chain: ChainArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does it.
+pub async fn run(context: &Context, command: WalletCommand) -> anyhow::Result<Answer> {
+    match command {
+        WalletCommand::New { json } => {
+            let folder = context.folder_or_new()?;
+            refuse_to_overwrite(&folder)?;
+            let password = context.password(PasswordFor::NewKey)?;
+            let path = Wallet::generate().save(&folder.keystore(), &password)?;
+            eprintln!("A new key is in {}.", path.display());
+            eprintln!("Keep a copy of that file and its password: without both, the money of this account is lost.");
+            show(&folder, json)
+        }
+        WalletCommand::Import { key_file, keystore, json } => import(context, key_file, keystore, json),
+        WalletCommand::Address { json } => show(&context.folder()?, json),
+        WalletCommand::Balance { chain, json } => balance(context, &chain, json).await,
+    }
+}
+
+/// Before a password is asked for in vain.
+fn refuse_to_overwrite(folder: &golem_node::folder::Folder) -> anyhow::Result<()> {
+    let path = folder.keystore().join(golem_node::keystore::WALLET_FILE);
+    if path.exists() {
+        return Err(golem_node::keystore::KeystoreError::Exists { path }.into());
+    }
+    Ok(())
+}
+
+fn import(
+    context: &Context,
+    key_file: Option<PathBuf>,
+    keystore: Option<PathBuf>,
+    json: bool,
+) -> anyhow::Result<Answer> {
+    let folder = context.folder_or_new()?;
+    refuse_to_overwrite(&folder)?;
+    let (wallet, password) = match keystore {
+        Some(file) => {
+            let password = context.password(PasswordFor::OpenKey)?;
+            (Wallet::open_file(&file, &password)?, password)
+        }
+        None => {
+            let wallet = Wallet::from_hex(&read_key(key_file)?)?;
+            (wallet, context.password(PasswordFor::NewKey)?)
+        }
+    };
+    let path = wallet.save(&folder.keystore(), &password)?;
+    eprintln!("The key is in {}, encrypted.", path.display());
+    show(&folder, json)
+}
+
+/// The private key's text, from a file, a terminal or standard input; never from the command line, which others can see.
+fn read_key(file: Option<PathBuf>) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let length = match file {
+        Some(file) => {
+            let cannot = || format!("cannot read the private key from {}", file.display());
+            let opened = std::fs::File::open(&file).with_context(cannot)?;
+            opened.take(KEY_TEXT_BYTES_MAX).read_to_string(&mut text).with_context(cannot)?
+        }
+        None if std::io::stdin().is_terminal() => {
+            text = rpassword::prompt_password("Private key (64 hexadecimal digits): ")
+                .context("cannot read the private key")?;
+            text.len()
+        }
+        None => std::io::stdin()
+            .take(KEY_TEXT_BYTES_MAX)
+            .read_to_string(&mut text)
+            .context("cannot read the private key from standard input")?,
+    };
+    if length as u64 == KEY_TEXT_BYTES_MAX {
+        bail!("what was given as a private key is longer than {KEY_TEXT_BYTES_MAX} bytes; give 64 hexadecimal digits");
+    }
+    Ok(text)
+}
+
+fn show(folder: &golem_node::folder::Folder, json: bool) -> anyhow::Result<Answer> {
+    let wallet = PublicWallet::read(&folder.keystore())?;
+    let peer_id = peer_id(&wallet.public_key);
+    if json {
+        output::json(&json!({ "node": wallet.address, "payment_address": wallet.address, "peer_id": peer_id }))?;
+    } else {
+        output::line(&format!("node id          {}", wallet.address))?;
+        output::line(&format!("payment address  {}", wallet.address))?;
+        output::line(&format!("peer id          {peer_id}"))?;
+    }
+    Ok(Answer::Yes)
+}
+
+async fn balance(context: &Context, chain: &ChainArgs, json: bool) -> anyhow::Result<Answer> {
+    let folder = context.folder()?;
+    let address = PublicWallet::read(&folder.keystore())?.address;
+    let settings = chain_settings(&folder, &context.config(&folder)?, chain)?;
+    let client = chain_client(&settings).await?;
+    let (gnt, eth) = (client.gnt_balance(address).await?, client.eth_balance(address).await?);
+    if json {
+        output::json(&json!({
+            "address": address, "chain_id": settings.deployment.chain_id, "gnt_wei": gnt, "eth_wei": eth.to_string(),
+        }))?;
+    } else {
+        output::line(&format!("{address} on chain {}", settings.deployment.chain_id))?;
+        output::line(&format!("{gnt}"))?;
+        output::line(&output::eth(eth))?;
+    }
+    if eth == 0 {
+        eprintln!("Without ether this account cannot send transactions: have some sent to it.");
+    }
+    Ok(Answer::Yes)
+}
+
+/// The libp2p peer id of a secp256k1 key.
+///
+/// Encoding: base58 of the identity multihash (code 0, length 37) of the key's protobuf (type 2, 33 bytes).
+fn peer_id(public_key: &[u8; 33]) -> String {
+    const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let mut bytes = vec![0x00, 0x25, 0x08, 0x02, 0x12, 0x21];
+    bytes.extend(public_key);
+    // Digits of base 58, the least first.
+    let mut digits: Vec<u8> = Vec::new();
+    for byte in &bytes {
+        let mut carry = u32::from(*byte);
+        for digit in &mut digits {
+            carry += u32::from(*digit) << 8;
+            *digit = (carry % 58) as u8;
+            carry /= 58;
+        }
+        while carry > 0 {
+            digits.push((carry % 58) as u8);
+            carry /= 58;
+        }
+    }
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let leading = std::iter::repeat_n(0, zeros);
+    leading.chain(digits.into_iter().rev()).map(|digit| char::from(ALPHABET[usize::from(digit)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key of the first account of every development chain; the id is what libp2p makes of it.
+    #[test]
+    fn makes_the_peer_id_that_libp2p_makes() {
+        let wallet = Wallet::from_hex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80").unwrap();
+        let id = peer_id(&wallet.public_key());
+        assert!(id.starts_with("16Uiu2HA") && id.len() == 53, "{id}");
+    }
+}
