@@ -166,7 +166,7 @@ pub(crate) fn exp_of_minus(x_q60: u128) -> u128 {
     let (mut term, mut plus, mut minus) = (ONE_Q60, ONE_Q60, 0u128);
     for n in 1..=24u128 {
         term = ((term * rest) >> 60) / n;
-        if n % 2 == 0 { plus += term } else { minus += term }
+        if n.is_multiple_of(2) { plus += term } else { minus += term }
     }
     plus.saturating_sub(minus) >> halvings
 }

@@ -74,7 +74,7 @@ proptest! {
     #[test]
     fn mul_div_is_exact(a in any::<u64>(), b in any::<u64>(), d in 1..=u64::MAX) {
         let product = a as u128 * b as u128;
-        prop_assert_eq!(mul_div(a as u128, b as u128, d as u128), Some((product / d as u128, product % d as u128 != 0)));
+        prop_assert_eq!(mul_div(a as u128, b as u128, d as u128), Some((product / d as u128, !product.is_multiple_of(d as u128))));
     }
 
     #[test]
