@@ -150,14 +150,18 @@ fn chance_follows_the_scores() {
     for (n, weight) in (1..).zip(weights) {
         assert!((chance(n) - weight / weights.iter().sum::<f64>()).abs() < 1e-8);
     }
-    let mut first = [0u32; 4];
+    // First and second place, drawn without putting back: 4000 seeds, three standard deviations and more of room.
+    let mut drawn = [[0u32; 4]; 4];
     for random in 0..4000 {
-        let winner = market.rank(&offers, &header, seconds(0), random).ranked[0].offer.provider;
-        first[(1..4).find(|n| node(*n as u64) == winner).unwrap()] += 1;
+        let ranking = market.rank(&offers, &header, seconds(0), random);
+        let place = |place: usize| (1..4).find(|n| node(*n) == ranking.ranked[place].offer.provider).unwrap() as usize;
+        drawn[place(0)][place(1)] += 1;
     }
-    for (n, weight) in (1..).zip(weights) {
-        let expected = 4000.0 * weight / weights.iter().sum::<f64>();
-        assert!((first[n] as f64 - expected).abs() < 120.0, "{n}: {} of {expected}", first[n]);
+    let share = weights.map(|weight| weight / weights.iter().sum::<f64>());
+    for (i, j) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+        let expected = 4000.0 * share[i] * share[j] / (1.0 - share[i]);
+        let got = drawn[i + 1][j + 1];
+        assert!((got as f64 - expected).abs() < 100.0, "{i} before {j}: {got} of {expected}");
     }
     let greedy = RequestorMarket::new(greed(1_000_000.0)).rank(&offers, &header, seconds(0), 1);
     let order: Vec<_> = greedy.ranked.iter().map(|ranked| ranked.offer.provider).collect();
