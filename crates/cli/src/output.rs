@@ -43,18 +43,15 @@ pub fn eth(wei: u128) -> String {
     format!("{} ETH", Wei(wei).to_gnt_string())
 }
 
-/// An amount of GNT that is easy on the eyes: at most six decimals, never rounded to nothing.
+/// An amount of GNT that is easy on the eyes: rounded to a millionth, with a mark where that changed it, and never
+/// rounded to nothing.
 pub fn short_gnt(amount: Wei) -> String {
-    let text = amount.to_gnt_string();
-    let Some((whole, part)) = text.split_once('.') else { return format!("{text} GNT") };
-    if part.len() <= 6 {
-        return format!("{text} GNT");
-    }
-    let kept = part[..6].trim_end_matches('0');
-    match (kept.is_empty(), whole) {
-        (true, "0") => format!("{} wei", amount.0),
-        (true, _) => format!("~{whole} GNT"),
-        (false, _) => format!("~{whole}.{kept} GNT"),
+    const STEP: u128 = 1_000_000_000_000;
+    let rounded = Wei(amount.0.saturating_add(STEP / 2) / STEP * STEP);
+    match (rounded == amount, rounded == Wei::ZERO) {
+        (true, _) => amount.to_string(),
+        (false, true) => format!("{} wei", amount.0),
+        (false, false) => format!("~{rounded}"),
     }
 }
 
@@ -130,7 +127,8 @@ mod tests {
     fn shortens_amounts_without_hiding_them() {
         assert_eq!(short_gnt(Wei(0)), "0 GNT");
         assert_eq!(short_gnt(Wei(250_000_000_000_000_000)), "0.25 GNT");
-        assert_eq!(short_gnt(Wei(123_456_789_012_345_678)), "~0.123456 GNT");
+        assert_eq!(short_gnt(Wei(123_456_789_012_345_678)), "~0.123457 GNT");
+        assert_eq!(short_gnt(Wei(143_999_652_480_000_000)), "~0.144 GNT");
         assert_eq!(short_gnt(Wei(7)), "7 wei");
     }
 

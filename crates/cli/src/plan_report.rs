@@ -79,6 +79,11 @@ impl<'a> PlanReport<'a> {
         obstacles
     }
 
+    /// Whether the account has nothing to open a channel with.
+    pub fn cannot_open(&self) -> bool {
+        self.chain.as_ref().is_ok_and(|funds| funds.gnt == Wei::ZERO || funds.eth < funds.gas_wei())
+    }
+
     /// As JSON.
     pub fn to_json(&self) -> Value {
         let plan = self.plan;

@@ -91,8 +91,10 @@ pub fn golem(arguments: &[String]) -> anyhow::Result<Command> {
 pub async fn golem_json(arguments: &[String]) -> anyhow::Result<Value> {
     let shown = format!("golem {}", arguments.join(" "));
     let mut command = golem(arguments)?;
-    let ran = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).output().await;
-    let ran = ran.with_context(|| format!("cannot run `{shown}`"))?;
+    let cannot = || format!("cannot run `{shown}`");
+    // Not `output()`, which would take the talk too.
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().with_context(cannot)?;
+    let ran = child.wait_with_output().await.with_context(cannot)?;
     if !matches!(ran.status.code(), Some(0 | 1)) {
         bail!("`{shown}` failed ({})", ran.status);
     }

@@ -4,7 +4,7 @@ use crate::output::{self, short, short_gnt};
 use crate::provide::node_text;
 use golem_deal::RequestorEvent;
 use golem_node::RequestorNotice;
-use golem_protocol::{NodeId, Wei};
+use golem_protocol::{NodeId, RefusalReason, Wei};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,6 +30,7 @@ struct Share {
     done: u32,
     rejected: u32,
     paid: Wei,
+    refusal: String,
     line: Option<ProgressBar>,
 }
 
@@ -92,7 +93,7 @@ impl TaskScreen {
     fn deal(&mut self, event: &RequestorEvent) {
         match event {
             RequestorEvent::Offered { provider, price, performance, .. } => {
-                let first = !self.providers.contains_key(provider);
+                let first = self.share(*provider).price == Wei::ZERO;
                 self.share(*provider).price = *price;
                 if first {
                     self.say(&format!(
@@ -106,9 +107,7 @@ impl TaskScreen {
             RequestorEvent::Refused { provider, reason, .. } => {
                 self.say(&format!("offer of {} not taken: {reason}", short(&provider.0)));
             }
-            RequestorEvent::RefusedByPeer { provider, reason, .. } => {
-                self.say(&format!("{} refused: {reason}", short(&provider.0)));
-            }
+            RequestorEvent::RefusedByPeer { provider, reason, .. } => self.refused(*provider, reason),
             RequestorEvent::Agreed { provider, subtasks, .. } => {
                 self.share(*provider).agreed += subtasks.len();
                 self.provider_line(*provider);
@@ -137,6 +136,20 @@ impl TaskScreen {
                 self.say(&format!("the budget of {} is used up with {open} subtasks open", self.budget));
             }
             RequestorEvent::Finished { .. } => {}
+        }
+    }
+
+    /// A provider is asked again and again: the same answer is said once.
+    fn refused(&mut self, provider: NodeId, reason: &RefusalReason) {
+        let step = match reason {
+            RefusalReason::PriceAboveMax { .. } => "; raise --max-price to have its offer",
+            RefusalReason::BelowMinPerf { .. } => "; lower --min-perf to have its offer",
+            _ => "",
+        };
+        let said = format!("{} refused: {reason}{step}", short(&provider.0));
+        if self.share(provider).refusal != said {
+            self.say(&said);
+            self.share(provider).refusal = said;
         }
     }
 

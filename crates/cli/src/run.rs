@@ -17,6 +17,7 @@ use golem_node::{
     TaskTerms, Watched,
 };
 use golem_protocol::{B256, ByteCount, Fuel, Wei};
+use golem_sandbox::{ModuleSource, Sandbox, SandboxConfig};
 use golem_task::{MapTask, Price, TaskPlan, Verification};
 use serde_json::json;
 use std::ffi::OsString;
@@ -250,6 +251,7 @@ async fn start(
     args: &TermArgs,
 ) -> anyhow::Result<Answer> {
     let file = context.config(folder)?;
+    usable(folder, &cut.module).await?;
     if args.dry_run {
         let report = PlanReport::new(folder, &file, &args.chain, &cut.plan).await?;
         if args.json {
@@ -277,6 +279,7 @@ async fn start(
     let mut signals = StopSignals::new()?;
     let node = started(context, folder, &file, args, &mut signals).await?;
     let ran = async {
+        payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan).await?).await?;
         let terms = args.terms();
         let prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
         let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
@@ -284,6 +287,29 @@ async fn start(
         follow(&node, task, screen, &mut signals, out).await
     };
     finish(ran.await, node, args).await
+}
+
+/// Whether the sandbox can run the module at all: found out here, before strangers do. It is compiled for the rechecks.
+async fn usable(folder: &Folder, module: &Path) -> anyhow::Result<()> {
+    let (path, modules) = (module.to_path_buf(), folder.modules());
+    let checked = tokio::task::spawn_blocking(move || {
+        let digest = files::hash(&path).context("the module")?.0;
+        let sandbox = Sandbox::new(SandboxConfig::new(modules))?;
+        anyhow::Ok(sandbox.prepare(&ModuleSource::File { path, digest })?)
+    });
+    checked.await??.with_context(|| format!("the module {} cannot run", module.display()))
+}
+
+/// Whether a provider can be paid: out of a channel that is open, or one that the account can open.
+async fn payable(node: &RequestorHandle, report: PlanReport<'_>) -> anyhow::Result<()> {
+    let channels = node.status().await?.channels;
+    let funded = channels.iter().any(|channel| channel.close_at_s == 0 && channel.deposit_wei > channel.signed_wei);
+    let obstacles = report.obstacles();
+    if !funded && report.cannot_open() {
+        bail!("nobody could be paid: {}", obstacles.join("; "));
+    }
+    obstacles.iter().for_each(|obstacle| eprintln!("Note: {obstacle}."));
+    Ok(())
 }
 
 /// Takes up a task of an earlier run.

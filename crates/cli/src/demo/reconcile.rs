@@ -95,6 +95,11 @@ impl Evidence {
             let books = self.books(payee, seen, payer_status, voucher).await?;
             findings.extend(compare(payee, paid, &books));
             findings.extend(one_claim(payee, paid, &seen.claim));
+            let state = self.client.channel_state(ChannelId { payer: self.payer, payee: *payee }).await?;
+            if state.deposit != state.claimed {
+                let left = state.deposit.saturating_sub(state.claimed);
+                findings.push(Finding(format!("{left} are left in the channel to {payee} after it was closed")));
+            }
             if voucher.as_array().into_iter().flatten().any(|held| held["valid"] != true) {
                 findings.push(Finding(format!("{payee} holds a voucher whose signature is not its payer's")));
             }
@@ -125,12 +130,10 @@ impl Evidence {
         voucher: &Value,
     ) -> anyhow::Result<Vec<(&'static str, Wei)>> {
         let gained = self.client.gnt_balance(*payee).await?.saturating_sub(seen.balance_before);
-        let state = self.client.channel_state(ChannelId { payer: self.payer, payee: *payee }).await?;
         let zero = |amount: Option<Wei>| amount.unwrap_or(Wei::ZERO);
         let held = row_amount(voucher, "payer", &self.payer, "cumulative_wei");
         Ok(vec![
             ("the chain after the claim", seen.claimed_on_chain),
-            ("the chain after the close", state.claimed),
             ("the claim transaction", wei(&seen.claim["paid_wei"])),
             ("the provider's token balance", gained),
             ("the provider's ledger", zero(row_amount(&seen.status["payers"], "payer", &self.payer, "earned_wei"))),
