@@ -1,0 +1,16 @@
+//! Whole stories: the real `golem` binary as processes, each with its own key and data folder, on a real anvil, over
+//! real sockets on loopback, with real modules and money that moves.
+//!
+//! The binary is the one beside this test in the target folder, or the one that `GOLEM_BIN` names. anvil is found as
+//! `golem-devnet` finds it.
+
+mod bad_input;
+mod bad_tasks;
+mod books;
+mod crash;
+mod deploy;
+mod harness;
+mod money;
+mod process;
+mod programs;
+mod render;

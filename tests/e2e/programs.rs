@@ -1,0 +1,87 @@
+//! The programs that the stories run, in WebAssembly text.
+
+/// Copies its standard input to its standard output.
+pub const COPY: &str = r#"
+(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (loop $more
+      (i32.store (i32.const 0) (i32.const 64))
+      (i32.store (i32.const 4) (i32.const 4096))
+      (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))
+      (i32.store (i32.const 4) (i32.load (i32.const 16)))
+      (if (i32.load (i32.const 16))
+        (then
+          (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 20)))
+          (br $more))))))
+"#;
+
+/// Copies its standard input to its standard output, and counts to so many millions before it does.
+pub fn slow_copy(millions: u32) -> String {
+    let count = format!(
+        r#"(func (export "_start")
+    (local $left i64)
+    (local.set $left (i64.const {millions}000000))
+    (loop $count
+      (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+      (br_if $count (i64.ne (local.get $left) (i64.const 0))))"#
+    );
+    COPY.replacen(r#"(func (export "_start")"#, &count, 1)
+}
+
+/// Never ends.
+pub const ENDLESS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop $again (br $again))))"#;
+
+/// Takes memory until it gets no more, and then does what C and Rust programs do: it traps.
+pub const HUNGRY: &str = r#"
+(module
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (loop $more
+      (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
+    unreachable))
+"#;
+
+/// Writes without end.
+pub const CHATTY: &str = r#"
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 32)
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.const 1048576))
+    (loop $more
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 20)))
+      (br $more))))
+"#;
+
+/// Says why on standard error, and traps.
+pub const TRAP: &str = r#"
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "the horizon is upside down\n")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.const 27))
+    (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 20)))
+    unreachable))
+"#;
+
+/// Ends with an exit code that means failure.
+pub const EXIT_3: &str = r#"
+(module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (call $exit (i32.const 3))))
+"#;
+
+/// Wants a capability that no sandbox here gives.
+pub const CURIOUS: &str = r#"
+(module
+  (import "env" "open_socket" (func $open (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (drop (call $open))))
+"#;
