@@ -330,6 +330,12 @@ pub enum TaskError {
         /// How many are open.
         open: u32,
     },
+    /// Its owner stopped it, and what was agreed has ended.
+    #[error("the task was stopped with {open} subtasks open")]
+    Halted {
+        /// How many are open.
+        open: u32,
+    },
     /// The node has stopped.
     #[error(transparent)]
     Stopped(#[from] NodeStopped),

@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     began: LocalTime,
     waiting: Vec<oneshot::Sender<Result<TaskReport, TaskError>>>,
     budget_reached: bool,
+    /// Its owner wants nothing new agreed.
+    halted: bool,
     /// Every event of the task is out, so nothing is missing in the shares.
     told_finished: bool,
     last_detail: String,
@@ -37,6 +39,7 @@ impl Progress {
             began,
             waiting: Vec::new(),
             budget_reached: false,
+            halted: false,
             told_finished: false,
             last_detail: String::new(),
         }
@@ -50,6 +53,7 @@ impl Progress {
         if self.waiting.is_empty() {
             self.began = now;
             self.budget_reached = false;
+            self.halted = false;
         }
         self.waiting.push(sender);
         receiver
@@ -102,6 +106,20 @@ impl Progress {
         self.budget_reached = true;
     }
 
+    /// Its owner wants nothing new agreed.
+    pub(crate) fn halt(&mut self) {
+        self.halted = true;
+        self.announced = None;
+    }
+
+    /// What failed, by the subtask's name.
+    pub(crate) fn failure(&self, index: u32, detail: &str) -> String {
+        match self.note.subtask_names.get(index as usize) {
+            Some(name) => format!("subtask {index} ({name}): {detail}"),
+            None => format!("subtask {index}: {detail}"),
+        }
+    }
+
     pub(crate) fn finished(&mut self) {
         self.told_finished = true;
     }
@@ -128,9 +146,9 @@ impl Progress {
                 let last_detail = failure.unwrap_or_else(|| self.last_detail.clone());
                 Err(TaskError::Failed { failed: status.failed, subtasks: status.subtasks, last_detail })
             }
-        } else if self.budget_reached && status.agreed == 0 {
+        } else if (self.budget_reached || self.halted) && status.agreed == 0 {
             let open = status.subtasks.saturating_sub(status.done).saturating_sub(status.failed);
-            Err(TaskError::BudgetReached { open })
+            Err(if self.halted { TaskError::Halted { open } } else { TaskError::BudgetReached { open } })
         } else {
             return false;
         };
@@ -211,5 +229,25 @@ mod tests {
         assert!(!progress.conclude(&status(1, 0, 1), None, LocalTime(0)));
         assert!(progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
         assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::BudgetReached { open: 1 }));
+    }
+
+    #[test]
+    fn ends_when_its_owner_halts_it_once_nothing_is_agreed_any_more() {
+        let mut progress = progress();
+        let mut waiting = progress.wait(LocalTime(0));
+        progress.halt();
+        assert!(!progress.conclude(&status(1, 0, 1), None, LocalTime(0)));
+        assert!(progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::Halted { open: 1 }));
+        // Taken up again, it goes on.
+        let mut waiting = progress.wait(LocalTime(0));
+        assert!(!progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert!(waiting.try_recv().is_err());
+    }
+
+    #[test]
+    fn names_the_subtask_that_failed() {
+        assert_eq!(progress().failure(1, "it trapped"), "subtask 1 (b): it trapped");
+        assert_eq!(progress().failure(7, "it trapped"), "subtask 7: it trapped");
     }
 }

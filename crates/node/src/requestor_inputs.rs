@@ -91,7 +91,7 @@ impl RequestorLoop {
             }
             RequestorCommand::StopTask(header) => {
                 if let Some(progress) = self.tasks.get_mut(&header) {
-                    progress.announced = None;
+                    progress.halt();
                 }
                 self.step(RequestorInput::Stop(header));
             }

@@ -10,6 +10,7 @@ use golem_store::Batch;
 
 /// How often shares of tasks are saved at most, in milliseconds. Reason: they are for people; money is in the ledgers.
 const SHARES_PAUSE_MS: u64 = 2_000;
+
 impl RequestorLoop {
     /// Tells those who wait for a task whose end has come.
     pub(crate) fn conclude_tasks(&mut self) {
@@ -20,8 +21,12 @@ impl RequestorLoop {
         let mut stopped = Vec::new();
         for status in self.machine.tasks() {
             let Some(progress) = self.tasks.get_mut(&status.header) else { continue };
-            let failure = || self.machine.failures(status.header).into_values().next_back();
-            let failure = if status.finished && status.failed > 0 { failure() } else { None };
+            let failures = if status.finished && status.failed > 0 {
+                self.machine.failures(status.header)
+            } else {
+                Default::default()
+            };
+            let failure = failures.into_iter().next().map(|(index, detail)| progress.failure(index, &detail));
             if progress.conclude(&status, failure, now) && !status.finished {
                 stopped.push(status.header);
             }
