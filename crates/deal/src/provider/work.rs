@@ -239,7 +239,11 @@ impl Provider {
                     step.effects.push(ProviderEffect::Claim { payer: voucher.signer() });
                 }
             }
-            Err(error) => step.say(unpaid(error.to_string())),
+            Err(error) => {
+                // No payment, yet the ledger may keep it: the contract might still pay on it.
+                step.records.extend(account.record());
+                step.say(unpaid(error.to_string()));
+            }
         }
     }
 
