@@ -204,7 +204,12 @@ impl Node {
 
     /// Runs a command to its end.
     pub fn golem<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Ended {
-        self.spawn(args).wait(PATIENCE)
+        let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let begun = Instant::now();
+        let ended = self.spawn(&args).wait(PATIENCE);
+        // Shown where the story fails.
+        eprintln!("{}: golem {} took {:?}", self.name, args.join(" "), begun.elapsed());
+        ended
     }
 
     /// Runs a command that has to be done, and reads its answer.

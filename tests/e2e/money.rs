@@ -180,9 +180,64 @@ fn a_requestor_that_does_not_pay_gets_no_more_work_than_its_credit() {
         idle.then(|| status["counters"].clone())
     });
     let unpaid = counters["completed"].as_u64().expect("a number") - 2;
+    eprintln!("done on credit: {unpaid}; failed without their input: {}", counters["failed"]);
     assert!(unpaid <= CREDIT_SUBTASKS, "{unpaid} subtasks were done on credit: {counters:#}");
     assert_eq!(claim(&provider), earned, "what is held is claimed, from the running node");
     assert_eq!(stage.gnt(provider.address()), GNT_EACH.saturating_add(earned));
     stop(running);
     assert_eq!(stage.channel(&requestor, &provider).claimed, earned);
+}
+
+#[test]
+fn a_budget_is_never_passed_and_what_it_paid_for_is_kept() {
+    const PAID: usize = 2;
+    let stage = Stage::set();
+    let (requestor, provider) = (stage.node("requestor"), stage.node("provider"));
+    let running = provider.provide(PRICE, &[], &[]);
+    let (module, inputs, out) = (stage.module("copy", COPY), stage.inputs(5), stage.path("out"));
+    let mut args = map_args(&module, &inputs, &out, &provider.addresses());
+    let budget = args.iter().position(|arg| arg == BUDGET).expect("it is there");
+    // Two subtasks, and almost a third.
+    args[budget] = "0.029".to_owned();
+    let ended = requestor.golem(args);
+    assert_eq!(ended.code, Some(1), "a budget that is used up is a clean no: {}", ended.stderr);
+    assert!(ended.stderr.contains("3 subtasks open") && ended.stderr.contains("higher budget"), "{}", ended.stderr);
+    let answer = ended.json();
+    assert_eq!((answer["done"].as_u64(), wei(&answer["spent_wei"])), (Some(PAID as u64), worth(PAID)), "{answer:#}");
+    assert_eq!(answer["missing"].as_array().map(Vec::len), Some(3), "{answer:#}");
+    check_copies(&out, PAID);
+    stop(running);
+    let book = agreed(&stage, &requestor, &provider);
+    assert_eq!(book.earned, worth(PAID));
+    assert!(book.deposit <= Wei(29_000_000_000_000_000), "no more than the budget went into the channel: {book:?}");
+}
+
+#[test]
+fn a_provider_claims_by_itself_when_the_payer_closes_and_when_it_ends() {
+    let stage = Stage::set();
+    let (requestor, provider) = (stage.node("requestor"), stage.node("provider"));
+    let running = provider.provide(PRICE, &[], &["--claim-on-exit"]);
+    let (module, inputs) = (stage.module("copy", COPY), stage.inputs(3));
+    let known = provider.addresses();
+    let answer = requestor.json(map_args(&module, &inputs[..1], &stage.path("first"), &known));
+    let spent = report(&answer, 1);
+    assert_eq!(stage.gnt(provider.address()), GNT_EACH, "so little is not worth a transaction yet");
+
+    // The payer asks to close: now the voucher has a last day, and nobody has to remember that.
+    let payee = provider.address().to_string();
+    let close = ["channel", "close", &payee, "--json"];
+    assert_eq!(requestor.json(close)["result"], "requested");
+    provider.wait("claim of its own", |status| (wei(&status["totals"]["claimed_wei"]) == spent).then_some(()));
+    assert_eq!(stage.gnt(provider.address()), GNT_EACH.saturating_add(spent));
+    stage.pass(u64::from(CLOSE_DELAY_S));
+    assert_eq!(requestor.json(close)["result"], "closed");
+    assert_eq!(stage.gnt(requestor.address()), GNT_EACH.saturating_sub(spent));
+
+    // Another task opens the channel again; its vouchers are of another epoch, and are claimed at the end.
+    let answer = requestor.json(map_args(&module, &inputs[1..], &stage.path("second"), &known));
+    let more = report(&answer, 2);
+    stop(running);
+    assert_eq!(stage.channel(&requestor, &provider).epoch, 2);
+    assert_eq!(stage.gnt(provider.address()), GNT_EACH.saturating_add(spent).saturating_add(more));
+    assert_eq!(agreed(&stage, &requestor, &provider).claimed, more);
 }
