@@ -189,7 +189,7 @@ fn split(
         },
     };
     let outcome = sandbox.run(&request, &CancelToken::new(), Pace::FULL)?;
-    let said = outcome.stderr_tail.trim();
+    let said = crate::output::tame(outcome.stderr_tail.trim());
     if !outcome.exit.is_success() {
         let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
         bail!("the module could not split the task: {}{said}", outcome.exit);

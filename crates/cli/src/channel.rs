@@ -6,12 +6,13 @@
 use crate::Answer;
 use crate::api::{LiveNode, Role};
 use crate::context::{ChainArgs, Context, chain_client, chain_settings, gnt};
-use crate::ledger::Ledgers;
-use crate::output::{self, Table, short_gnt};
+use crate::ledger::{Ledgers, funded_by_hand, note_funded};
+use crate::output::{self, Table, count, short_gnt};
+use crate::status::row_amount;
 use crate::tx;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use golem_chain::{Account, ClaimOutcome, Funding, Operation};
+use golem_chain::{Account, ChainClient, ClaimOutcome, Funding, Operation};
 use golem_node::ChainSettings;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
@@ -139,6 +140,7 @@ async fn fund(
     if args.how.dry_run {
         return dry_run(&account, &operation, args.how.json).await;
     }
+    note_funded(folder, args.payee)?;
     let settled = account.open_or_topup(args.payee, args.amount).await?;
     let state = account.client().channel_state(id).await?;
     if args.how.json {
@@ -168,20 +170,24 @@ async fn dry_run(account: &Account, operation: &Operation, json: bool) -> anyhow
 }
 
 async fn list(context: &Context, folder: &Folder, settings: &ChainSettings, json: bool) -> anyhow::Result<Answer> {
-    let (as_payee, as_payer) = match LiveNode::find(folder).await? {
+    let client = chain_client(settings).await;
+    let (as_payee, mut as_payer) = match LiveNode::find(folder).await? {
         Some(node) => match node.role()? {
             Role::Provider => (node.status()["payers"].clone(), json!([])),
             Role::Requestor => (json!([]), node.status()["channels"].clone()),
         },
         None => {
             let mut ledgers = Ledgers::open(context, folder, settings)?;
-            match chain_client(settings).await {
-                Ok(client) => ledgers.observe(&client).await?,
-                Err(error) => eprintln!("This is how the channels were last seen: {}", output::error_text(&error)),
+            if let Ok(client) = &client {
+                ledgers.observe(client).await?;
             }
             (payee_json(&ledgers), payer_json(&ledgers))
         }
     };
+    match &client {
+        Ok(client) => add_funded_by_hand(folder, client, &mut as_payer).await?,
+        Err(error) => eprintln!("This is how the channels were last seen: {}", output::error_text(error)),
+    }
     if json {
         output::json(&json!({ "as_payee": as_payee, "as_payer": as_payer }))?;
         return Ok(Answer::Yes);
@@ -190,10 +196,29 @@ async fn list(context: &Context, folder: &Folder, settings: &ChainSettings, json
     Ok(Answer::Yes)
 }
 
+/// Channels that a command here opened and no task has used: the ledgers do not know them.
+async fn add_funded_by_hand(folder: &Folder, client: &ChainClient, as_payer: &mut Value) -> anyhow::Result<()> {
+    let payer = PublicWallet::read(&folder.keystore())?.address;
+    for payee in funded_by_hand(folder)? {
+        if row_amount(as_payer, "payee", &payee, "deposit_wei").is_some() {
+            continue;
+        }
+        let state = client.channel_state(ChannelId { payer, payee }).await?;
+        if let (Some(rows), true) = (as_payer.as_array_mut(), state.deposit > state.claimed) {
+            rows.push(json!({
+                "payee": payee, "epoch": state.epoch, "deposit_wei": state.deposit, "signed_wei": state.claimed,
+                "reserved_wei": Wei::ZERO, "claimed_wei": state.claimed, "close_at_s": state.close_at.0,
+            }));
+        }
+    }
+    Ok(())
+}
+
 /// Shows channels as a status gives them.
 pub fn print_channels(as_payee: &Value, as_payer: &Value) -> anyhow::Result<()> {
     let amount = |row: &Value, field: &str| short_gnt(wei(&row[field]));
     let closing = |row: &Value| match row["close_at_s"].as_u64() {
+        Some(0) | None if row["epoch"] != 0 && wei(&row["deposit_wei"]) == Wei::ZERO => "closed".to_owned(),
         Some(0) | None => String::new(),
         Some(at) => format!("closing, final at chain time {at}"),
     };
@@ -295,8 +320,9 @@ async fn claim(
                 output::json(&json!({ "claimable_wei": claimable, "payers": payers }))?;
             } else {
                 output::line(&format!(
-                    "{claimable} can be claimed from {payers} channels. The running node would send one \
-                    transaction, of about 50,000 gas and 11,000 more for each further channel."
+                    "{claimable} can be claimed from {}. The running node would send one transaction, of about 50,000 gas \
+                     and 11,000 more for each further channel.",
+                    count(payers, "channel")
                 ))?;
             }
             return Ok(if claimable == Wei::ZERO { Answer::No } else { Answer::Yes });
@@ -314,7 +340,7 @@ async fn claim(
         return print_claim(&summary, args.json);
     }
     if args.dry_run {
-        eprintln!("{claimable} can be claimed from {} channels.", vouchers.len());
+        eprintln!("{claimable} can be claimed from {}.", count(vouchers.len(), "channel"));
         return dry_run(&account, &Operation::ClaimMany { payee: ledgers.address, vouchers }, args.json).await;
     }
     let report = account.claim_many(ledgers.address, &vouchers).await?;
@@ -346,8 +372,10 @@ fn print_claim(summary: &Value, json: bool) -> anyhow::Result<Answer> {
     } else {
         let payers = summary["payers"].as_array().map_or(0, Vec::len);
         output::line(&format!(
-            "{} claimed from {payers} channels in {sent} transactions, {} gas.",
+            "{} claimed from {} in {}, {} gas.",
             wei(&summary["paid_wei"]),
+            count(payers, "channel"),
+            count(sent, "transaction"),
             summary["gas_used"]
         ))?;
     }

@@ -47,7 +47,11 @@ pub struct DeployArgs {
 pub async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<Answer> {
     let folder = context.folder()?;
     let out = args.out.clone().unwrap_or_else(|| folder.deployment_file());
-    let existing = if out.exists() { Some(Deployment::load(&out)?) } else { None };
+    let existing = if out.exists() {
+        Some(Deployment::load(&out).context("to deploy anew, move it away, or name another file with --out")?)
+    } else {
+        None
+    };
     let chain_args = crate::context::ChainArgs { rpc_url: args.rpc_url.clone(), ..Default::default() };
     let mut config = RpcConfig::new(rpc_url(&chain_args, &context.config(&folder)?));
     config.chain_id = args.chain_id;

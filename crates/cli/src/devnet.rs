@@ -14,6 +14,8 @@ use crate::output;
 use crate::process::{Service, StopSignals};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use golem_devnet::{AnvilOptions, DevAccount, Devnet, DevnetOptions, Mining};
 use golem_node::folder::{Folder, write_private};
 use golem_node::keystore::Wallet;
@@ -113,7 +115,7 @@ async fn serve(args: &DevnetArgs, devnet: &Devnet, providers: &mut Vec<Service>)
     let mut accounts = Vec::new();
     for (index, account) in devnet.accounts().iter().enumerate() {
         let folder = out.join("accounts").join(index.to_string());
-        write_account(&folder, account, &devnet.rpc_url(), None)?;
+        write_account(&folder, account, &devnet.rpc_url())?;
         accounts.push(json!({ "address": account.address, "dir": folder }));
     }
     let mut bootstrap: Option<String> = None;
@@ -123,9 +125,8 @@ async fn serve(args: &DevnetArgs, devnet: &Devnet, providers: &mut Vec<Service>)
         bootstrap = bootstrap.or(first_address(&provider.ready));
         // The nodes that come later find the others through the first.
         if index == 1 {
-            for (later, account) in devnet.accounts().iter().enumerate().filter(|(later, _)| *later != 1) {
+            for later in (0..devnet.accounts().len()).filter(|later| *later != 1) {
                 write_settings(&out.join("accounts").join(later.to_string()), &devnet.rpc_url(), bootstrap.as_deref())?;
-                let _ = account;
             }
         }
         providers.push(provider);
@@ -137,12 +138,12 @@ async fn serve(args: &DevnetArgs, devnet: &Devnet, providers: &mut Vec<Service>)
     write_private(&out.join("summary.json"), format!("{summary:#}\n").as_bytes())
         .context("cannot write summary.json")?;
     print(args, devnet, &out, &summary)?;
-    if providers.is_empty() {
-        return std::future::pending().await;
+    let mut ends: FuturesUnordered<_> = providers.iter_mut().map(Service::ended).collect();
+    while let Some(said) = ends.next().await {
+        // The chain and the others go on: ending a provider is one of the things to play with.
+        eprintln!("{said}; its log is in its data folder");
     }
-    let ends = providers.iter_mut().map(|provider| Box::pin(provider.ended()));
-    let (said, _, _) = futures::future::select_all(ends).await;
-    bail!("{said}; its log is in its data folder")
+    std::future::pending().await
 }
 
 fn print(args: &DevnetArgs, devnet: &Devnet, out: &Path, summary: &Value) -> anyhow::Result<()> {
@@ -154,9 +155,10 @@ fn print(args: &DevnetArgs, devnet: &Devnet, out: &Path, summary: &Value) -> any
     output::line(&format!("deployment file  {}", out.join("deployment.json").display()))?;
     output::line(&format!("password file    {}", out.join("password").display()))?;
     output::line(&format!(
-        "\n{} accounts with {} and ether each, and a data folder:",
+        "\n{} accounts with {} and {} ETH each, and a data folder:",
         devnet.accounts().len(),
-        args.gnt_each
+        args.gnt_each,
+        AnvilOptions::default().balance_eth
     ))?;
     for (index, account) in devnet.accounts().iter().enumerate() {
         let role = if (1..=args.providers as usize).contains(&index) { "  a provider runs here" } else { "" };
@@ -228,10 +230,10 @@ fn prepare(out: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-fn write_account(folder: &Path, account: &DevAccount, rpc_url: &str, bootstrap: Option<&str>) -> anyhow::Result<()> {
+fn write_account(folder: &Path, account: &DevAccount, rpc_url: &str) -> anyhow::Result<()> {
     let opened = Folder::open_or_create(folder)?;
     Wallet::from_secret(account.key)?.save(&opened.keystore(), PASSWORD)?;
-    write_settings(folder, rpc_url, bootstrap)
+    write_settings(folder, rpc_url, None)
 }
 
 fn write_settings(folder: &Path, rpc_url: &str, bootstrap: Option<&str>) -> anyhow::Result<()> {

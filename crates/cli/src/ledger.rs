@@ -4,7 +4,7 @@ use crate::context::Context;
 use anyhow::Context as _;
 use golem_chain::ChainClient;
 use golem_deal::{Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskStatus};
-use golem_node::folder::Folder;
+use golem_node::folder::{Folder, write_private};
 use golem_node::{ChainSettings, RECORD_SCHEMA};
 use golem_payments::{PayeeLedger, PayerLedger};
 use golem_protocol::{Address, ByteCount, LocalTime, Now, Signed, Voucher};
@@ -87,4 +87,35 @@ fn load(store: &dyn Store) -> anyhow::Result<Vec<Record>> {
         }
     }
     Ok(records)
+}
+
+/// The most channels opened by hand that are remembered. Reason: a file that is read whole.
+const FUNDED_MAX: usize = 1000;
+
+fn funded_file(folder: &Folder) -> std::path::PathBuf {
+    folder.path().join("channels.json")
+}
+
+/// Payees whose channels were funded by a command, oldest first.
+pub fn funded_by_hand(folder: &Folder) -> anyhow::Result<Vec<Address>> {
+    let file = funded_file(folder);
+    match std::fs::read(&file) {
+        Ok(text) => serde_json::from_slice(&text).with_context(|| {
+            format!("{} is no list of addresses: move it away; channels stay open without it", file.display())
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+    }
+}
+
+/// Remembers a payee, before its channel is funded.
+pub fn note_funded(folder: &Folder, payee: Address) -> anyhow::Result<()> {
+    let mut payees = funded_by_hand(folder)?;
+    if payees.contains(&payee) {
+        return Ok(());
+    }
+    payees.push(payee);
+    let first = payees.len().saturating_sub(FUNDED_MAX);
+    let text = serde_json::to_vec(&payees[first..])?;
+    write_private(&funded_file(folder), &text).context("cannot remember the channel")
 }

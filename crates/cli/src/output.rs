@@ -61,6 +61,29 @@ pub fn short(address: &Address) -> String {
     format!("{}..{}", &text[..8], &text[text.len() - 4..])
 }
 
+/// A number of things: `1 subtask`, `2 subtasks`.
+pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{ending}")
+}
+
+/// The first line of what a stranger's program said, as far as a screen has room, without anything that moves the cursor.
+pub fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 160;
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    let mut shown: String = line.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect();
+    if shown.chars().count() == CHARS_MAX || text.trim().lines().count() > 1 {
+        shown.push_str(" ...");
+    }
+    shown
+}
+
+/// What a stranger's program said, without anything but line ends that moves the cursor.
+pub fn tame(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+}
+
 /// A time span for people.
 pub fn span(seconds: u64) -> String {
     match seconds {
@@ -138,6 +161,14 @@ mod tests {
         assert_eq!(error_text(&error), "cannot write a: disk full");
         let error = anyhow::anyhow!("disk full").context("cannot write a");
         assert_eq!(error_text(&error), "cannot write a: disk full");
+    }
+
+    #[test]
+    fn shows_one_tame_line_of_what_strangers_say() {
+        assert_eq!(one_line("a\u{1b}[31m red\nmore"), "a[31m red ...");
+        assert_eq!(one_line("plain"), "plain");
+        assert_eq!(one_line(&"x".repeat(5000)).len(), 164);
+        assert_eq!((count(1u32, "subtask"), count(0usize, "subtask")), ("1 subtask".into(), "0 subtasks".into()));
     }
 
     #[test]

@@ -139,6 +139,11 @@ impl Service {
     ///
     /// Errors: it was killed, or ended with a failure.
     pub async fn stop(mut self) -> anyhow::Result<()> {
+        if let Ok(Some(_)) = self.child.try_wait() {
+            // It ended before, which its owner was told then.
+            let _ = self.reader.await;
+            return Ok(());
+        }
         if let Some(pid) = self.child.id() {
             ask_to_end(pid).await;
         }

@@ -1,6 +1,6 @@
 //! What a person sees while a task runs: bars on a terminal, lines elsewhere.
 
-use crate::output::{self, short, short_gnt};
+use crate::output::{self, count, one_line, short, short_gnt};
 use crate::provide::node_text;
 use golem_deal::RequestorEvent;
 use golem_node::RequestorNotice;
@@ -16,6 +16,7 @@ const PROVIDER_LINES_MAX: usize = 12;
 pub struct TaskScreen {
     subtasks: u32,
     budget: Wei,
+    before: u32,
     done: BTreeSet<u32>,
     providers: BTreeMap<NodeId, Share>,
     spent: Wei,
@@ -46,6 +47,7 @@ impl TaskScreen {
         let screen = TaskScreen {
             subtasks,
             budget,
+            before: 0,
             done: BTreeSet::new(),
             providers: BTreeMap::new(),
             spent: Wei::ZERO,
@@ -58,14 +60,20 @@ impl TaskScreen {
 
     /// What was done before this run.
     pub fn done_before(&mut self, done: u32, spent: Wei) {
-        self.spent = spent;
+        (self.before, self.spent) = (done, spent);
         if let Look::Bars { tiles, .. } = &self.look {
             tiles.set_position(u64::from(done));
         }
         if done > 0 {
-            self.say(&format!("{done} subtasks are done already, {} spent", short_gnt(spent)));
+            self.said_tenths = self.tenths();
+            self.say(&format!("{} done already, {} spent", count(done, "subtask"), short_gnt(spent)));
         }
         self.money();
+    }
+
+    /// Whether nobody has offered anything so far.
+    pub fn waits_for_offers(&self) -> bool {
+        self.providers.is_empty()
     }
 
     /// A line that stays.
@@ -122,18 +130,22 @@ impl TaskScreen {
             }
             RequestorEvent::Rejected { provider, index, decision, detail, .. } => {
                 self.share(*provider).rejected += 1;
-                self.say(&format!("subtask {index} of {} not accepted ({decision:?}): {detail}", short(&provider.0)));
+                self.say(&format!(
+                    "subtask {index} of {} not accepted ({decision:?}): {}",
+                    short(&provider.0),
+                    one_line(detail)
+                ));
                 self.provider_line(*provider);
             }
             RequestorEvent::Freed { provider, subtasks, detail, .. } => {
-                let count = subtasks.len();
-                self.say(&format!("{count} subtasks of {} go to others: {detail}", short(&provider.0)));
+                let freed = count(subtasks.len(), "subtask");
+                self.say(&format!("{freed} of {} to be done by others: {}", short(&provider.0), one_line(detail)));
             }
             RequestorEvent::FundFailed { payee, detail } => {
                 self.say(&format!("the channel to {} could not be funded: {detail}", short(payee)));
             }
             RequestorEvent::BudgetReached { open, .. } => {
-                self.say(&format!("the budget of {} is used up with {open} subtasks open", self.budget));
+                self.say(&format!("the budget of {} is used up with {} open", self.budget, count(*open, "subtask")));
             }
             RequestorEvent::Finished { .. } => {}
         }
@@ -153,12 +165,19 @@ impl TaskScreen {
         }
     }
 
+    fn count_done(&self) -> u32 {
+        self.before.saturating_add(self.done.len() as u32).min(self.subtasks)
+    }
+
+    fn tenths(&self) -> u32 {
+        self.count_done().saturating_mul(10) / self.subtasks.max(1)
+    }
+
     fn share(&mut self, provider: NodeId) -> &mut Share {
         self.providers.entry(provider).or_default()
     }
 
     fn accepted(&mut self, provider: NodeId) {
-        let done = self.done.len() as u32;
         match &self.look {
             Look::Bars { tiles, .. } => {
                 tiles.inc(1);
@@ -166,10 +185,15 @@ impl TaskScreen {
                 self.money();
             }
             Look::Lines => {
-                let tenths = done.saturating_mul(10) / self.subtasks.max(1);
+                let tenths = self.tenths();
                 if tenths > self.said_tenths {
                     self.said_tenths = tenths;
-                    self.say(&format!("{done} of {} subtasks done, {} spent", self.subtasks, short_gnt(self.spent)));
+                    self.say(&format!(
+                        "{} of {} subtasks done, {} spent",
+                        self.count_done(),
+                        self.subtasks,
+                        short_gnt(self.spent)
+                    ));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
-use crate::output::{self, short, short_gnt};
+use crate::output::{self, count, short, short_gnt};
 use crate::process::{Stop, StopSignals};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -148,8 +148,10 @@ impl Screen {
             return self.json_line(serde_json::json!({ "kind": "started", "status": status, "api": handle.api() }));
         }
         output::line(&format!(
-            "Provider {} offers {} slots from {} an hour.",
-            status.node, status.slots, status.min_price_wei
+            "Provider {} offers {} from {} an hour.",
+            status.node,
+            count(status.slots, "slot"),
+            status.min_price_wei
         ))?;
         output::line(&format!(
             "Each does {} million fuel a second. Paid to {}.",
@@ -214,7 +216,7 @@ fn event_text(event: &ProviderNotice) -> Option<String> {
         ProviderNotice::Deal(event) => return deal_text(event),
         ProviderNotice::ComputeStarted { .. } => return None,
         ProviderNotice::Claimed { transaction, paid, payers } => {
-            format!("claimed {paid} from {payers} payers in transaction {transaction}")
+            format!("claimed {paid} from {} in transaction {transaction}", count(*payers, "payer"))
         }
         ProviderNotice::ClaimFailed { detail } => format!("a claim did not go through and is tried again: {detail}"),
         ProviderNotice::Node(notice) => node_text(notice),
@@ -240,7 +242,7 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
         ProviderEvent::Refused { requestor, reason, .. } => format!("refused {}: {reason}", short(&requestor.0)),
         ProviderEvent::RefusedByPeer { requestor, reason, .. } => format!("{} refused: {reason}", short(&requestor.0)),
         ProviderEvent::Agreed { requestor, subtasks, value, .. } => {
-            format!("agreed {subtasks} subtasks with {}, worth {}", short(&requestor.0), short_gnt(*value))
+            format!("agreed {} with {}, worth {}", count(*subtasks, "subtask"), short(&requestor.0), short_gnt(*value))
         }
         ProviderEvent::Computed { index, completed: true, .. } => format!("computed subtask {index}"),
         ProviderEvent::Computed { index, completed: false, .. } => format!("subtask {index} failed here"),

@@ -4,7 +4,7 @@ use crate::Answer;
 use crate::apps::{Cut, Source};
 use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
 use crate::files::{self, Places};
-use crate::output::{self, Table, short_gnt};
+use crate::output::{self, Table, count, short_gnt};
 use crate::plan_report::{self, PlanReport};
 use crate::process::StopSignals;
 use crate::progress::TaskScreen;
@@ -13,8 +13,8 @@ use clap::Args;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::{
-    Collected, RequestorConfig, RequestorHandle, RequestorNode, TaskError, TaskHandle, TaskProgress, TaskReport,
-    TaskTerms, Watched,
+    CollectError, Collected, RequestorConfig, RequestorHandle, RequestorNode, TaskError, TaskHandle, TaskProgress,
+    TaskReport, TaskTerms, Watched,
 };
 use golem_protocol::{B256, ByteCount, Fuel, Wei};
 use golem_sandbox::{ModuleSource, Sandbox, SandboxConfig};
@@ -22,6 +22,10 @@ use golem_task::{MapTask, Price, TaskPlan, Verification};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often it is said that nobody has offered anything yet.
+const WAITING_SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// Parameters of an app, as they stood on the command line.
 pub type Parameters = Vec<(String, String)>;
@@ -273,8 +277,11 @@ async fn start(
     }
     let spent_max = cost.total_max.min(cost.budget);
     eprintln!(
-        "{}: {} subtasks, at most {} in all, {} of them computed again here.",
-        cut.plan.name, cost.subtasks, spent_max, cost.rechecks
+        "{}: {}, at most {} in all; about {} computed again here.",
+        cut.plan.name,
+        count(cost.subtasks, "subtask"),
+        spent_max,
+        cost.rechecks
     );
     let mut signals = StopSignals::new()?;
     let node = started(context, folder, &file, args, &mut signals).await?;
@@ -395,12 +402,21 @@ async fn follow(
 ) -> anyhow::Result<Ran> {
     let header = task.header();
     let mut asked = false;
+    let mut waiting = tokio::time::interval(WAITING_SAID_EVERY);
+    waiting.tick().await;
     let ended = loop {
         tokio::select! {
             progress = task.next() => match progress {
                 TaskProgress::Watched(Watched::Event(event)) => screen.event(&event.event),
                 TaskProgress::Watched(Watched::Missed(missed)) => screen.say(&format!("{missed} events were too fast to show")),
                 TaskProgress::Finished(ended) => break ended,
+            },
+            _ = waiting.tick() => if screen.waits_for_offers() {
+                let peers = node.status().await?.network.peers;
+                screen.say(&format!("no offers yet; {}. {}", count(peers, "peer"), match peers {
+                    0 => "Name a node to start from with --bootstrap, or wait for one on this network.",
+                    _ => "Providers may ask for more than --max-price, or be busy.",
+                }));
             },
             _ = signals.next() => {
                 if asked {
@@ -423,7 +439,11 @@ async fn follow(
             Ok(Ran { header, report: Some(report), error: None, collected })
         }
         Err(error) => {
-            let collected = node.collect(header, out).await?;
+            // A task that would be put together leaves its pieces apart from where the whole will be.
+            let collected = match node.merge(header, out).await {
+                Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await?,
+                collected => collected?,
+            };
             Ok(Ran { header, report: None, error: Some(error), collected })
         }
     }
@@ -481,7 +501,7 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
     match ran.error {
         None => Ok(Answer::Yes),
         Some(error) => {
-            eprintln!("golem: {error}");
+            eprintln!("golem: {}", output::tame(&error.to_string()));
             if !matches!(error, TaskError::Failed { .. }) {
                 eprintln!("What is done is paid for and kept: `golem run --resume={}` goes on.", ran.header);
             }
@@ -499,7 +519,7 @@ fn print_files(collected: &Collected) -> anyhow::Result<()> {
         output::line(&format!("... and {} more files", collected.files.len() - SHOWN))?;
     }
     if !collected.missing.is_empty() {
-        eprintln!("{} subtasks have no result.", collected.missing.len());
+        eprintln!("{} without a result.", count(collected.missing.len(), "subtask"));
     }
     Ok(())
 }

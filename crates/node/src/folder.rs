@@ -72,6 +72,9 @@ impl Folder {
         if !path.exists() {
             return Err(FolderError::Absent { path: path.to_path_buf() });
         }
+        if !path.is_dir() {
+            return Err(FolderError::NotAFolder { path: path.to_path_buf() });
+        }
         let path = path.canonicalize().map_err(FolderError::io("find the data folder", path))?;
         let file = path.join(VERSION_FILE);
         let text = match read_small(&file) {
@@ -321,6 +324,7 @@ mod tests {
         assert!(!home.path().join(VERSION_FILE).exists());
         let file = home.path().join("letter.txt");
         assert!(matches!(Folder::open_or_create(&file), Err(FolderError::NotAFolder { .. })));
+        assert!(matches!(Folder::open(&file), Err(FolderError::NotAFolder { .. })));
         assert!(matches!(Folder::open(&home.path().join("none")), Err(FolderError::Absent { .. })));
     }
 
