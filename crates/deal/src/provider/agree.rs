@@ -9,6 +9,10 @@ use crate::value::subtask_value;
 use crate::{ProviderFact, ProviderPolicy};
 use golem_protocol::*;
 
+/// How long a header that is heard again is not refused again for the same reason, in milliseconds. Reason: it is
+/// repeated every few seconds, and the answer is known; yet the first may have been lost.
+const REFUSE_AGAIN_MS: u64 = 30_000;
+
 impl Provider {
     pub(super) fn on_header(
         &mut self,
@@ -30,13 +34,20 @@ impl Provider {
         }
         match self.make_offer(policy, &header, now) {
             Err(reason) => {
-                self.remember(Known { header, heard: now.local, offer: None });
-                step.refuse(requestor, digest, reason);
+                let said = self.headers.get(&digest).and_then(|known| known.refused.clone());
+                let again = said
+                    .as_ref()
+                    .is_none_or(|(before, at)| *before != reason || now.local.saturating_sub(*at) >= REFUSE_AGAIN_MS);
+                let refused = if again { Some((reason.clone(), now.local)) } else { said };
+                self.remember(Known { header, heard: now.local, offer: None, refused });
+                if again {
+                    step.refuse(requestor, digest, reason);
+                }
             }
             Ok(offer) => {
                 step.say(ProviderEvent::Offered { requestor, header: digest, price: offer.price });
                 step.send(requestor, Message::Offer(offer.signed().clone()));
-                self.remember(Known { header, heard: now.local, offer: Some(offer) });
+                self.remember(Known { header, heard: now.local, offer: Some(offer), refused: None });
             }
         }
     }

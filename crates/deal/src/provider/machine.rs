@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub header: Authentic<Header>,
     pub heard: LocalTime,
     pub offer: Option<Authentic<Offer>>,
+    /// What was said instead of an offer, and when.
+    pub refused: Option<(RefusalReason, LocalTime)>,
 }
 
 pub(super) struct Unchecked {

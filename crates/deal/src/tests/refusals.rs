@@ -323,11 +323,15 @@ fn refuses_headers_of_another_profile_or_too_large() {
         assert_eq!(other.profile, PROFILE);
         change(&mut other);
         let other = sign(other, &CHAIN, &*side.requestor.identity).unwrap();
+        let again = other.clone();
         let effects = provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(other)));
         assert!(
             matches!(refusal(&effects), Some(RefusalReason::OtherProfile { .. } | RefusalReason::TooLarge { .. })),
             "{effects:?}"
         );
+        // Heard again at once: the same answer is not given twice.
+        let effects = provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(again)));
+        assert_eq!(refusal(&effects), None);
     }
 }
 
