@@ -332,7 +332,7 @@ impl Contents {
 }
 
 fn not_fetched(hash: ContentHash, error: &FetchError) -> ContentError {
-    ContentError::Store { detail: format!("{hash} was not fetched: {error}") }
+    ContentError::NotFetched { digest: hash.0, detail: error.to_string() }
 }
 
 #[cfg(test)]

@@ -229,6 +229,14 @@ pub enum ContentError {
         /// Which.
         digest: B256,
     },
+    /// A peer that should have it did not give it. Another try may succeed.
+    #[error("the content {digest} was not fetched: {detail}")]
+    NotFetched {
+        /// Which.
+        digest: B256,
+        /// What the network said.
+        detail: String,
+    },
     /// It is kept, and is not what it should be.
     #[error("the content {digest} is not a {what}: {detail}")]
     Malformed {

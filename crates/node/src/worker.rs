@@ -17,6 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 
+/// How long an input is asked for in vain before the subtask fails. Reason: a requestor needs some seconds to restart,
+/// and meanwhile the slot is idle.
+const FETCH_PATIENCE: Duration = Duration::from_secs(30);
+/// The first and the longest pause before it is asked for again.
+const FETCH_AGAIN: Duration = Duration::from_millis(250);
+const FETCH_AGAIN_MAX: Duration = Duration::from_secs(4);
 /// Files of one subtask fetched at once. Reason: their pieces are fetched in parallel anyway.
 const FETCHES_MAX: usize = 4;
 /// How much of the end of standard error is kept for a failure's message. Reason: the message itself has 1 KiB.
@@ -270,9 +276,28 @@ pub(crate) async fn recheck(
     }
 }
 
+/// Asks again while the requestor cannot be reached: one that restarts must not find its whole batch failed.
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, ContentError>
+where
+    F: Future<Output = Result<T, ContentError>>,
+{
+    let began = Instant::now();
+    let mut pause = FETCH_AGAIN;
+    loop {
+        match ask().await {
+            Err(ContentError::NotFetched { digest, detail }) if began.elapsed() < FETCH_PATIENCE => {
+                tracing::debug!(%digest, detail, "input not fetched, trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(FETCH_AGAIN_MAX);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 async fn read_input(contents: &Contents, input: ContentHash, from: NodeId) -> Result<SubtaskInput, Failure> {
     let bad = |error: &dyn ToString| Failure::new(FailureKind::BadInput, error.to_string());
-    let bytes = contents.document(input, from).await.map_err(|error| bad(&error))?;
+    let bytes = patiently(|| contents.document(input, from)).await.map_err(|error| bad(&error))?;
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(bad(&format!("the input document has {} bytes, more than {DOCUMENT_BYTES_MAX}", bytes.len())));
     }
@@ -319,7 +344,7 @@ async fn fetch_all(
     for (hash, _) in &wanted {
         pins.add(*hash);
     }
-    let fetches = wanted.into_iter().map(|(hash, size)| contents.fetch(hash, size.0, from));
+    let fetches = wanted.into_iter().map(|(hash, size)| patiently(move || contents.fetch(hash, size.0, from)));
     let mut fetches = futures::stream::iter(fetches).buffer_unordered(FETCHES_MAX);
     while let Some(fetched) = fetches.next().await {
         fetched.map_err(|error| Failure::new(FailureKind::BadInput, error))?;
