@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 
 /// How long an input is asked for in vain before the subtask fails. Reason: a requestor needs some seconds to restart,
 /// and meanwhile the slot is idle.
-const FETCH_PATIENCE: Duration = Duration::from_secs(30);
+const FETCH_PATIENCE: Duration = Duration::from_secs(10);
 /// The first and the longest pause before it is asked for again.
 const FETCH_AGAIN: Duration = Duration::from_millis(250);
 const FETCH_AGAIN_MAX: Duration = Duration::from_secs(4);
