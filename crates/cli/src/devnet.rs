@@ -55,6 +55,9 @@ pub struct DevnetArgs {
     /// Where deployment file, keys and data folders go; one that an earlier devnet made is emptied first
     #[arg(long, value_name = "FOLDER", default_value = "golem-devnet")]
     out: PathBuf,
+    /// Stop when standard input ends: for a program that starts this one, and must not leave it behind
+    #[arg(long)]
+    until_stdin_ends: bool,
     /// Print one line of JSON when all is ready
     #[arg(long)]
     json: bool,
@@ -70,6 +73,9 @@ pub async fn run(_context: &Context, args: DevnetArgs) -> anyhow::Result<Answer>
         );
     }
     let mut signals = StopSignals::new()?;
+    if args.until_stdin_ends {
+        signals.and_end_of_stdin();
+    }
     let lock = prepare(&args.out)?;
     eprintln!("Starting the chain and deploying the contracts.");
     let options = DevnetOptions {
@@ -188,6 +194,7 @@ pub async fn start_provider(folder: &Path, password_file: &Path, more: &[String]
         "-vv".to_owned(),
         "provide".to_owned(),
         "--json".to_owned(),
+        "--until-stdin-ends".to_owned(),
     ];
     arguments.extend_from_slice(more);
     let name = format!("the provider in {}", folder.display());

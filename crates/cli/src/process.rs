@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -25,6 +25,8 @@ pub struct StopSignals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// Ends with the program that started this one, where that was asked for.
+    starter: Option<oneshot::Receiver<()>>,
 }
 
 impl StopSignals {
@@ -36,6 +38,7 @@ impl StopSignals {
         Ok(StopSignals {
             interrupt: signal(SignalKind::interrupt()).context(cannot)?,
             terminate: signal(SignalKind::terminate()).context(cannot)?,
+            starter: None,
         })
     }
 
@@ -45,21 +48,46 @@ impl StopSignals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = starter_ended(&mut self.starter) => {}
         }
     }
 
     /// From now on these signals do not end the process by themselves.
     #[cfg(not(unix))]
     pub fn new() -> anyhow::Result<StopSignals> {
-        Ok(StopSignals {})
+        Ok(StopSignals { starter: None })
     }
 
     /// Waits for the next one. Can be dropped and called again.
     #[cfg(not(unix))]
     pub async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.context("Ctrl-C").is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            Ok(()) = tokio::signal::ctrl_c() => {}
+            _ = starter_ended(&mut self.starter) => {}
         }
+    }
+
+    /// The end of standard input counts as one too: a program that started this one holds the other end, and closes it
+    /// by ending, in whatever way that happens.
+    pub fn and_end_of_stdin(&mut self) {
+        let (ended, starter) = oneshot::channel();
+        self.starter = Some(starter);
+        // A thread, because reading cannot be given up; it ends with the process.
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = ended.send(());
+        });
+    }
+}
+
+/// Waits for the end of standard input, once; for ever where nobody asked for it.
+async fn starter_ended(starter: &mut Option<oneshot::Receiver<()>>) {
+    match starter {
+        Some(ended) => {
+            let _ = ended.await;
+            *starter = None;
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -93,7 +121,10 @@ pub async fn golem_json(arguments: &[String]) -> anyhow::Result<Value> {
     let mut command = golem(arguments)?;
     let cannot = || format!("cannot run `{shown}`");
     // Not `output()`, which would take the talk too.
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().with_context(cannot)?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = command.spawn().with_context(cannot)?;
+    // Open until the end: it ends with this process, whatever ends that.
+    let _stdin = child.stdin.take();
     let ran = child.wait_with_output().await.with_context(cannot)?;
     if !matches!(ran.status.code(), Some(0 | 1)) {
         bail!("`{shown}` failed ({})", ran.status);
@@ -102,9 +133,13 @@ pub async fn golem_json(arguments: &[String]) -> anyhow::Result<Value> {
 }
 
 /// A `golem` process that goes on until it is stopped, and says in a line of JSON when it is ready.
+///
+/// It is started with `--until-stdin-ends`, so that it ends with this process however that ends.
 pub struct Service {
     name: String,
     child: Child,
+    /// Held open for as long as it is to run; waiting for a child would close it.
+    stdin: Option<ChildStdin>,
     reader: JoinHandle<()>,
     /// The line with which it said that it is ready.
     pub ready: Value,
@@ -117,9 +152,14 @@ impl Service {
         let file = std::fs::File::create(log).with_context(cannot)?;
         let errors = file.try_clone().with_context(cannot)?;
         let mut command = golem(arguments)?;
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(errors).spawn().with_context(|| format!("cannot start {name}"))?;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
         let stdout = child.stdout.take().with_context(|| format!("{name} has no standard output"))?;
+        let stdin = child.stdin.take();
         let (sender, first) = oneshot::channel();
         let reader = tokio::spawn(copy_lines(stdout, file, sender));
         let ready = tokio::time::timeout(READY_MAX, first).await;
@@ -132,7 +172,7 @@ impl Service {
             Err(_) => bail!("{name} was not ready after {} s; it said: {}", READY_MAX.as_secs(), last_words(log)),
         };
         let ready = serde_json::from_str(&line).with_context(|| format!("{name} printed no JSON but `{line}`"))?;
-        Ok(Service { name: name.to_owned(), child, reader, ready })
+        Ok(Service { name: name.to_owned(), child, stdin, reader, ready })
     }
 
     /// Asks it to end, waits, and kills it if that takes too long.
@@ -144,9 +184,8 @@ impl Service {
             let _ = self.reader.await;
             return Ok(());
         }
-        if let Some(pid) = self.child.id() {
-            ask_to_end(pid).await;
-        }
+        // The end of its input is the order to stop.
+        drop(self.stdin.take());
         let ended = tokio::time::timeout(END_MAX, self.child.wait()).await;
         let status = match ended {
             Ok(status) => status.with_context(|| format!("cannot wait for {}", self.name))?,
@@ -171,15 +210,6 @@ impl Service {
         }
     }
 }
-
-#[cfg(unix)]
-async fn ask_to_end(pid: u32) {
-    // If it has ended meanwhile, there is nothing to ask.
-    let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).stderr(Stdio::null()).status().await;
-}
-
-#[cfg(not(unix))]
-async fn ask_to_end(_pid: u32) {}
 
 /// Copies what a process prints into a file, and hands out its first line.
 async fn copy_lines(stdout: ChildStdout, mut file: std::fs::File, first: oneshot::Sender<String>) {

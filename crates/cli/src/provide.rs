@@ -45,6 +45,9 @@ pub struct ProvideArgs {
     /// Be paid to this address, for instance a cold wallet, instead of this node's own
     #[arg(long, value_name = "ADDRESS")]
     payee: Option<Address>,
+    /// Stop when standard input ends: for a program that starts this one, and must not leave it behind
+    #[arg(long)]
+    until_stdin_ends: bool,
     /// Print what happens as JSON, one object a line
     #[arg(long)]
     json: bool,
@@ -68,6 +71,9 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
         bail!("the minimal price is 0 GNT an hour: set --min-price to more, such as 0.1");
     }
     let mut signals = StopSignals::new()?;
+    if args.until_stdin_ends {
+        signals.and_end_of_stdin();
+    }
     eprintln!("Measuring this machine and connecting to chain {}.", config.chain.deployment.chain_id);
     let screen = Screen { json: args.json };
     let handle = tokio::select! {

@@ -66,6 +66,9 @@ struct TermArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Stop when standard input ends: for a program that starts this one, and must not leave it behind
+    #[arg(long)]
+    until_stdin_ends: bool,
     #[command(flatten)]
     chain: ChainArgs,
     #[command(flatten)]
@@ -185,6 +188,14 @@ impl TermArgs {
         }
     }
 
+    fn signals(&self) -> anyhow::Result<StopSignals> {
+        let mut signals = StopSignals::new()?;
+        if self.until_stdin_ends {
+            signals.and_end_of_stdin();
+        }
+        Ok(signals)
+    }
+
     fn terms(&self) -> TaskTerms {
         TaskTerms { min_perf: self.min_perf, offer_window_ms: self.offer_window, ..TaskTerms::default() }
     }
@@ -283,7 +294,7 @@ async fn start(
         spent_max,
         cost.rechecks
     );
-    let mut signals = StopSignals::new()?;
+    let mut signals = args.signals()?;
     let node = started(context, folder, &file, args, &mut signals).await?;
     let ran = async {
         payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan).await?).await?;
@@ -329,7 +340,7 @@ async fn resume(
 ) -> anyhow::Result<Answer> {
     let file = context.config(folder)?;
     writable(out)?;
-    let mut signals = StopSignals::new()?;
+    let mut signals = args.signals()?;
     let node = started(context, folder, &file, args, &mut signals).await?;
     let ran = async {
         let status = node.status().await?;

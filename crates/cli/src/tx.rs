@@ -122,3 +122,22 @@ pub fn print_receipts(receipts: &[TxReceipt]) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_damaged_record_and_names_it() {
+        let home = tempfile::tempdir().unwrap();
+        let journal = FileJournal::new(home.path().join("transactions"));
+        assert!(journal.load().unwrap().is_empty(), "none yet, not even the folder");
+        journal.remove("never saved").unwrap();
+        create_private(&journal.folder).unwrap();
+        fs::write(journal.file("a/b"), "{").unwrap();
+        let error = journal.load().unwrap_err();
+        assert!(error.0.contains("612f62.json"), "{}", error.0);
+        journal.remove("a/b").unwrap();
+        assert!(journal.load().unwrap().is_empty());
+    }
+}

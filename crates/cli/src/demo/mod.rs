@@ -108,6 +108,7 @@ async fn play(stage: &mut Stage, args: &DemoArgs) -> anyhow::Result<bool> {
     let devnet_args = words(&[
         "devnet",
         "--json",
+        "--until-stdin-ends",
         "--port",
         "0",
         "--accounts",
@@ -147,6 +148,7 @@ async fn play(stage: &mut Stage, args: &DemoArgs) -> anyhow::Result<bool> {
         "run",
         "render",
         "--json",
+        "--until-stdin-ends",
         "--no-mdns",
         "--bootstrap",
         &bootstrap,
