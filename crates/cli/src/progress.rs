@@ -234,6 +234,8 @@ impl TaskScreen {
             self.providers.values().filter_map(|share| share.line.as_ref()).for_each(ProgressBar::abandon);
             tiles.abandon();
             money.abandon();
+            // The last line is not ended by the bars.
+            eprintln!();
         }
     }
 }
