@@ -92,8 +92,12 @@ impl Modules {
         if bytes.len() as u64 > MODULE_MAX.0 {
             return Ok(Err(too_large(bytes.len() as u64)));
         }
+        if !bytes.starts_with(b"\0asm") {
+            let reason = "it does not begin with the bytes 00 61 73 6d, as every WebAssembly module does".to_owned();
+            return Ok(Err(ModuleFault::Invalid { reason }));
+        }
         // The preamble of a component: the same magic as a module, then a layer of 1.
-        if bytes.starts_with(b"\0asm") && bytes.get(6..8) == Some(&[1, 0]) {
+        if bytes.get(6..8) == Some(&[1, 0]) {
             return Ok(Err(ModuleFault::Component));
         }
         let started = std::time::Instant::now();
