@@ -137,8 +137,8 @@ fn tasks(status: &Value) -> anyhow::Result<()> {
             task["subtasks"].to_string(),
             task["done"].to_string(),
             task["failed"].to_string(),
-            short_gnt(wei(&task["spent"])),
-            short_gnt(wei(&task["budget"])),
+            short_gnt(wei(&task["spent_wei"])),
+            short_gnt(wei(&task["budget_wei"])),
             finished.to_owned(),
         ]);
     }

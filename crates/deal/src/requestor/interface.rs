@@ -268,10 +268,13 @@ pub struct TaskStatus {
     /// How many failed for good.
     pub failed: u32,
     /// What was signed away for it.
+    #[serde(rename = "spent_wei")]
     pub spent: Wei,
     /// What open agreements may still cost.
+    #[serde(rename = "reserved_wei")]
     pub reserved: Wei,
     /// The most it may cost.
+    #[serde(rename = "budget_wei")]
     pub budget: Wei,
     /// How many offers are in the book.
     pub offers: u32,
