@@ -244,7 +244,14 @@ impl Contents {
         }
         let net = self.net()?;
         let bytes = net.fetch_document(hash, from).await.map_err(|error| not_fetched(hash, &error))?;
-        Ok(bytes)
+        // Kept, so that what was fetched ahead of its run is not asked for again.
+        let kept = move |contents: &Contents| {
+            if let Err(error) = contents.insert_bytes(&bytes) {
+                tracing::debug!(%error, "a document is not kept");
+            }
+            Ok(bytes)
+        };
+        self.blocking(kept).await
     }
 
     /// Makes a content be here. Many who want the same one at once fetch it once.

@@ -15,7 +15,7 @@ use crate::saver::Saver;
 use crate::settings::{ClaimOnExit, ProviderConfig};
 use crate::startup::Base;
 use crate::status::ProviderCounters;
-use crate::worker::{JobStop, Runner, SubtaskBounds, compute};
+use crate::worker::{JobStop, Runner, SubtaskBounds, compute, prefetch};
 use golem_chain::{ChainEvent, Watcher};
 use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent, ProviderInput};
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
@@ -97,6 +97,9 @@ pub(crate) struct ProviderLoop {
     courier: Courier,
     gate: HeaderGate,
     jobs: JoinSet<(B256, u32, SubtaskOutcome)>,
+    /// Inputs being fetched ahead of their runs, at most as many as there are slots; and which were.
+    prefetches: JoinSet<()>,
+    prefetched: BTreeSet<(B256, u32)>,
     reads: JoinSet<(ChannelId, ChannelState)>,
     reading: BTreeSet<ChannelId>,
     pub(crate) settlements: JoinSet<Settled>,
@@ -140,6 +143,8 @@ impl ProviderLoop {
             gate: HeaderGate::new(config.chain.chain_ref()),
             config,
             jobs: JoinSet::new(),
+            prefetches: JoinSet::new(),
+            prefetched: BTreeSet::new(),
             reads: JoinSet::new(),
             reading: BTreeSet::new(),
             settlements: JoinSet::new(),
@@ -343,6 +348,20 @@ impl ProviderLoop {
             let (agreement, index) = (job.agreement, job.index);
             (agreement, index, compute(runner, contents, bounds, job, stop).await)
         });
+        self.prefetch();
+    }
+
+    /// Has the inputs of the next subtasks fetched while the slots are busy.
+    fn prefetch(&mut self) {
+        while self.prefetches.try_join_next().is_some() {}
+        let slots = self.config.slots as usize;
+        let upcoming = self.machine.upcoming(slots);
+        self.prefetched.retain(|key| upcoming.iter().any(|job| (job.agreement, job.index) == *key));
+        for job in upcoming {
+            if self.prefetches.len() < slots && self.prefetched.insert((job.agreement, job.index)) {
+                self.prefetches.spawn(prefetch(self.contents.clone(), self.bounds, job));
+            }
+        }
     }
 
     fn on_computed(&mut self, agreement: B256, index: u32, outcome: SubtaskOutcome) {
@@ -489,6 +508,7 @@ impl ProviderLoop {
     async fn wind_down(&mut self) -> Result<(), StopError> {
         let cut_off = self.running.len();
         self.running.values().for_each(JobStop::stop);
+        self.prefetches.shutdown().await;
         while let Some(done) = self.jobs.join_next().await {
             if let Ok((agreement, index, outcome)) = done
                 && self.fatal.is_none()

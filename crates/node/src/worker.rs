@@ -223,6 +223,17 @@ pub(crate) async fn compute(
     work(&runner, &contents, bounds, &job, &stop).await.unwrap_or_else(Failure::outcome)
 }
 
+/// Makes the input of a job be here before its turn comes. What fails is tried again when it does.
+pub(crate) async fn prefetch(contents: Contents, bounds: SubtaskBounds, job: ComputeJob) {
+    let mut pins = contents.pins();
+    let fetching = async {
+        let bytes = contents.document(job.input, job.requestor).await.ok()?;
+        let input = SubtaskInput::decode(&bytes).ok().filter(|input| check_input(input, &job.header).is_ok())?;
+        fetch_all(&contents, &input, &job.header, bounds, job.requestor, &mut pins).await.ok()
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(job.timeout_s as u64), fetching).await;
+}
+
 async fn work(
     runner: &Runner,
     contents: &Contents,

@@ -1,5 +1,6 @@
 //! One agreed batch, as the provider keeps it.
 
+use super::interface::ComputeJob;
 use crate::Keys;
 use crate::record::{Record, RecoverError, Table, read};
 use crate::value::due;
@@ -98,6 +99,18 @@ impl Deal {
 
     pub fn value_of(&self, index: u32) -> Wei {
         self.agreement.subtask(index).map_or(Wei::ZERO, |subtask| subtask.value)
+    }
+
+    /// What is to be computed for one subtask.
+    pub fn job(&self, index: u32) -> Option<ComputeJob> {
+        Some(ComputeJob {
+            agreement: self.agreement.digest(),
+            index,
+            input: self.agreement.subtask(index)?.input,
+            requestor: self.requestor(),
+            header: self.header.document().clone(),
+            timeout_s: self.agreement.subtask_timeout_s,
+        })
     }
 
     pub fn due(&self, result: &SubtaskResult) -> Wei {

@@ -53,19 +53,23 @@ impl Provider {
                 }
                 self.held_back.remove(&requestor);
                 let Some(deal) = self.deals.get_mut(&digest) else { break };
+                let Some(job) = deal.job(index) else { break };
                 deal.subtasks.insert(index, Stage::Running);
-                let Some(input) = deal.agreement.subtask(index).map(|subtask| subtask.input) else { break };
-                step.effects.push(ProviderEffect::Compute(ComputeJob {
-                    agreement: digest,
-                    index,
-                    input,
-                    requestor,
-                    header: deal.header.document().clone(),
-                    timeout_s: deal.agreement.subtask_timeout_s,
-                }));
+                step.effects.push(ProviderEffect::Compute(job));
                 free -= 1;
             }
         }
+    }
+
+    /// The jobs that begin next, as slots become free, so that their inputs can be here by then. Oldest agreement first.
+    pub fn upcoming(&self, count: usize) -> Vec<ComputeJob> {
+        let mut queue: Vec<&Deal> = self.deals.values().collect();
+        queue.sort_unstable_by_key(|deal| deal.order);
+        let waiting = queue.into_iter().flat_map(|deal| {
+            let waiting = deal.subtasks.iter().filter(|(_, stage)| **stage == Stage::Waiting);
+            waiting.filter_map(|(index, _)| deal.job(*index))
+        });
+        waiting.take(count).collect()
     }
 
     pub(super) fn on_computed(
