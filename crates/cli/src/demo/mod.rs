@@ -76,9 +76,16 @@ pub async fn run(_context: &Context, args: DemoArgs) -> anyhow::Result<Answer> {
     let mut stage = Stage::default();
     let played = tokio::select! {
         played = play(&mut stage, &args) => played,
-        _ = signals.next() => Err(anyhow::anyhow!("stopped on request")),
+        _ = signals.next() => {
+            eprintln!("Stopping: subtasks that run may end, which takes some seconds. Ctrl-C once more ends all at once.");
+            Err(anyhow::anyhow!("stopped on request"))
+        }
     };
-    let stopped = stage.stop().await;
+    // Whatever is not stopped here ends with this process: each holds the other end of a pipe of ours.
+    let stopped = tokio::select! {
+        stopped = stage.stop() => stopped,
+        _ = signals.next() => Ok(()),
+    };
     let adds_up = played?;
     stopped.context("not everything ended as it should")?;
     eprintln!("Everything that was started has ended.");
