@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const CONTRACTS = ["Faucet", "GNT", "PaymentChannels"];
+const CONTRACTS = ["AppRegistry", "ConcentDeposit", "Faucet", "GNT", "PaymentChannels"];
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const check = process.argv.includes("--check");

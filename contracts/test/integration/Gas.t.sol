@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {ChannelsTest} from "../ChannelsTest.sol";
+import {GasReport} from "../GasReport.sol";
 import {console} from "forge-std/console.sol";
 
 /// What a receipt says (`gasUsed`), for the usual state of the parties: the contract and everybody who is paid hold
 /// some tokens already. Run isolated, so that every call is a transaction with its base cost, calldata and refunds.
 /// forge-config: default.isolate = true
-contract GasTest is ChannelsTest {
+contract GasTest is ChannelsTest, GasReport {
     uint256 private constant BATCH = 100;
 
     /// Amounts as they occur: 18 decimals, no round numbers.
@@ -91,18 +92,5 @@ contract GasTest is ChannelsTest {
         vm.prank(payer);
         gnt.batchTransfer(payments);
         atMost("batchTransfer to 100 holders, each", 7850, BATCH);
-    }
-
-    function atMost(string memory what, uint256 bound) private {
-        report(what, vm.lastCallGas().gasTotalUsed, bound);
-    }
-
-    function atMost(string memory what, uint256 bound, uint256 per) private {
-        report(what, (vm.lastCallGas().gasTotalUsed + per - 1) / per, bound);
-    }
-
-    function report(string memory what, uint256 gas, uint256 bound) private {
-        console.log(what, gas, bound);
-        assertLe(gas, bound, what);
     }
 }
