@@ -23,7 +23,6 @@ pub mod record;
 pub mod requestor;
 #[cfg(test)]
 mod tests;
-pub mod value;
 
 pub use outbox::PersistId;
 pub use policy::{ProviderFact, ProviderPolicy, Quote, RequestorFact, RequestorPolicy};

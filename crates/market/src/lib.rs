@@ -23,7 +23,6 @@ pub mod ratio;
 pub mod requestor;
 #[cfg(test)]
 mod tests;
-pub mod value;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
 pub use provider::{
@@ -33,7 +32,6 @@ pub use ratio::{NotARatio, Ratio};
 pub use requestor::{
     Choice, Efficacy, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings, Score,
 };
-pub use value::{SECONDS_PER_HOUR, metered_value, subtask_value};
 
 use golem_protocol::{Header, Wei};
 use serde::{Deserialize, Serialize};

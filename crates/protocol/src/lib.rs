@@ -22,6 +22,7 @@ pub mod signed;
 #[cfg(test)]
 mod tests;
 pub mod units;
+pub mod value;
 pub mod verdict;
 pub mod voucher;
 
@@ -34,5 +35,6 @@ pub use offer::{Offer, Refusal, RefusalReason};
 pub use report::{FailureKind, Report, SubtaskOutcome, SubtaskResult};
 pub use signed::{Authentic, CompactSignature, Document, KeySigner, SignatureError, Signed, Signer, sign};
 pub use units::{ByteCount, ChainTime, Fuel, LocalTime, Now, Wei};
+pub use value::{due, due_for, subtask_value};
 pub use verdict::{Decision, Verdict};
 pub use voucher::Voucher;

@@ -4,6 +4,7 @@ mod bounds;
 mod signatures;
 mod strategies;
 mod units;
+mod value;
 mod vectors;
 mod wire;
 

@@ -1,5 +1,6 @@
 //! Units: money, time and resources, each a type of its own so that none is taken for another.
 
+use alloy_primitives::U256;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -59,12 +60,14 @@ impl Wei {
     /// `ceil(self * numerator / denominator)`, or `None` on overflow or a zero denominator.
     ///
     /// Used for "price per hour times seconds": rounding is up, in favour of the one who works.
-    pub fn ratio_rounded_up(self, numerator: u64, denominator: u64) -> Option<Wei> {
+    pub fn ratio_rounded_up(self, numerator: u64, denominator: u128) -> Option<Wei> {
         if denominator == 0 {
             return None;
         }
-        let product = self.0.checked_mul(numerator as u128)?;
-        Wei(product.div_ceil(denominator as u128)).bounded()
+        // 192 bits at most, so that nothing wraps.
+        let product = U256::from(self.0) * U256::from(numerator);
+        let quotient = u128::try_from(product.div_ceil(U256::from(denominator))).ok()?;
+        Wei(quotient).bounded()
     }
 
     /// The amount in GNT with up to 18 decimals and no trailing zeros: `0.25`.

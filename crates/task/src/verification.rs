@@ -1,6 +1,6 @@
 //! How results are checked, and what a task can cost.
 
-use golem_protocol::{B256, Wei};
+use golem_protocol::{B256, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
 /// Parts per million that make a whole.
@@ -89,7 +89,7 @@ impl CostEstimate {
         budget: Wei,
         verification: Verification,
     ) -> Option<CostEstimate> {
-        let subtask_max = price_max.ratio_rounded_up(timeout_s.into(), 3600)?;
+        let subtask_max = subtask_value(price_max, timeout_s)?;
         let total_max = subtask_max.checked_mul(subtasks.into())?;
         let rechecks = (u64::from(subtasks) * u64::from(verification.recheck_ppm())).div_ceil(u64::from(PPM)) as u32;
         Some(CostEstimate { subtasks, subtask_max, total_max, budget, rechecks })

@@ -5,7 +5,6 @@ use super::interface::{ProviderEffect, ProviderEvent};
 use super::machine::{
     DEALS_MAX, DEALS_PER_REQUESTOR_MAX, HEADERS_MAX, Known, Provider, Step, UNCHECKED_MAX, Unchecked,
 };
-use crate::value::subtask_value;
 use crate::{ProviderFact, ProviderPolicy};
 use golem_protocol::*;
 

@@ -3,7 +3,6 @@
 use super::interface::ComputeJob;
 use crate::Keys;
 use crate::record::{Record, RecoverError, Table, read};
-use crate::value::due;
 use golem_payments::PayeeLedger;
 use golem_protocol::*;
 use serde::{Deserialize, Serialize};

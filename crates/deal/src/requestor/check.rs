@@ -4,7 +4,6 @@ use super::deal::{Check, Deal, OpenReport, Part, Stage};
 use super::interface::{FetchJob, RequestorEffect, RequestorEvent};
 use super::machine::{Requestor, Step};
 use super::task::{Place, Task};
-use crate::value::due_for;
 use crate::{RequestorFact, RequestorPolicy};
 use golem_protocol::*;
 use std::collections::BTreeMap;

@@ -5,7 +5,6 @@ use super::interface::{RequestorEffect, RequestorEvent};
 use super::machine::{FUND_WAIT_MS, Funding, Requestor, Step};
 use super::task::{OFFERS_MAX, Place};
 use crate::RequestorPolicy;
-use crate::value::subtask_value;
 use golem_protocol::limits::SUBTASKS_PER_AGREEMENT_MAX;
 use golem_protocol::*;
 

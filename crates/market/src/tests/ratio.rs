@@ -1,6 +1,4 @@
 use crate::ratio::{Ratio, mul_div};
-use crate::{metered_value, subtask_value};
-use golem_protocol::{Fuel, Wei};
 use proptest::prelude::*;
 
 fn ratio(value: f64) -> Ratio {
@@ -50,26 +48,6 @@ fn exp_agrees_with_the_published_decay() {
     assert_eq!(Ratio::ZERO.grown(ratio(0.00004), u64::MAX), Ratio::ZERO);
 }
 
-#[test]
-fn values_of_subtasks_round_up_to_the_worker() {
-    assert_eq!(subtask_value(Wei(3600), 1), Some(Wei(1)));
-    assert_eq!(subtask_value(Wei(1), 1), Some(Wei(1)));
-    assert_eq!(subtask_value(Wei(3601), 1), Some(Wei(2)));
-    assert_eq!(subtask_value(Wei::ZERO, 86_400), Some(Wei::ZERO));
-    assert_eq!(subtask_value(Wei::MAX, 86_400), None);
-}
-
-#[test]
-fn metered_values_never_pass_the_budget() {
-    // 1 hour of fuel at 1000 per second.
-    assert_eq!(metered_value(Wei(80), Fuel(3_600_000), 1000, Wei(100)), Wei(80));
-    assert_eq!(metered_value(Wei(80), Fuel(3_600_001), 1000, Wei(100)), Wei(81));
-    assert_eq!(metered_value(Wei(80), Fuel(36_000_000), 1000, Wei(100)), Wei(100));
-    assert_eq!(metered_value(Wei::MAX, Fuel(u64::MAX), 1, Wei(100)), Wei(100));
-    assert_eq!(metered_value(Wei(80), Fuel(1), 0, Wei(100)), Wei(100));
-    assert_eq!(metered_value(Wei(80), Fuel(0), 1000, Wei(100)), Wei::ZERO);
-}
-
 proptest! {
     #[test]
     fn mul_div_is_exact(a in any::<u64>(), b in any::<u64>(), d in 1..=u64::MAX) {
@@ -93,11 +71,5 @@ proptest! {
         prop_assert!((start.decayed(rate, dt_ms).to_f64() - down).abs() < 2e-9);
         let up = (start.to_f64() * x.exp()).min(1e6);
         prop_assert!((start.grown(rate, dt_ms).to_f64() - up).abs() <= 2e-9 + up * 1e-11);
-    }
-
-    #[test]
-    fn metered_is_the_ceiling(price in any::<u64>(), fuel in any::<u32>(), rate in 1u64..1 << 40) {
-        let exact = (price as u128 * fuel as u128).div_ceil(rate as u128 * 3600);
-        prop_assert_eq!(metered_value(Wei(price as u128), Fuel(fuel as u64), rate, Wei::MAX), Wei(exact));
     }
 }

@@ -25,6 +25,8 @@ fn refuses_sums_beyond_96_bits() {
     assert_eq!(Wei::MAX.checked_mul(2), None);
     assert_eq!(Wei::MAX.ratio_rounded_up(2, 1), None);
     assert_eq!(Wei(1).ratio_rounded_up(1, 0), None);
+    // A product above 128 bits is no reason to give up where the quotient fits.
+    assert_eq!(Wei::MAX.ratio_rounded_up(u64::MAX, u64::MAX as u128), Some(Wei::MAX));
     assert_eq!(Wei::from_gnt(u64::MAX), None);
     assert_eq!(Wei::MAX.saturating_add(Wei::MAX), Wei::MAX);
     assert_eq!(Wei(1).saturating_sub(Wei(2)), Wei::ZERO);
@@ -69,9 +71,9 @@ proptest! {
     }
 
     #[test]
-    fn ratios_round_up(wei in any::<u64>(), numerator in any::<u32>(), denominator in 1..u32::MAX) {
-        let exact = (wei as u128 * numerator as u128).div_ceil(denominator as u128);
-        let ratio = Wei(wei as u128).ratio_rounded_up(numerator as u64, denominator as u64);
+    fn ratios_round_up(wei in any::<u64>(), numerator in any::<u64>(), denominator in 1..u128::MAX) {
+        let exact = (wei as u128 * numerator as u128).div_ceil(denominator);
+        let ratio = Wei(wei as u128).ratio_rounded_up(numerator, denominator);
         prop_assert_eq!(ratio, Wei(exact).bounded());
     }
 }

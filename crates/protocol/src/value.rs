@@ -1,12 +1,18 @@
-//! What a subtask is worth: the same sum on both sides.
+//! What a subtask is worth: the same sum for everybody who counts.
 
-use golem_protocol::{Agreement, Fuel, Pricing, SubtaskOutcome, SubtaskResult, Wei};
+use crate::agreement::Agreement;
+use crate::header::Pricing;
+use crate::report::{SubtaskOutcome, SubtaskResult};
+use crate::units::{Fuel, Wei};
+
+/// The seconds that a price is for.
+const SECONDS_PER_HOUR: u32 = 3600;
 
 /// The value of one subtask at a price per hour: `ceil(price * subtask_timeout / 3600)`; `None` above 96 bits.
 ///
 /// In tender mode this is what is paid, in metered mode the most that is.
 pub fn subtask_value(price: Wei, subtask_timeout_s: u32) -> Option<Wei> {
-    price.ratio_rounded_up(subtask_timeout_s as u64, 3600)
+    price.ratio_rounded_up(subtask_timeout_s as u64, SECONDS_PER_HOUR as u128)
 }
 
 /// What is due for `fuel` burnt: in tender mode the value, in metered mode
@@ -15,7 +21,7 @@ pub fn due_for(pricing: Pricing, agreement: &Agreement, value: Wei, fuel: Fuel) 
     match pricing {
         Pricing::Tender => value,
         Pricing::Metered => {
-            let hour = agreement.fuel_rate.saturating_mul(3600);
+            let hour = agreement.fuel_rate as u128 * SECONDS_PER_HOUR as u128;
             agreement.price.ratio_rounded_up(fuel.0, hour).unwrap_or(value).min(value)
         }
     }
