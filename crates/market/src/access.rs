@@ -60,6 +60,20 @@ pub struct AccessLists {
 }
 
 impl AccessLists {
+    /// The lists of a configuration, for good: only `allow`, where it is not empty, and never `deny`.
+    ///
+    /// Errors: `Full`.
+    pub fn configured(allow: &[NodeId], deny: &[NodeId]) -> Result<AccessLists, AccessError> {
+        let entry = || AccessEntry { expires: Expiry::Never, reason: "set in the configuration".to_owned() };
+        let mut lists = AccessLists::default();
+        if !allow.is_empty() {
+            lists.unlisted = DefaultAccess::AllowedOnly;
+        }
+        allow.iter().try_for_each(|node| lists.allow(*node, entry()))?;
+        deny.iter().try_for_each(|node| lists.deny(*node, entry()))?;
+        Ok(lists)
+    }
+
     /// Puts a node on the deny list, or renews its entry.
     ///
     /// Errors: `Full`, `ReasonTooLong`. Nothing changes then.

@@ -18,6 +18,7 @@
 pub mod access;
 mod choice;
 pub mod explain;
+pub mod policy;
 pub mod provider;
 pub mod ratio;
 pub mod requestor;
@@ -25,6 +26,7 @@ pub mod requestor;
 mod tests;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
+pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
 pub use provider::{
     Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,
 };

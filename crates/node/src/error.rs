@@ -35,14 +35,9 @@ pub enum StartError {
         /// What does not fit.
         source: golem_deal::record::RecoverError,
     },
-    /// The market's records are not of this version.
-    #[error(
-        "the market's records cannot be read: {detail}. Start with the version that wrote them, or with another folder"
-    )]
-    Market {
-        /// What does not fit.
-        detail: String,
-    },
+    /// The market cannot be taken up.
+    #[error(transparent)]
+    Market(#[from] golem_market::PolicyError),
     /// The chain cannot be used.
     #[error("the chain cannot be used: {detail}")]
     Chain {

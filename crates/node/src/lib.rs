@@ -32,7 +32,6 @@ pub mod keystore;
 mod lifecycle;
 mod metrics;
 mod note;
-pub mod policy;
 pub mod prepared;
 mod progress;
 mod provider_claims;

@@ -1,7 +1,10 @@
 //! What the shell remembers of a task besides the machine's records: names, and who did how much.
 
 use crate::prepared::ProviderShare;
+use golem_market::Lot;
+use golem_protocol::B256;
 use golem_store::{Record, Table};
+use golem_task::Verification;
 use serde::{Deserialize, Serialize};
 
 /// A task's names and merge, kept under its header's digest.
@@ -42,4 +45,34 @@ pub(crate) struct RecheckSecret(pub(crate) [u8; 32]);
 impl Record for RecheckSecret {
     const TABLE: Table = Table::new("secret");
     const VERSION: u16 = 1;
+}
+
+/// What this node's choices are drawn from.
+pub(crate) struct SecretLot(pub(crate) RecheckSecret);
+
+impl Lot for SecretLot {
+    fn draw(&mut self) -> u64 {
+        rand::random()
+    }
+
+    fn chooses(&self, share_ppm: u32, header: B256, index: u32) -> bool {
+        Verification::Recheck { fraction_ppm: share_ppm }.chooses(&self.0.0, header, index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chooses_the_share_asked_for_and_the_same_ones_each_time() {
+        let lot = || SecretLot(RecheckSecret([7; 32]));
+        let task = B256::repeat_byte(9);
+        let chosen =
+            |lot: &SecretLot| (0..10_000).filter(|index| lot.chooses(250_000, task, *index)).collect::<Vec<_>>();
+        let first = chosen(&lot());
+        assert!((2_300..2_700).contains(&first.len()), "{} of 10,000", first.len());
+        assert_eq!(chosen(&lot()), first);
+        assert!(!(0..1_000).any(|index| lot().chooses(0, task, index)));
+    }
 }

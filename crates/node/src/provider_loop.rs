@@ -8,7 +8,6 @@ use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::HeaderGate;
 use crate::lifecycle::local_now;
-use crate::policy::ProviderMarketPolicy;
 use crate::provider_claims::{Asker, Settled};
 use crate::provider_handle::ProviderCommand;
 use crate::saver::Saver;
@@ -18,6 +17,7 @@ use crate::status::ProviderCounters;
 use crate::worker::{JobStop, Runner, SubtaskBounds, compute, prefetch};
 use golem_chain::{ChainEvent, Watcher};
 use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent, ProviderInput};
+use golem_market::ProviderMarketPolicy;
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
 use golem_protocol::{
     Address, B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, RefusalReason,

@@ -5,7 +5,6 @@ use crate::content::Room;
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::lifecycle::{ending, local_now};
-use crate::policy::ProviderMarketPolicy;
 use crate::provider_handle::{COMMANDS_MAX, ProviderHandle, ProviderLink};
 use crate::provider_loop::{ProviderLoop, ProviderParts};
 use crate::saver::Saver;
@@ -13,6 +12,7 @@ use crate::settings::ProviderConfig;
 use crate::startup::{Base, BaseSettings, joined};
 use crate::worker::{SubtaskBounds, sandbox_profile};
 use golem_deal::{Provider, ProviderSettings};
+use golem_market::ProviderMarketPolicy;
 use golem_protocol::limits::SLOTS_MAX;
 use golem_protocol::{ByteCount, Now};
 use golem_sandbox::Pace;
@@ -76,8 +76,8 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
     let measured = tokio::task::spawn_blocking(move || Ok(runner.benchmark()?));
     let performance = joined(measured.await)?.max(1);
     let now = Now { local: local_now(), chain: base.chain.time().await? };
-    let policy =
-        ProviderMarketPolicy::recover(config.min_price, performance, config.slots, &config.peers, &base.records, now)?;
+    let (terms, lists) = (golem_market::ProviderSettings::new(config.min_price), config.peers.lists()?);
+    let policy = ProviderMarketPolicy::recover(terms, performance, config.slots, lists, &base.records, now)?;
     let settings = ProviderSettings {
         chain: config.chain.chain_ref(),
         payee: config.payee,

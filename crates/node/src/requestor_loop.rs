@@ -8,7 +8,6 @@ use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::HeaderGate;
 use crate::lifecycle::local_now;
-use crate::policy::RequestorMarketPolicy;
 use crate::progress::Progress;
 use crate::provider_loop::{LoopEnd, next_chain_event};
 use crate::requestor_handle::RequestorCommand;
@@ -20,6 +19,7 @@ use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
 use golem_chain::Watcher;
 use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorInput};
+use golem_market::RequestorMarketPolicy;
 use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{

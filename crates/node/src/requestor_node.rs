@@ -5,8 +5,7 @@ use crate::content::Room;
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::lifecycle::{ending, local_now};
-use crate::note::{RecheckSecret, TaskNote, TaskShares};
-use crate::policy::RequestorMarketPolicy;
+use crate::note::{RecheckSecret, SecretLot, TaskNote, TaskShares};
 use crate::progress::Progress;
 use crate::provider_handle::COMMANDS_MAX;
 use crate::requestor_handle::{RequestorHandle, RequestorLink};
@@ -15,6 +14,7 @@ use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::{Base, BaseSettings, joined};
 use golem_deal::{Requestor, RequestorSettings};
+use golem_market::RequestorMarketPolicy;
 use golem_protocol::limits::SLOTS_MAX;
 use golem_protocol::{B256, Now};
 use golem_sandbox::Pace;
@@ -95,7 +95,12 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
     });
     let Notes { secret, mut tasks } = joined(loaded.await)?;
     let now = Now { local: local_now(), chain: base.chain.time().await? };
-    let mut policy = RequestorMarketPolicy::recover(config.choice, &config.peers, secret, &base.records)?;
+    let mut policy = RequestorMarketPolicy::recover(
+        config.choice.market(),
+        config.peers.lists()?,
+        Box::new(SecretLot(secret)),
+        &base.records,
+    )?;
     let settings =
         RequestorSettings { chain: config.chain.chain_ref(), grace_ms: config.grace_ms, lost_ms: config.lost_ms };
     let machine = Requestor::recover(settings, config.keys.signers(), &base.records, now)

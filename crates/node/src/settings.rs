@@ -1,8 +1,10 @@
 //! What a node is started with. Every default is stated here, with its unit and its reason.
 
+use crate::error::StartError;
 use crate::folder::Folder;
 use crate::identity::NodeKeys;
 use golem_chain::Deployment;
+use golem_market::{AccessLists, Ratio, RequestorSettings};
 use golem_protocol::{Address, ByteCount, ChainRef, NodeId, Wei};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -98,6 +100,19 @@ pub struct PeerLists {
     pub deny: Vec<NodeId>,
 }
 
+impl PeerLists {
+    /// As the market takes them.
+    ///
+    /// Errors: `Setting` for a list too long.
+    pub(crate) fn lists(&self) -> Result<AccessLists, StartError> {
+        AccessLists::configured(&self.allow, &self.deny).map_err(|error| StartError::Setting {
+            setting: "peers",
+            got: format!("{} allowed and {} denied", self.allow.len(), self.deny.len()),
+            step: error.to_string(),
+        })
+    }
+}
+
 /// Everything a provider is started with.
 #[derive(Clone, Debug)]
 pub struct ProviderConfig {
@@ -169,6 +184,14 @@ impl ProviderConfig {
 pub struct ChoiceSettings {
     /// Offers of providers whose quality is below this share are refused, in parts per million; 0 admits everyone.
     pub quality_floor_ppm: u32,
+}
+
+impl ChoiceSettings {
+    /// As the market takes them.
+    pub(crate) fn market(self) -> RequestorSettings {
+        let quality_floor = Ratio::from_parts(self.quality_floor_ppm as u64 * (Ratio::ONE.parts() / 1_000_000));
+        RequestorSettings { quality_floor, ..RequestorSettings::default() }
+    }
 }
 
 /// Everything a requestor is started with.

@@ -1,0 +1,115 @@
+//! What a requestor's machine asks.
+
+use super::saving::{Saving, stored};
+use super::{PolicyError, remember};
+use crate::access::AccessLists;
+use crate::requestor::OfferTerms;
+use crate::{HeaderTerms, Outcome, Ratio, RequestorMarket, RequestorSettings, Violation};
+use golem_deal::{Record, RequestorFact, RequestorPolicy};
+use golem_protocol::{B256, Header, NodeId, Now, Offer, RefusalReason, Wei};
+use std::collections::BTreeMap;
+
+const KEY: &[u8] = b"requestor";
+
+/// Where a requestor's choices come from that nobody else may foresee: a node draws them from the machine and from a
+/// secret of its own, a simulation from its seed.
+pub trait Lot: Send + Sync {
+    /// Any number, another one each time.
+    fn draw(&mut self) -> u64;
+    /// Whether a result is among the `share_ppm` parts per million that are run again. The same answer each time.
+    fn chooses(&self, share_ppm: u32, header: B256, index: u32) -> bool;
+}
+
+/// What a requestor's market is asked through.
+pub struct RequestorMarketPolicy {
+    market: RequestorMarket,
+    lot: Box<dyn Lot>,
+    /// Which share of each task is run again, in parts per million, by header digest; one for each task known here.
+    recheck_ppm: BTreeMap<B256, u32>,
+    /// The latest terms by provider; a bounded number of them.
+    terms: BTreeMap<NodeId, (HeaderTerms, u64)>,
+    saving: Saving,
+}
+
+impl RequestorMarketPolicy {
+    /// Takes the memory out of the records, or starts without one.
+    ///
+    /// Errors: `Memory` for a record of another version.
+    pub fn recover(
+        settings: RequestorSettings,
+        lists: AccessLists,
+        lot: Box<dyn Lot>,
+        records: &[Record],
+    ) -> Result<RequestorMarketPolicy, PolicyError> {
+        let mut market = match stored::<RequestorMarket>(records, KEY)? {
+            Some(stored) => RequestorMarket::restore(settings, stored),
+            None => RequestorMarket::new(settings),
+        };
+        *market.access_mut() = lists;
+        Ok(RequestorMarketPolicy {
+            market,
+            lot,
+            recheck_ppm: BTreeMap::new(),
+            terms: BTreeMap::new(),
+            saving: Saving::new(KEY),
+        })
+    }
+
+    /// Says which share of a task's results is run again. Before that, all of them are.
+    pub fn watch(&mut self, header: B256, recheck_ppm: u32) {
+        self.recheck_ppm.insert(header, recheck_ppm);
+    }
+
+    /// The score of an offer, in parts per million.
+    pub fn score_ppm(&self, header: &Header, provider: NodeId, price: Wei, performance: u64) -> u64 {
+        let offer = OfferTerms { provider, price, performance };
+        self.market.score(&offer, &HeaderTerms::from(header)).score.parts() / (Ratio::ONE.parts() / 1_000_000)
+    }
+
+    /// What the market says is broken in its own state.
+    pub fn check_invariants(&self) -> Vec<Violation> {
+        self.market.check_invariants()
+    }
+
+    fn outcome(&mut self, provider: NodeId, subtask_timeout_s: u32, outcome: Outcome) {
+        let none = (HeaderTerms { max_price: Wei::ZERO, min_perf: 0, subtask_timeout_s }, 0);
+        let (terms, performance) = self.terms.get(&provider).copied().unwrap_or(none);
+        self.market.outcome(provider, &HeaderTerms { subtask_timeout_s, ..terms }, performance, outcome);
+    }
+}
+
+impl RequestorPolicy for RequestorMarketPolicy {
+    fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason> {
+        let terms = HeaderTerms::from(header);
+        self.market.admit(&OfferTerms::from(offer), &terms, now.local)?;
+        remember(&mut self.terms, offer.provider, (terms, offer.performance));
+        Ok(())
+    }
+
+    fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize> {
+        let offers: Vec<OfferTerms> = offers.iter().map(|offer| OfferTerms::from(*offer)).collect();
+        let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, self.lot.draw());
+        ranking.ranked.iter().map(|ranked| ranked.position).collect()
+    }
+
+    fn rechecks(&self, header: B256, index: u32, _provider: NodeId) -> bool {
+        let ppm = self.recheck_ppm.get(&header).copied().unwrap_or(1_000_000);
+        self.lot.chooses(ppm, header, index)
+    }
+
+    fn note(&mut self, fact: &RequestorFact, now: Now) {
+        match *fact {
+            RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms } => {
+                self.outcome(provider, subtask_timeout_s, Outcome::Success { computation_ms });
+            }
+            RequestorFact::TimedOut { provider } => self.outcome(provider, 0, Outcome::TimedOut),
+            RequestorFact::Failed { provider } => self.outcome(provider, 0, Outcome::Failed),
+            RequestorFact::Rejected { provider } => self.outcome(provider, 0, Outcome::Rejected),
+        }
+        self.saving.touch(now);
+    }
+
+    fn records(&mut self) -> Vec<Record> {
+        self.saving.records(&self.market)
+    }
+}
