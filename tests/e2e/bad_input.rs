@@ -107,7 +107,7 @@ fn a_module_that_cannot_run_is_refused_before_anything_is_announced() {
 
 /// A deployment file with one thing changed.
 fn deployment(stage: &Stage, node: &Node, name: &str, change: impl FnOnce(&mut Value)) -> String {
-    let original = std::fs::read(node.dir.join("deployment.json")).expect("it is there");
+    let original = std::fs::read(node.deployment_file(31_337)).expect("it is there");
     let mut deployment: Value = serde_json::from_slice(&original).expect("it is JSON");
     change(&mut deployment);
     text(&stage.file(name, deployment.to_string()))

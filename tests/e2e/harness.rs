@@ -124,7 +124,9 @@ impl Stage {
             self.devnet.rpc_url()
         );
         std::fs::write(node.dir.join("golem.toml"), settings).expect("settings can be written");
-        self.devnet.save_deployment(&node.dir.join("deployment.json")).expect("the deployment can be written");
+        let deployment = node.deployment_file(self.devnet.deployment().chain_id);
+        std::fs::create_dir_all(deployment.parent().expect("it is in a folder")).expect("a folder can be made");
+        self.devnet.save_deployment(&deployment).expect("the deployment can be written");
         node
     }
 
@@ -217,6 +219,11 @@ impl Node {
         let ended = self.golem(args);
         assert_eq!(ended.code, Some(0), "{} on {}: {}\n{}", self.name, self.dir.display(), ended.stdout, ended.stderr);
         ended.json()
+    }
+
+    /// Where a node looks first for the contracts of a chain.
+    pub fn deployment_file(&self, chain_id: u64) -> PathBuf {
+        self.dir.join(format!("deployments/{chain_id}.json"))
     }
 
     pub fn address(&self) -> Address {

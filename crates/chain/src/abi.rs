@@ -23,6 +23,7 @@ pub(crate) mod gnt {
             error ERC1363InvalidReceiver(address receiver);
 
             function balanceOf(address holder) external view returns (uint256);
+            function decimals() external view returns (uint8);
             function allowance(address owner, address spender) external view returns (uint256);
             function approve(address spender, uint256 value) external returns (bool);
             function transfer(address to, uint256 value) external returns (bool);
@@ -98,6 +99,44 @@ pub(crate) mod channels {
         }
     }
     pub(crate) use PaymentChannels::*;
+}
+
+pub(crate) mod registry {
+    alloy::sol! {
+        #[derive(Debug)]
+        interface AppRegistry {
+            error BadNotice(uint256 got, uint256 allowed);
+
+            function FEE_NOTICE() external view returns (uint32);
+        }
+    }
+    pub(crate) use AppRegistry::*;
+}
+
+pub(crate) mod concent {
+    alloy::sol! {
+        #[derive(Debug)]
+        interface ConcentDeposit {
+            struct Terms {
+                address token;
+                address treasury;
+                uint32 withdrawDelay;
+                uint32 contestWindow;
+                uint32 rulingWindow;
+                uint32 rotationDelay;
+                uint96 fee;
+                uint96 cover;
+                uint96 dailyLimit;
+                uint96 depositMax;
+            }
+
+            error BadTerm(string term, uint256 got, uint256 allowed);
+            error BadKeys(uint256 keys, uint256 threshold);
+
+            function terms() external view returns (Terms);
+        }
+    }
+    pub(crate) use ConcentDeposit::*;
 }
 
 alloy::sol! {
@@ -253,6 +292,12 @@ pub(crate) fn decode_revert(data: &[u8]) -> Revert {
     if let Ok(error) = gnt::GntErrors::abi_decode(data) {
         return Revert::Custom(gnt_error(&error));
     }
+    if let Ok(error) = concent::ConcentDepositErrors::abi_decode(data) {
+        return Revert::Custom(concent_error(&error));
+    }
+    if let Ok(registry::AppRegistryErrors::BadNotice(e)) = registry::AppRegistryErrors::abi_decode(data) {
+        return Revert::Custom(format!("BadNotice: {} s, allowed are 1 to {} s", e.got, e.allowed));
+    }
     Revert::Unknown(alloy::primitives::hex::encode(data.get(..data.len().min(64)).unwrap_or_default()))
 }
 
@@ -303,6 +348,18 @@ fn faucet_error(error: &faucet::FaucetErrors) -> String {
     }
 }
 
+fn concent_error(error: &concent::ConcentDepositErrors) -> String {
+    use concent::ConcentDepositErrors as E;
+    match error {
+        E::BadTerm(e) => format!("BadTerm: the {} is {}, and the bound is {}", bounded(&e.term), e.got, e.allowed),
+        E::BadKeys(e) => format!(
+            "BadKeys: {} keys of which {} make a ruling; allowed are 1 to 16 keys, each once and none zero, and a \
+             threshold from 1 to their number",
+            e.keys, e.threshold
+        ),
+    }
+}
+
 fn gnt_error(error: &gnt::GntErrors) -> String {
     use gnt::GntErrors as E;
     match error {
@@ -328,6 +385,8 @@ pub(crate) enum Artifact {
     Gnt,
     Faucet,
     PaymentChannels,
+    AppRegistry,
+    ConcentDeposit,
 }
 
 impl Artifact {
@@ -336,6 +395,8 @@ impl Artifact {
             Artifact::Gnt => "GNT",
             Artifact::Faucet => "Faucet",
             Artifact::PaymentChannels => "PaymentChannels",
+            Artifact::AppRegistry => "AppRegistry",
+            Artifact::ConcentDeposit => "ConcentDeposit",
         }
     }
 
@@ -344,6 +405,8 @@ impl Artifact {
             Artifact::Gnt => include_str!("../../../contracts/artifacts/GNT.json"),
             Artifact::Faucet => include_str!("../../../contracts/artifacts/Faucet.json"),
             Artifact::PaymentChannels => include_str!("../../../contracts/artifacts/PaymentChannels.json"),
+            Artifact::AppRegistry => include_str!("../../../contracts/artifacts/AppRegistry.json"),
+            Artifact::ConcentDeposit => include_str!("../../../contracts/artifacts/ConcentDeposit.json"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A chain together with our contracts on it: checked once, then read.
 
-use crate::abi::{Artifact, Change, ERC1363_ID, channels, faucet, gnt, wei};
+use crate::abi::{Artifact, Change, ERC1363_ID, channels, concent, faucet, gnt, wei};
 use crate::call::TxReceipt;
 use crate::deployment::Deployment;
 use crate::error::ChainError;
@@ -52,11 +52,7 @@ impl ChainClient {
         }
         present(&rpc, "GNT", deployment.gnt).await?;
         check_channels(&rpc, &deployment).await?;
-        if let Some(address) = deployment.faucet {
-            present(&rpc, "Faucet", address).await?;
-            let token = rpc.read(address, faucet::TOKENCall {}).await?;
-            expect("Faucet", address, "token", token, deployment.gnt)?;
-        }
+        check_others(&rpc, &deployment).await?;
         let with_call = rpc.read(deployment.gnt, gnt::supportsInterfaceCall { interfaceId: ERC1363_ID.into() }).await?;
         let route = match with_call {
             Simulated::Done(true) => FundingRoute::TransferAndCall,
@@ -135,19 +131,30 @@ impl ChainClient {
     }
 }
 
+/// What a chain has besides, where it has it.
+async fn check_others(rpc: &Rpc, deployment: &Deployment) -> Result<(), ChainError> {
+    if let Some(address) = deployment.faucet {
+        present(rpc, "Faucet", address).await?;
+        let token = rpc.read(address, faucet::TOKENCall {}).await?;
+        expect("Faucet", address, "token", token, deployment.gnt)?;
+    }
+    if let Some(address) = deployment.concent_deposit {
+        const NAME: &str = "ConcentDeposit";
+        check_code(Artifact::ConcentDeposit, address, &present(rpc, NAME, address).await?)?;
+        let terms = answered(NAME, address, "terms", rpc.read(address, concent::termsCall {}).await?)?;
+        expect(NAME, address, "token", Simulated::Done(terms.token), deployment.gnt)?;
+    }
+    if let Some(address) = deployment.app_registry {
+        check_code(Artifact::AppRegistry, address, &present(rpc, "AppRegistry", address).await?)?;
+    }
+    Ok(())
+}
+
 async fn check_channels(rpc: &Rpc, deployment: &Deployment) -> Result<(), ChainError> {
     const NAME: &str = "PaymentChannels";
     let address = deployment.channels;
     let code = present(rpc, NAME, address).await?;
-    if !Artifact::PaymentChannels.is_deployed_as(&code)? {
-        return Err(ChainError::ContractDiffers {
-            contract: NAME,
-            address,
-            what: "code",
-            got: format!("that of another version ({} bytes)", code.len()),
-            expected: "that of this program".into(),
-        });
-    }
+    check_code(Artifact::PaymentChannels, address, &code)?;
     let token = rpc.read(address, channels::TOKENCall {}).await?;
     expect(NAME, address, "token", token, deployment.gnt)?;
     let close_delay = rpc.read(address, channels::CLOSE_DELAYCall {}).await?;
@@ -156,6 +163,45 @@ async fn check_channels(rpc: &Rpc, deployment: &Deployment) -> Result<(), ChainE
     let separator = domain(CHANNELS_DOMAIN, &deployment.chain_ref()).separator();
     let on_chain = rpc.read(address, channels::DOMAIN_SEPARATORCall {}).await?;
     expect(NAME, address, "EIP-712 domain separator", on_chain, separator)
+}
+
+/// Whether this contract is at an address. Something else there is an error.
+///
+/// Errors: `ContractDiffers`, those of a read.
+pub(crate) async fn is_deployed(rpc: &Rpc, artifact: Artifact, address: Address) -> Result<bool, ChainError> {
+    let code = rpc.code(address).await?;
+    if !code.is_empty() {
+        check_code(artifact, address, &code)?;
+    }
+    Ok(!code.is_empty())
+}
+
+/// Checks that a token of somebody else is one that can be used as GNT: an ERC-20 whose amounts mean what ours do.
+///
+/// Errors: `ContractAbsent`, `ContractDiffers`, those of a read.
+pub(crate) async fn check_token(rpc: &Rpc, address: Address) -> Result<(), ChainError> {
+    const NAME: &str = "token";
+    present(rpc, NAME, address).await?;
+    let held = rpc.read(address, gnt::balanceOfCall { holder: address }).await?;
+    answered(NAME, address, "balanceOf", held)?;
+    let decimals = rpc.read(address, gnt::decimalsCall {}).await?;
+    expect(NAME, address, "number of decimals", decimals, DECIMALS)
+}
+
+/// A GNT has as many decimals as an ether; amounts are shown and prices are set accordingly.
+const DECIMALS: u8 = 18;
+
+fn check_code(artifact: Artifact, address: Address, code: &Bytes) -> Result<(), ChainError> {
+    if artifact.is_deployed_as(code)? {
+        return Ok(());
+    }
+    Err(ChainError::ContractDiffers {
+        contract: artifact.name(),
+        address,
+        what: "code",
+        got: format!("that of another version ({} bytes)", code.len()),
+        expected: "that of this program".into(),
+    })
 }
 
 async fn present(rpc: &Rpc, contract: &'static str, address: Address) -> Result<Bytes, ChainError> {

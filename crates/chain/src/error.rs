@@ -191,6 +191,33 @@ pub enum ChainError {
         /// How many nonces were tried.
         attempts: u32,
     },
+    /// The key has sent transactions that no record of ours tells of, and they are not mined.
+    #[error(
+        "{address} has {count} transaction{} under way that this program has no record of, not mined after {waited_s} s; \
+         what they do cannot be known before they are mined: run the same again then, or raise their fee where they \
+         were sent", if *.count == 1 { "" } else { "s" }
+    )]
+    UnderWay {
+        /// Whose they are.
+        address: Address,
+        /// How many.
+        count: u64,
+        /// How long they were waited for.
+        waited_s: u64,
+    },
+    /// The proxy that puts contracts at the same address on every chain is not there, and cannot be put there.
+    #[error(
+        "chain {chain_id} has no deployment proxy at {proxy}, and it cannot be put there: {reason}; ask those who run \
+         the chain to put it there, or try again when fees are lower if they are the reason"
+    )]
+    NoDeploymentProxy {
+        /// The chain's id.
+        chain_id: u64,
+        /// Where it should be.
+        proxy: Address,
+        /// What stands against it.
+        reason: String,
+    },
     /// The record of a transaction could not be written or read. Nothing was sent.
     #[error("the record of a transaction could not be kept, so it was not sent: {0}")]
     Journal(#[from] crate::journal::JournalError),
@@ -249,6 +276,7 @@ impl ChainError {
             ChainError::RpcUnreachable { .. }
             | ChainError::FeeAboveLimit { .. }
             | ChainError::Unconfirmed { .. }
+            | ChainError::UnderWay { .. }
             | ChainError::NonceTaken { .. }
             | ChainError::NoGas { .. }
             | ChainError::NotEnoughGnt { .. } => true,
@@ -261,6 +289,7 @@ impl ChainError {
             | ChainError::ContractDiffers { .. }
             | ChainError::Reverted { .. }
             | ChainError::GasAboveLimit { .. }
+            | ChainError::NoDeploymentProxy { .. }
             | ChainError::Journal(_)
             | ChainError::IdInUse { .. }
             | ChainError::BadKey

@@ -20,6 +20,8 @@ mod account;
 mod call;
 mod claim;
 mod client;
+mod create2;
+mod deploy;
 mod deployment;
 mod error;
 mod fees;
@@ -33,7 +35,12 @@ pub use account::{Account, Funding, Operation, Settled};
 pub use call::{Call, Estimate, LogRecord, TxReceipt};
 pub use claim::{ClaimEntry, ClaimOutcome, ClaimReport, SkipReason};
 pub use client::ChainClient;
-pub use deployment::{DeployOptions, DeployReport, Deployment, FaucetTerms, deploy, plan_deploy};
+pub use create2::{DEPLOYMENT_PROXY, DEPLOYMENT_SALT};
+pub use deploy::{
+    BlockSource, ConcentTerms, DeployOptions, DeployPlan, DeployReport, DeployStep, FaucetTerms, Presence,
+    Verification, deploy, plan_deploy, verifications,
+};
+pub use deployment::Deployment;
 pub use error::{ChainError, Revert};
 pub use fees::{Fees, TX_GAS_MAX};
 pub use journal::{JournalError, MemoryJournal, Pending, PendingJournal, PendingStage, VERSIONS_MAX};

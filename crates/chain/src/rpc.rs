@@ -222,6 +222,11 @@ impl Rpc {
         self.request("eth_getCode", (address, "latest")).await
     }
 
+    /// The code at an address after a block. Errors: as for a read; `RpcRefused` where the node has not kept that.
+    pub(crate) async fn code_at(&self, address: Address, block: u64) -> Result<Bytes, ChainError> {
+        self.request("eth_getCode", (address, format!("{block:#x}"))).await
+    }
+
     /// How many transactions of an address are mined (`latest`) or known (`pending`).
     pub(crate) async fn nonce(&self, address: Address, tag: &'static str) -> Result<u64, ChainError> {
         let nonce: U64 = self.request("eth_getTransactionCount", (address, tag)).await?;

@@ -25,6 +25,7 @@ use alloy::signers::local::PrivateKeySigner;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -78,6 +79,8 @@ struct Inner {
     /// Held from the choice of a nonce until the transaction is out, so that no two take the same.
     turn: tokio::sync::Mutex<()>,
     slots: Semaphore,
+    /// The most that is tipped per gas of a first offer, in wei of ether; a stuck transaction still goes beyond it.
+    tip_max: AtomicU64,
     /// What the journal holds of this key.
     records: Mutex<BTreeMap<String, Pending>>,
     /// Ids that a caller waits for.
@@ -119,6 +122,7 @@ impl TxSender {
         let signer = PrivateKeySigner::from_slice(key).map_err(|_| ChainError::BadKey)?;
         let inner = Inner {
             slots: Semaphore::new(options.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
+            tip_max: AtomicU64::new(u64::MAX),
             rpc,
             signer,
             options,
@@ -288,10 +292,16 @@ impl TxSender {
 
     async fn fees(&self) -> Result<(u64, u64), ChainError> {
         let head = self.rpc().head().await?;
-        Ok((head.base_fee, self.rpc().suggested_tip().await?))
+        let tip = self.rpc().suggested_tip().await?.min(self.inner.tip_max.load(Ordering::Relaxed));
+        Ok((head.base_fee, tip))
     }
 
-    async fn priced(&self, call: &Call, gas: u64) -> Result<Estimate, ChainError> {
+    /// From now on tips no more than this per gas, whatever the node suggests.
+    pub(crate) fn hold_tip(&self, tip: u64) {
+        self.inner.tip_max.store(tip, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn priced(&self, call: &Call, gas: u64) -> Result<Estimate, ChainError> {
         let (base_fee, tip) = self.fees().await?;
         let fees = Fees::first(base_fee, tip, self.inner.options.max_fee_limit)?;
         let gas_price_wei = base_fee.saturating_add(tip);

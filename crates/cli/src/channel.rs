@@ -9,10 +9,10 @@ use crate::context::{ChainArgs, Context, chain_client, chain_settings, gnt};
 use crate::ledger::{Ledgers, funded_by_hand, note_funded};
 use crate::output::{self, Table, count, short_gnt};
 use crate::status::row_amount;
-use crate::tx;
+use crate::tx::{self, MoveArgs};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use golem_chain::{Account, ChainClient, ClaimOutcome, Funding, Operation};
+use golem_chain::{ChainClient, ClaimOutcome, Funding, Operation};
 use golem_node::ChainSettings;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
@@ -58,19 +58,6 @@ pub struct CloseArgs {
     how: MoveArgs,
 }
 
-/// How money is moved.
-#[derive(Args)]
-pub struct MoveArgs {
-    #[command(flatten)]
-    chain: ChainArgs,
-    /// Show what would be done and what it would cost; send nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// How to list.
 #[derive(Args)]
 pub struct ListArgs {
@@ -87,14 +74,18 @@ pub async fn run(context: &Context, command: ChannelCommand) -> anyhow::Result<A
     // A node without a key has no channels; this says so before anything else can fail.
     PublicWallet::read(&folder.keystore())?;
     let config = context.config(&folder)?;
-    let settings = |chain: &ChainArgs| chain_settings(&folder, &config, chain);
+    let settings = async |chain: &ChainArgs| chain_settings(&folder, &config, chain).await;
     match command {
-        ChannelCommand::Open(args) => fund(context, &folder, &settings(&args.how.chain)?, args, Funded::First).await,
-        ChannelCommand::Topup(args) => fund(context, &folder, &settings(&args.how.chain)?, args, Funded::Again).await,
-        ChannelCommand::List(args) => list(context, &folder, &settings(&args.chain)?, args.json).await,
-        ChannelCommand::Claim(args) => claim(context, &folder, &settings(&args.chain)?, &args).await,
-        ChannelCommand::Close(args) => close(context, &folder, &settings(&args.how.chain)?, &args).await,
-        ChannelCommand::Vouchers(args) => vouchers(context, &folder, &settings(&args.chain)?, args.json),
+        ChannelCommand::Open(args) => {
+            fund(context, &folder, &settings(&args.how.chain).await?, args, Funded::First).await
+        }
+        ChannelCommand::Topup(args) => {
+            fund(context, &folder, &settings(&args.how.chain).await?, args, Funded::Again).await
+        }
+        ChannelCommand::List(args) => list(context, &folder, &settings(&args.chain).await?, args.json).await,
+        ChannelCommand::Claim(args) => claim(context, &folder, &settings(&args.chain).await?, &args).await,
+        ChannelCommand::Close(args) => close(context, &folder, &settings(&args.how.chain).await?, &args).await,
+        ChannelCommand::Vouchers(args) => vouchers(context, &folder, &settings(&args.chain).await?, args.json),
     }
 }
 
@@ -138,7 +129,7 @@ async fn fund(
     }
     let operation = Operation::Fund { fundings: vec![Funding { payee: args.payee, amount: args.amount }] };
     if args.how.dry_run {
-        return dry_run(&account, &operation, args.how.json).await;
+        return tx::dry_run(&account, &operation, args.how.json).await;
     }
     note_funded(folder, args.payee)?;
     let settled = account.open_or_topup(args.payee, args.amount).await?;
@@ -155,16 +146,6 @@ async fn fund(
             state.deposit.saturating_sub(state.claimed)
         ))?;
         tx::print_receipts(&settled.receipts)?;
-    }
-    Ok(Answer::Yes)
-}
-
-async fn dry_run(account: &Account, operation: &Operation, json: bool) -> anyhow::Result<Answer> {
-    let estimates = account.estimate(operation).await?;
-    if json {
-        output::json(&json!({ "from": account.address(), "transactions": estimates }))?;
-    } else {
-        tx::print_estimates(&estimates)?;
     }
     Ok(Answer::Yes)
 }
@@ -341,7 +322,7 @@ async fn claim(
     }
     if args.dry_run {
         eprintln!("{claimable} can be claimed from {}.", count(vouchers.len(), "channel"));
-        return dry_run(&account, &Operation::ClaimMany { payee: ledgers.address, vouchers }, args.json).await;
+        return tx::dry_run(&account, &Operation::ClaimMany { payee: ledgers.address, vouchers }, args.json).await;
     }
     let report = account.claim_many(ledgers.address, &vouchers).await?;
     let payers: Vec<Value> = report
@@ -427,7 +408,7 @@ async fn close_as_payer(
         false => Operation::RequestClose { payee },
     };
     if how.dry_run {
-        return dry_run(&account, &operation, how.json).await;
+        return tx::dry_run(&account, &operation, how.json).await;
     }
     let settled = match asked {
         true => account.finalize(id.payer, payee).await?,

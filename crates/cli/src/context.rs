@@ -1,8 +1,9 @@
 //! What all commands share: the data folder, the key in it, its settings, and which chain is meant.
 
+use crate::deployments;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use golem_chain::{ChainClient, Deployment, RpcConfig};
+use golem_chain::{ChainClient, RpcConfig};
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::Wallet;
@@ -65,7 +66,8 @@ pub struct ChainArgs {
     /// The chain's RPC endpoint [default: that of golem.toml, else http://127.0.0.1:8545]
     #[arg(long, env = "GOLEM_RPC_URL", value_name = "URL", help_heading = "Chain")]
     pub rpc_url: Option<String>,
-    /// The deployment file that `golem deploy` or `golem devnet` wrote [default: deployment.json in the data folder]
+    /// The deployment file that `golem deploy` or `golem devnet` wrote [default: what is known of the chain: in the data
+    /// folder, in the checkout, in this program]
     #[arg(long, env = "GOLEM_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
     pub deployment: Option<PathBuf>,
     /// Blocks until something counts as done, its own included [default: 1]
@@ -206,21 +208,15 @@ pub fn rpc_url(args: &ChainArgs, config: &ConfigFile) -> String {
     args.rpc_url.clone().or_else(|| config.chain.rpc_url.clone()).unwrap_or_else(|| RPC_URL.to_owned())
 }
 
-/// Which chain and contracts are meant; nothing is asked of the chain.
-pub fn chain_settings(folder: &Folder, config: &ConfigFile, args: &ChainArgs) -> anyhow::Result<ChainSettings> {
-    let file = match (&args.deployment, &config.chain.deployment) {
-        (Some(file), _) => file.clone(),
-        (None, Some(file)) => folder.path().join(file),
-        (None, None) => folder.deployment_file(),
+/// Which chain and contracts are meant. The chain is asked only for its id, and only where no deployment file is named.
+pub async fn chain_settings(folder: &Folder, config: &ConfigFile, args: &ChainArgs) -> anyhow::Result<ChainSettings> {
+    let rpc_url = rpc_url(args, config);
+    let named = args.deployment.clone();
+    let deployment = match named.or_else(|| config.chain.deployment.as_ref().map(|file| folder.path().join(file))) {
+        Some(file) => deployments::load(&file)?,
+        None => deployments::find(folder, &rpc_url).await?,
     };
-    if !file.exists() {
-        bail!(
-            "there is no deployment file {}: name the one that `golem devnet` or `golem deploy` wrote with --deployment FILE, \
-             or copy it there",
-            file.display()
-        );
-    }
-    let mut settings = ChainSettings::new(rpc_url(args, config), Deployment::load(&file)?);
+    let mut settings = ChainSettings::new(rpc_url, deployment);
     settings.confirmations = args.confirmations.or(config.chain.confirmations).unwrap_or(settings.confirmations);
     if settings.confirmations == 0 {
         bail!("confirmations is 0: set it to at least 1, which is \"in the newest block\"");

@@ -8,6 +8,7 @@ mod channel;
 mod context;
 mod demo;
 mod deploy;
+mod deployments;
 mod devnet;
 mod files;
 mod ledger;

@@ -196,7 +196,7 @@ pub fn cost(plan: &TaskPlan) -> anyhow::Result<CostEstimate> {
 
 async fn funds(folder: &Folder, file: &ConfigFile, chain: &ChainArgs) -> anyhow::Result<Funds> {
     let address = PublicWallet::read(&folder.keystore())?.address;
-    let settings = chain_settings(folder, file, chain)?;
+    let settings = chain_settings(folder, file, chain).await?;
     let client: ChainClient = chain_client(&settings).await?;
     Ok(Funds {
         chain_id: settings.deployment.chain_id,

@@ -61,7 +61,7 @@ pub struct ProvideArgs {
 pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer> {
     let folder = context.folder_or_new()?;
     let file = context.config(&folder)?;
-    let chain = chain_settings(&folder, &file, &args.chain)?;
+    let chain = chain_settings(&folder, &file, &args.chain).await?;
     let keys = context.keys(&folder)?;
     let mut config = ProviderConfig::new(folder, keys, chain, MIN_PRICE);
     config.slots = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64) as u16);

@@ -384,7 +384,7 @@ async fn started(
     args: &TermArgs,
     signals: &mut StopSignals,
 ) -> anyhow::Result<RequestorHandle> {
-    let chain = chain_settings(folder, file, &args.chain)?;
+    let chain = chain_settings(folder, file, &args.chain).await?;
     let keys = context.keys(folder)?;
     let mut config = RequestorConfig::new(folder.clone(), keys, chain);
     file.apply_to_requestor(&mut config)?;

@@ -40,7 +40,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
         }
         return Ok(Answer::Yes);
     }
-    let settings = chain_settings(&folder, &context.config(&folder)?, &args.chain)?;
+    let settings = chain_settings(&folder, &context.config(&folder)?, &args.chain).await?;
     let ledgers = Ledgers::open(context, &folder, &settings)?;
     let status = json!({
         "role": "none", "node": ledgers.address, "tasks": ledgers.tasks,

@@ -1,12 +1,17 @@
 //! Transactions that a command sends itself: which are under way is kept in the data folder, so that a command that was
 //! broken off and is given again does not do a thing twice.
 
-use crate::context::{Context, chain_client, rpc_config};
+use crate::Answer;
+use crate::context::{ChainArgs, Context, chain_client, rpc_config};
 use crate::output::{self, Table};
-use golem_chain::{Account, Estimate, JournalError, Pending, PendingJournal, Rpc, SenderOptions, TxReceipt, TxSender};
+use clap::Args;
+use golem_chain::{
+    Account, Estimate, JournalError, Operation, Pending, PendingJournal, Rpc, SenderOptions, TxReceipt, TxSender,
+};
 use golem_node::ChainSettings;
 use golem_node::folder::{Folder, create_private, write_private};
 use golem_node::keystore::Wallet;
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,6 +81,19 @@ impl PendingJournal for FileJournal {
     }
 }
 
+/// How money is moved.
+#[derive(Args)]
+pub struct MoveArgs {
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Show what would be done and what it would cost; send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// A sender for this key whose journal lies in the data folder.
 pub async fn sender(folder: &Folder, wallet: &Wallet, rpc: Rpc) -> anyhow::Result<TxSender> {
     let journal = Arc::new(FileJournal::new(folder.path().join("transactions")));
@@ -99,6 +117,17 @@ pub async fn account(context: &Context, folder: &Folder, settings: &ChainSetting
         }
     }
     Ok(account)
+}
+
+/// Shows what an operation would send and cost; sends nothing.
+pub async fn dry_run(account: &Account, operation: &Operation, json: bool) -> anyhow::Result<Answer> {
+    let estimates = account.estimate(operation).await?;
+    if json {
+        output::json(&json!({ "from": account.address(), "transactions": estimates }))?;
+    } else {
+        print_estimates(&estimates)?;
+    }
+    Ok(Answer::Yes)
 }
 
 /// Shows what would be sent, and what that would cost.

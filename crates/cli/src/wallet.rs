@@ -3,8 +3,10 @@
 use crate::Answer;
 use crate::context::{ChainArgs, Context, PasswordFor, chain_client, chain_settings};
 use crate::output;
+use crate::tx::{self, MoveArgs};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use golem_chain::Operation;
 use golem_node::keystore::{PublicWallet, Wallet};
 use serde_json::json;
 use std::io::{IsTerminal, Read};
@@ -40,6 +42,8 @@ pub enum WalletCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Take GNT from the faucet of a test network
+    Faucet(MoveArgs),
     /// Show what the account holds on the chain
     Balance {
         #[command(flatten)]
@@ -64,6 +68,7 @@ pub async fn run(context: &Context, command: WalletCommand) -> anyhow::Result<An
         }
         WalletCommand::Import { key_file, keystore, json } => import(context, key_file, keystore, json),
         WalletCommand::Address { json } => show(&context.folder()?, json),
+        WalletCommand::Faucet(how) => faucet(context, &how).await,
         WalletCommand::Balance { chain, json } => balance(context, &chain, json).await,
     }
 }
@@ -138,10 +143,28 @@ fn show(folder: &golem_node::folder::Folder, json: bool) -> anyhow::Result<Answe
     Ok(Answer::Yes)
 }
 
+async fn faucet(context: &Context, how: &MoveArgs) -> anyhow::Result<Answer> {
+    let folder = context.folder()?;
+    let settings = chain_settings(&folder, &context.config(&folder)?, &how.chain).await?;
+    let account = tx::account(context, &folder, &settings).await?;
+    if how.dry_run {
+        return tx::dry_run(&account, &Operation::FaucetClaim, how.json).await;
+    }
+    let settled = account.faucet_claim().await?;
+    let gnt = account.client().gnt_balance(account.address()).await?;
+    if how.json {
+        output::json(&json!({ "address": account.address(), "gnt_wei": gnt, "receipts": settled.receipts }))?;
+    } else {
+        output::line(&format!("{} has {gnt} now.", account.address()))?;
+        tx::print_receipts(&settled.receipts)?;
+    }
+    Ok(Answer::Yes)
+}
+
 async fn balance(context: &Context, chain: &ChainArgs, json: bool) -> anyhow::Result<Answer> {
     let folder = context.folder()?;
     let address = PublicWallet::read(&folder.keystore())?.address;
-    let settings = chain_settings(&folder, &context.config(&folder)?, chain)?;
+    let settings = chain_settings(&folder, &context.config(&folder)?, chain).await?;
     let client = chain_client(&settings).await?;
     let (gnt, eth) = (client.gnt_balance(address).await?, client.eth_balance(address).await?);
     if json {

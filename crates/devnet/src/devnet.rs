@@ -20,7 +20,8 @@ pub struct DevnetOptions {
     pub close_delay_s: u32,
     /// The faucet.
     pub faucet: Option<FaucetTerms>,
-    /// A deployment of before, where the chain comes from a state file: if it is there, nothing is deployed or funded.
+    /// What is written down of the chain, where it comes from a state file. What is there is neither deployed nor
+    /// funded again in any case.
     pub existing: Option<Deployment>,
 }
 
@@ -61,15 +62,16 @@ impl Devnet {
             token: None,
             close_delay_s: options.close_delay_s,
             faucet: options.faucet,
+            concent: None,
             existing: options.existing,
         };
-        let report = deploy(&sender, &deploy_options).await?;
+        let report = deploy(&sender, &deploy_options, &mut |_| {}).await?;
         let payments: Vec<Funding> = funded
             .iter()
             .map(|account| Funding { payee: account.address, amount: options.gnt_each })
             .filter(|payment| payment.amount != Wei::ZERO)
             .collect();
-        if !report.reused && !payments.is_empty() {
+        if !report.reused() && !payments.is_empty() {
             let client = ChainClient::new(anvil.rpc().clone(), report.deployment.clone()).await?;
             Account::new(client, sender)?.transfer(&payments).await?;
         }

@@ -21,15 +21,21 @@ pub fn find_anvil() -> Result<PathBuf, AnvilError> {
     }
     let file = format!("anvil{}", env::consts::EXE_SUFFIX);
     let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
-    let mut candidates: Vec<PathBuf> = on_path.map(|folder| folder.join(&file)).collect();
-    if let Ok(here) = env::current_dir() {
-        candidates.extend(here.ancestors().take(FOLDERS_UP_MAX).map(|folder| in_checkout(folder, &file)));
-    }
-    candidates.into_iter().find(|path| path.is_file()).ok_or(AnvilError::NotFound { named: None })
+    on_path
+        .map(|folder| folder.join(&file))
+        .find(|path| path.is_file())
+        .or_else(|| find_upwards(&in_checkout(&file)))
+        .ok_or(AnvilError::NotFound { named: None })
+}
+
+/// Finds a file in the present folder or one of those above it, which is how a checkout is found from within.
+pub fn find_upwards(file: &Path) -> Option<PathBuf> {
+    let here = env::current_dir().ok()?;
+    here.ancestors().take(FOLDERS_UP_MAX).map(|folder| folder.join(file)).find(|path| path.is_file())
 }
 
 /// Where `npm ci` puts the native binary: the package's own entry is a script that needs node.
-fn in_checkout(folder: &Path, file: &str) -> PathBuf {
+fn in_checkout(file: &str) -> PathBuf {
     let system = match env::consts::OS {
         "macos" => "darwin",
         "windows" => "win32",
@@ -41,5 +47,5 @@ fn in_checkout(folder: &Path, file: &str) -> PathBuf {
         other => other,
     };
     let package = format!("anvil-{system}-{processor}");
-    folder.join("contracts/node_modules/@foundry-rs").join(package).join("bin").join(file)
+    Path::new("contracts/node_modules/@foundry-rs").join(package).join("bin").join(file)
 }

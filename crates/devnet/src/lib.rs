@@ -14,4 +14,4 @@ mod find;
 
 pub use anvil::{Anvil, AnvilError, AnvilOptions, DevAccount, Mining};
 pub use devnet::{Devnet, DevnetOptions};
-pub use find::{ANVIL_ENV, find_anvil};
+pub use find::{ANVIL_ENV, find_anvil, find_upwards};

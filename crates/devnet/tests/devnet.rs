@@ -26,6 +26,17 @@ async fn funds_every_account_and_deploys_everything() {
 }
 
 #[tokio::test]
+async fn has_its_contracts_where_the_repository_says() {
+    let devnet = Devnet::start(DevnetOptions::default()).await.unwrap();
+    let written = Deployment::known(devnet.deployment().chain_id).unwrap();
+    assert_eq!(
+        written.as_ref(),
+        Some(devnet.deployment()),
+        "write it anew: cargo run -p golem-devnet --example deployment contracts/deployments/31337.json"
+    );
+}
+
+#[tokio::test]
 async fn goes_back_and_forth_in_time() {
     let devnet = Devnet::start(DevnetOptions::default()).await.unwrap();
     let rpc = devnet.anvil().rpc();
@@ -66,7 +77,7 @@ async fn keeps_its_state_in_a_file() {
     assert!(state.is_file());
     options.existing = Some(deployment.clone());
     let devnet = Devnet::start(options).await.unwrap();
-    assert!(devnet.deploy_report().reused);
+    assert!(devnet.deploy_report().reused());
     assert_eq!(devnet.deployment(), &deployment);
     let again = ChainClient::connect(devnet.rpc_config(), deployment).await.unwrap();
     assert_eq!(again.gnt_balance(devnet.accounts()[0].address).await.unwrap(), Wei::from_gnt(10_000).unwrap());

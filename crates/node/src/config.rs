@@ -5,7 +5,7 @@
 //! ```toml
 //! [chain]
 //! rpc_url = "http://127.0.0.1:8545"
-//! deployment = "deployment.json"      # seen from the data folder
+//! deployment = "sepolia.json"         # seen from the data folder; without, what is known of the chain
 //! confirmations = 1                   # blocks, the transaction's own included
 //! poll_ms = 1000                      # without, as often as the chain makes blocks
 //!
@@ -311,8 +311,16 @@ mod tests {
 
     fn provider(home: &Path) -> ProviderConfig {
         let address = Address::repeat_byte(1);
-        let deployment =
-            Deployment { chain_id: 1, gnt: address, faucet: None, channels: address, close_delay_s: 1, block: 1 };
+        let deployment = Deployment {
+            chain_id: 1,
+            gnt: address,
+            faucet: None,
+            channels: address,
+            concent_deposit: None,
+            app_registry: None,
+            close_delay_s: 1,
+            block: 1,
+        };
         let keys = NodeKeys::from_secrets([1; 32], [1; 32]).unwrap();
         let folder = Folder::open_or_create(home).unwrap();
         ProviderConfig::new(folder, keys, ChainSettings::new("http://127.0.0.1:1", deployment), Wei(1))

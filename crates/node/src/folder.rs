@@ -3,7 +3,7 @@
 //! ```text
 //! <folder>/VERSION            the layout's version; a folder of another version is refused untouched
 //!          golem.toml         settings (optional, see `config`)
-//!          deployment.json    which contracts on which chain
+//!          deployments/       which contracts on which chain, a file for each
 //!          keystore/          the encrypted key, mode 0700
 //!          store/             durable records (golem-store)
 //!          content/           inputs and outputs by digest
@@ -23,10 +23,10 @@ pub const FOLDER_VERSION: u32 = 1;
 const VERSION_FILE: &str = "VERSION";
 const VERSION_PREFIX: &str = "golem data folder ";
 const CONFIG_FILE: &str = "golem.toml";
-const DEPLOYMENT_FILE: &str = "deployment.json";
+const DEPLOYMENTS: &str = "deployments";
 const API_FILE: &str = "api.json";
 /// What a person may put into a folder before the program first sees it.
-const BEFORE_FIRST_USE: [&str; 2] = [CONFIG_FILE, DEPLOYMENT_FILE];
+const BEFORE_FIRST_USE: [&str; 2] = [CONFIG_FILE, DEPLOYMENTS];
 /// A version or api file is a line or two; nothing larger is read.
 const SMALL_FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -113,9 +113,14 @@ impl Folder {
         self.path.join(CONFIG_FILE)
     }
 
-    /// Which contracts on which chain, unless another file is named.
-    pub fn deployment_file(&self) -> PathBuf {
-        self.path.join(DEPLOYMENT_FILE)
+    /// Which contracts on which chain, unless a file is named; it need not be there.
+    pub fn deployments(&self) -> PathBuf {
+        self.path.join(DEPLOYMENTS)
+    }
+
+    /// Which contracts on one chain.
+    pub fn deployment_file(&self, chain_id: u64) -> PathBuf {
+        self.deployments().join(format!("{chain_id}.json"))
     }
 
     /// Where the encrypted key lies.

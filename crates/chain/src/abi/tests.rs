@@ -40,6 +40,16 @@ fn declarations_are_those_of_the_artifacts() {
     declares_only_what_is_there(Artifact::Gnt, "error", gnt::GntErrors::SELECTORS.iter().copied());
     declares_only_what_is_there(Artifact::Faucet, "function", faucet::FaucetCalls::SELECTORS.iter().copied());
     declares_only_what_is_there(Artifact::Faucet, "error", faucet::FaucetErrors::SELECTORS.iter().copied());
+    declares_only_what_is_there(
+        Artifact::AppRegistry,
+        "function",
+        registry::AppRegistryCalls::SELECTORS.iter().copied(),
+    );
+    declares_only_what_is_there(Artifact::AppRegistry, "error", registry::AppRegistryErrors::SELECTORS.iter().copied());
+    let calls = concent::ConcentDepositCalls::SELECTORS;
+    declares_only_what_is_there(Artifact::ConcentDeposit, "function", calls.iter().copied());
+    let errors = concent::ConcentDepositErrors::SELECTORS;
+    declares_only_what_is_there(Artifact::ConcentDeposit, "error", errors.iter().copied());
     let calls = channels::PaymentChannelsCalls::SELECTORS.iter().copied();
     declares_only_what_is_there(Artifact::PaymentChannels, "function", calls);
     let errors = channels::PaymentChannelsErrors::SELECTORS.iter().copied();
@@ -77,7 +87,9 @@ fn every_error_of_the_contracts_has_words() {
 
 #[test]
 fn carries_code_for_every_contract() {
-    for artifact in [Artifact::Gnt, Artifact::Faucet, Artifact::PaymentChannels] {
+    let all =
+        [Artifact::Gnt, Artifact::Faucet, Artifact::PaymentChannels, Artifact::AppRegistry, Artifact::ConcentDeposit];
+    for artifact in all {
         assert!(artifact.bytecode().unwrap().len() > 1_000, "{artifact:?}");
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{ChainError, Revert};
 use crate::fees::Fees;
 use crate::journal::{Pending, PendingStage, VERSIONS_MAX};
 use crate::rpc::Simulated;
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{B256, Bytes, keccak256};
 use alloy::rpc::types::TransactionReceipt;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -37,6 +37,57 @@ impl TxSender {
             }
             tokio::time::sleep(self.rpc().poll_interval()).await;
         }
+    }
+
+    /// Sends bytes that somebody else signed and waits until they are confirmed. They are not recorded: whoever sends
+    /// them again does the same once.
+    ///
+    /// Errors: `Reverted`, `Unconfirmed`, those of a read.
+    pub(crate) async fn send_presigned(&self, label: &str, raw: &Bytes) -> Result<TxReceipt, ChainError> {
+        let tx = keccak256(raw);
+        let started = Instant::now();
+        self.rpc().send_raw(raw).await?;
+        loop {
+            if let Some(receipt) = self.deep_receipt(tx).await? {
+                if receipt.status() {
+                    return Ok(receipt_of(&receipt));
+                }
+                return Err(ChainError::Reverted { label: label.to_owned(), tx: Some(tx), reason: Revert::Silent });
+            }
+            if started.elapsed() >= self.inner.options.give_up_after {
+                let waited_s = started.elapsed().as_secs();
+                return Err(ChainError::Unconfirmed { label: label.to_owned(), tx, nonce: 0, waited_s });
+            }
+            tokio::time::sleep(self.rpc().poll_interval()).await;
+        }
+    }
+
+    /// Waits until every transaction of this key that the chain knows is mined, also those of other programs.
+    ///
+    /// Errors: `UnderWay`, those of a read.
+    pub(crate) async fn wait_for_unrecorded(&self) -> Result<(), ChainError> {
+        let started = Instant::now();
+        loop {
+            let mined = self.rpc().nonce(self.address(), "latest").await?;
+            let count = self.rpc().nonce(self.address(), "pending").await?.saturating_sub(mined);
+            if count == 0 {
+                return Ok(());
+            }
+            if started.elapsed() >= self.inner.options.give_up_after {
+                let waited_s = started.elapsed().as_secs();
+                return Err(ChainError::UnderWay { address: self.address(), count, waited_s });
+            }
+            tokio::time::sleep(self.rpc().poll_interval()).await;
+        }
+    }
+
+    /// A transaction's receipt, once it is deep enough.
+    async fn deep_receipt(&self, tx: B256) -> Result<Option<TransactionReceipt>, ChainError> {
+        let head = self.rpc().block_number().await?;
+        let Some(receipt) = self.rpc().receipt(tx).await? else { return Ok(None) };
+        let block = receipt.block_number.unwrap_or(head);
+        let deep = head.saturating_sub(block).saturating_add(1) >= self.rpc().confirmations();
+        Ok(deep.then_some(receipt))
     }
 
     /// One look at the chain: the receipt once it is deep enough; otherwise whatever helps.

@@ -64,6 +64,8 @@ async fn refuses_another_chain() {
         gnt: Address::ZERO,
         faucet: None,
         channels: Address::ZERO,
+        concent_deposit: None,
+        app_registry: None,
         close_delay_s: 1,
         block: 0,
     };
@@ -83,6 +85,11 @@ async fn refuses_contracts_that_are_not_there_or_not_ours() {
     assert_eq!(check(Deployment { channels: nowhere, ..good.clone() }).await, absent("PaymentChannels"));
     assert_eq!(check(Deployment { gnt: nowhere, ..good.clone() }).await, absent("GNT"));
     assert_eq!(check(Deployment { faucet: Some(nowhere), ..good.clone() }).await, absent("Faucet"));
+    let others = Deployment { concent_deposit: Some(nowhere), ..good.clone() };
+    assert_eq!(check(others).await, absent("ConcentDeposit"));
+    assert_eq!(check(Deployment { app_registry: Some(nowhere), ..good.clone() }).await, absent("AppRegistry"));
+    let not_registry = check(Deployment { app_registry: Some(good.gnt), ..good.clone() }).await;
+    assert!(matches!(not_registry, ContractDiffers { contract: "AppRegistry", what: "code", .. }), "{not_registry}");
 
     let other_delay = check(Deployment { close_delay_s: 5, ..good.clone() }).await;
     let ContractDiffers { what, got, expected, .. } = other_delay else { panic!("{other_delay}") };
