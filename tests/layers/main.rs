@@ -8,14 +8,15 @@ use std::process::Command;
 /// Crates that would bring I/O, time or threads into the pure core.
 const IMPURE: [&str; 9] =
     ["tokio", "async-std", "mio", "libp2p", "wasmtime", "sled", "reqwest", "hyper", "alloy-provider"];
-const PURE: [&str; 5] = ["golem-protocol", "golem-payments", "golem-deal", "golem-market", "golem-task"];
+const PURE: [&str; 6] = ["golem-protocol", "golem-payments", "golem-deal", "golem-market", "golem-task", "golem-sim"];
 /// What each crate of ours may know of ours.
-const MAY_KNOW: [(&str, &[&str]); 9] = [
+const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("golem-protocol", &[]),
     ("golem-payments", &["golem-protocol"]),
     ("golem-deal", &["golem-protocol", "golem-payments"]),
     ("golem-market", &["golem-protocol", "golem-payments", "golem-deal"]),
     ("golem-task", &["golem-protocol"]),
+    ("golem-sim", &["golem-protocol", "golem-payments", "golem-deal", "golem-market"]),
     ("golem-chain", &["golem-protocol", "golem-payments"]),
     ("golem-net", &["golem-protocol"]),
     ("golem-sandbox", &["golem-protocol", "golem-task"]),

@@ -19,6 +19,7 @@ mod process;
 mod progress;
 mod provide;
 mod run;
+mod sim;
 mod status;
 mod tx;
 mod wallet;
@@ -65,6 +66,9 @@ enum Command {
     /// Explain prices and scores, term by term
     #[command(subcommand)]
     Market(market::MarketCommand),
+    /// Hold the machines that nodes run against simulated worlds
+    #[command(subcommand)]
+    Sim(sim::SimCommand),
     /// Show everything once: a chain, three providers, a picture, paid and settled
     Demo(demo::DemoArgs),
 }
@@ -115,6 +119,7 @@ async fn dispatch(cli: Cli, parameters: run::Parameters) -> anyhow::Result<Answe
         Command::Channel(command) => channel::run(&context, command).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Market(command) => market::run(command),
+        Command::Sim(command) => sim::run(command),
         Command::Demo(args) => demo::run(&context, args).await,
     }
 }

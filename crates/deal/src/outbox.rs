@@ -26,6 +26,12 @@ impl<E> Outbox<E> {
     /// With records: a save, and everything else waits for it. Without: everything else waits for the newest save that
     /// is still under way, since it may rest on what that one holds; where none is, it leaves at once.
     pub fn post(&mut self, records: Vec<Record>, effects: Vec<E>, persist: fn(PersistId, Vec<Record>) -> E) -> Vec<E> {
+        #[cfg(feature = "planted")]
+        if golem_payments::planted::is_planted(golem_payments::planted::Bug::ActsBeforeSaving) && !records.is_empty() {
+            let save = persist(PersistId(self.next), records);
+            self.next += 1;
+            return effects.into_iter().chain([save]).collect();
+        }
         if !records.is_empty() {
             let id = PersistId(self.next);
             self.next += 1;

@@ -20,6 +20,8 @@
 pub mod contract;
 pub mod payee;
 pub mod payer;
+#[cfg(feature = "planted")]
+pub mod planted;
 #[cfg(test)]
 mod tests;
 

@@ -107,6 +107,12 @@ impl PayeeLedger {
             return Err(VoucherError::WrongEpoch { got: voucher.epoch, open: epoch });
         }
         let earned = self.earned();
+        #[cfg(feature = "planted")]
+        if crate::planted::is_planted(crate::planted::Bug::TakesStaleVouchers) {
+            let held = Held { voucher: voucher.signed().clone(), earned: voucher.cumulative };
+            self.held.insert(epoch, held);
+            return Ok(Accepted::Raised(voucher.cumulative.saturating_sub(earned)));
+        }
         if voucher.cumulative <= earned {
             return Ok(Accepted::Stale);
         }

@@ -155,7 +155,10 @@ impl Provider {
             policy.note(&ProviderFact::Busy(is_busy), now);
         }
         step.records.extend(policy.records());
-        if let Some(wake) = self.next_wake() {
+        let wake = self.next_wake();
+        #[cfg(feature = "planted")]
+        let wake = wake.filter(|_| !golem_payments::planted::is_planted(golem_payments::planted::Bug::ForgetsTimers));
+        if let Some(wake) = wake {
             step.effects.push(ProviderEffect::WakeAt(wake));
         }
         self.outbox.post(step.records, step.effects, |id, records| ProviderEffect::Persist { id, records })

@@ -205,7 +205,10 @@ impl Requestor {
             self.hand_out(policy, digest, now, &mut step);
         }
         step.records.extend(policy.records());
-        if let Some(wake) = self.next_wake(now) {
+        let wake = self.next_wake(now);
+        #[cfg(feature = "planted")]
+        let wake = wake.filter(|_| !golem_payments::planted::is_planted(golem_payments::planted::Bug::ForgetsTimers));
+        if let Some(wake) = wake {
             step.effects.push(RequestorEffect::WakeAt(wake));
         }
         self.outbox.post(step.records, step.effects, |id, records| RequestorEffect::Persist { id, records })

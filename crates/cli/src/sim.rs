@@ -1,0 +1,86 @@
+//! `golem sim`: the machines that nodes run, in simulated worlds.
+
+use crate::Answer;
+use crate::output::{self, count};
+use clap::{Args, Subcommand};
+use golem_sim::faults::{Report, Scenario, run as play, run_seeds};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// What to simulate.
+#[derive(Subcommand)]
+pub enum SimCommand {
+    /// Lose messages, split networks, undo blocks and crash nodes at any moment, and hold that no wei is lost by it
+    Faults(FaultsArgs),
+}
+
+/// Which worlds.
+#[derive(Args)]
+pub struct FaultsArgs {
+    /// How many seeds; each is a world of its own
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    first: u64,
+    /// Only this seed: plays a run again that failed, or shows what a world is made of
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first"])]
+    seed: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Simulates; ends with 1 where something does not hold.
+pub fn run(command: SimCommand) -> anyhow::Result<Answer> {
+    let SimCommand::Faults(args) = command;
+    let reports = match args.seed {
+        Some(seed) => {
+            let scenario = Scenario::of_seed(seed);
+            if !args.json {
+                output::line(&format!("{scenario:#?}"))?;
+            }
+            play(scenario).map(|report| vec![report])
+        }
+        None => {
+            let bar = bar(args.seeds);
+            let reports = run_seeds(args.first, args.seeds, |_| bar.inc(1));
+            bar.finish_and_clear();
+            reports
+        }
+    };
+    let reports = match reports {
+        Ok(reports) => reports,
+        Err(failure) => {
+            eprintln!("{failure}");
+            return Ok(Answer::No);
+        }
+    };
+    if args.json {
+        output::json(&reports)?;
+    } else {
+        print(&reports)?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn bar(seeds: u64) -> ProgressBar {
+    if !output::stderr_is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let look = "{bar:40} {pos} of {len} worlds, {eta} left";
+    ProgressBar::new(seeds)
+        .with_style(ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn print(reports: &[Report]) -> anyhow::Result<()> {
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).fold(0, u64::saturating_add);
+    let (messages, lost) = (sum(|report| report.messages), sum(|report| report.lost));
+    output::line(&format!("{} held everything:", count(reports.len() as u64, "world")))?;
+    output::line(&format!("  {} events, {messages} messages of which {lost} were lost", sum(|report| report.events)))?;
+    output::line(&format!(
+        "  {} crashes, {} blocks undone",
+        sum(|report| report.crashes),
+        sum(|report| report.blocks_undone)
+    ))?;
+    output::line(&format!("  {} subtasks accepted, each once, and paid to the wei", sum(|report| report.accepted)))
+}

@@ -1,0 +1,80 @@
+//! What an observer who sees everything holds against the nodes. It remembers across their crashes.
+
+use golem_protocol::{Address, B256, ChannelId, Signed, Voucher, Wei};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was seen so far.
+#[derive(Default)]
+pub(super) struct Checks {
+    /// The highest voucher that left each payer, by channel and epoch.
+    signed: BTreeMap<(ChannelId, u32), Wei>,
+    /// The highest sum each payee was told it has, by channel and epoch.
+    told: BTreeMap<(ChannelId, u32), Wei>,
+    /// Subtasks accepted, by task.
+    accepted: BTreeSet<(B256, u32)>,
+    /// Subtasks of somebody who does not pay that an honest provider computed, by provider and requestor.
+    worked: BTreeMap<(Address, Address), BTreeSet<(B256, u32)>>,
+}
+
+impl Checks {
+    /// A voucher leaves a payer.
+    pub(super) fn voucher_leaves(&mut self, payer: Address, voucher: &Signed<Voucher>) -> Result<(), String> {
+        let Voucher { payee, epoch, cumulative } = voucher.document;
+        let highest = self.signed.entry((ChannelId { payer, payee }, epoch)).or_default();
+        if cumulative < *highest {
+            return Err(format!("{payer} signs {cumulative} for {payee} after {highest} in epoch {epoch}"));
+        }
+        *highest = cumulative;
+        Ok(())
+    }
+
+    /// A payee is told what it has.
+    pub(super) fn told(&mut self, channel: ChannelId, epoch: u32, earned: Wei) {
+        let told = self.told.entry((channel, epoch)).or_default();
+        *told = earned.max(*told);
+    }
+
+    /// What a payee holds in the present epoch must be all that it was told.
+    pub(super) fn holds(&self, channel: ChannelId, epoch: u32, best: Wei) -> Result<(), String> {
+        match self.told.get(&(channel, epoch)) {
+            Some(told) if best < *told => Err(format!(
+                "{} holds {best} of {} in epoch {epoch}, and was told it has {told}",
+                channel.payee, channel.payer
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A requestor says that it accepted a subtask.
+    pub(super) fn accepts(&mut self, task: B256, index: u32) -> Result<(), String> {
+        if self.accepted.insert((task, index)) {
+            Ok(())
+        } else {
+            Err(format!("subtask {index} of {task} is accepted twice"))
+        }
+    }
+
+    /// An honest provider computed something for a requestor that does not pay. Gives how many it did.
+    pub(super) fn works(&mut self, provider: Address, requestor: Address, agreement: B256, index: u32) -> usize {
+        let done = self.worked.entry((provider, requestor)).or_default();
+        done.insert((agreement, index));
+        done.len()
+    }
+
+    /// How many subtasks were accepted in all.
+    pub(super) fn accepted(&self) -> usize {
+        self.accepted.len()
+    }
+
+    /// All that a payer signed in a channel, over its epochs.
+    pub(super) fn signed_in_all(&self, channel: ChannelId) -> Wei {
+        let of_channel = self.signed.iter().filter(|((id, _), _)| *id == channel);
+        of_channel.fold(Wei::ZERO, |sum, (_, signed)| sum.saturating_add(*signed))
+    }
+
+    /// All that a payer signed.
+    pub(super) fn signed_by(&self, payer: Address) -> Wei {
+        let by_payer = self.signed.iter().filter(|((id, _), _)| id.payer == payer);
+        by_payer.fold(Wei::ZERO, |sum, (_, signed)| sum.saturating_add(*signed))
+    }
+}

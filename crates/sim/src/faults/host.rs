@@ -1,0 +1,249 @@
+//! One node of the simulated world: its machine, its policy, its disk, and what its shell keeps in memory.
+
+use super::scenario::{ProviderNature, RequestorNature, Scenario};
+use super::{CHAIN, LOT, PROFILE};
+use crate::stream::Stream;
+use golem_deal::{Keys, PersistId, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskOrder};
+use golem_market::{
+    AccessLists, Lot, ProviderMarketPolicy, ProviderSettings as PriceSettings, RequestorMarketPolicy,
+    RequestorSettings as ChoiceSettings,
+};
+use golem_protocol::{Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Wei};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Subtasks at once on a provider.
+pub(super) const SLOTS: u16 = 2;
+/// What a subtask may take, in seconds.
+pub(super) const TIMEOUT_S: u32 = 60;
+/// The least a provider asks, in wei per hour: a subtask costs 1,000 wei and up.
+const MIN_PRICE: Wei = Wei(60_000);
+
+/// What a disk holds, and what is on its way there.
+#[derive(Default)]
+pub(super) struct Disk {
+    records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    pending: VecDeque<(PersistId, Vec<Record>)>,
+    /// When the last save will be done: a disk answers in order.
+    pub(super) busy_until: u64,
+}
+
+impl Disk {
+    pub(super) fn begin(&mut self, id: PersistId, records: Vec<Record>) {
+        self.pending.push_back((id, records));
+    }
+
+    /// The oldest save is done.
+    pub(super) fn finish(&mut self) -> Option<PersistId> {
+        let (id, records) = self.pending.pop_front()?;
+        self.write(records);
+        Some(id)
+    }
+
+    /// The power goes: of what was on its way a beginning is there, or nothing.
+    pub(super) fn cut(&mut self, draw: &mut Stream) {
+        let durable = draw.between(0, self.pending.len() as u64);
+        for _ in 0..durable {
+            let _ = self.finish();
+        }
+        self.pending.clear();
+        self.busy_until = 0;
+    }
+
+    pub(super) fn load(&self) -> Vec<Record> {
+        let record = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Record {
+            table: *table,
+            key: key.clone(),
+            value: Some(value.clone()),
+        };
+        self.records.iter().map(record).collect()
+    }
+
+    fn write(&mut self, records: Vec<Record>) {
+        for record in records {
+            match record.value {
+                Some(value) => drop(self.records.insert((record.table, record.key), value)),
+                None => drop(self.records.remove(&(record.table, record.key))),
+            }
+        }
+    }
+}
+
+/// A node that asks for work.
+pub(super) struct RequestorHost {
+    pub(super) nature: RequestorNature,
+    pub(super) keys: Keys,
+    pub(super) machine: Requestor,
+    pub(super) policy: RequestorMarketPolicy,
+    pub(super) disk: Disk,
+    pub(super) order: TaskOrder,
+    /// Counts restarts: what an earlier run began does not answer any more.
+    pub(super) run: u32,
+    /// Down until then.
+    pub(super) down_until: u64,
+}
+
+/// A node that works.
+pub(super) struct ProviderHost {
+    pub(super) nature: ProviderNature,
+    pub(super) keys: Keys,
+    pub(super) machine: Provider,
+    pub(super) policy: ProviderMarketPolicy,
+    pub(super) disk: Disk,
+    pub(super) run: u32,
+    pub(super) down_until: u64,
+    /// How long a subtask takes here, in milliseconds.
+    pub(super) speed_ms: u64,
+}
+
+/// Two keys from two numbers that nobody else has.
+fn keys(role: u8, index: usize) -> Keys {
+    let signer = |purpose: u8| {
+        let mut secret = [1u8; 32];
+        (secret[0], secret[1], secret[2]) = (role, purpose, index as u8);
+        KeySigner::from_bytes(&secret).map(Arc::new)
+    };
+    match (signer(1), signer(2)) {
+        (Ok(identity), Ok(payment)) => Keys { identity, payment },
+        // Any 32 bytes that begin with a small number are a key.
+        (Err(error), _) | (_, Err(error)) => unreachable!("{error}"),
+    }
+}
+
+/// Draws from the seed.
+struct SeededLot(Stream, u64);
+
+impl Lot for SeededLot {
+    fn draw(&mut self) -> u64 {
+        self.0.draw()
+    }
+
+    fn chooses(&self, share_ppm: u32, header: B256, index: u32) -> bool {
+        let task = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
+        Stream::new(self.1 ^ u64::from(task), LOT, index).between(0, 999_999) < u64::from(share_ppm)
+    }
+}
+
+impl RequestorHost {
+    pub(super) fn new(scenario: &Scenario, index: usize, nature: RequestorNature) -> RequestorHost {
+        let keys = keys(1, index);
+        let order = order(scenario, &keys, index);
+        RequestorHost {
+            nature,
+            machine: Requestor::new(requestor_settings(), keys.clone()),
+            policy: requestor_policy(scenario, &order, index, &[]),
+            keys,
+            disk: Disk::default(),
+            order,
+            run: 0,
+            down_until: 0,
+        }
+    }
+
+    /// Starts again with what is on the disk.
+    pub(super) fn restart(&mut self, scenario: &Scenario, index: usize, now: Now) -> Result<(), String> {
+        let records = self.disk.load();
+        self.machine = Requestor::recover(requestor_settings(), self.keys.clone(), &records, now)
+            .map_err(|error| format!("a requestor cannot read what it saved: {error}"))?;
+        self.policy = requestor_policy(scenario, &self.order, index, &records);
+        Ok(())
+    }
+
+    pub(super) fn payer(&self) -> Address {
+        self.keys.payment.address()
+    }
+}
+
+impl ProviderHost {
+    pub(super) fn new(scenario: &Scenario, index: usize, nature: ProviderNature, now: Now) -> ProviderHost {
+        let keys = keys(2, index);
+        let mut draw = Stream::new(scenario.seed, super::SPEED, index as u32);
+        ProviderHost {
+            nature,
+            machine: Provider::new(provider_settings(&keys), keys.clone()),
+            policy: provider_policy(index, &[], now),
+            keys,
+            disk: Disk::default(),
+            run: 0,
+            down_until: 0,
+            speed_ms: draw.between(200, 4_000),
+        }
+    }
+
+    /// Starts again with what is on the disk.
+    pub(super) fn restart(&mut self, index: usize, now: Now) -> Result<(), String> {
+        let records = self.disk.load();
+        self.machine = Provider::recover(provider_settings(&self.keys), self.keys.clone(), &records, now)
+            .map_err(|error| format!("a provider cannot read what it saved: {error}"))?;
+        self.policy = provider_policy(index, &records, now);
+        Ok(())
+    }
+
+    pub(super) fn payee(&self) -> Address {
+        self.keys.payment.address()
+    }
+
+    /// The channel from a payer to this one.
+    pub(super) fn channel_from(&self, payer: Address) -> ChannelId {
+        ChannelId { payer, payee: self.payee() }
+    }
+}
+
+fn requestor_settings() -> RequestorSettings {
+    RequestorSettings { chain: CHAIN, grace_ms: 20_000, lost_ms: 15_000 }
+}
+
+fn provider_settings(keys: &Keys) -> ProviderSettings {
+    ProviderSettings {
+        chain: CHAIN,
+        payee: keys.payment.address(),
+        slots: SLOTS,
+        profile: PROFILE,
+        memory_max: ByteCount(1 << 30),
+        output_max: ByteCount(1 << 30),
+        offer_life_s: 600,
+        claim_margin_s: 10,
+        overdue_ms: 600_000,
+    }
+}
+
+fn requestor_policy(scenario: &Scenario, order: &TaskOrder, index: usize, records: &[Record]) -> RequestorMarketPolicy {
+    let lot = Box::new(SeededLot(Stream::new(scenario.seed, LOT, index as u32), scenario.seed));
+    let mut policy = RequestorMarketPolicy::recover(ChoiceSettings::default(), AccessLists::default(), lot, records)
+        .unwrap_or_else(|error| unreachable!("what a policy saves it can read: {error}"));
+    policy.watch(golem_protocol::Document::digest(&order.header, &CHAIN), scenario.recheck_ppm);
+    policy
+}
+
+fn provider_policy(index: usize, records: &[Record], now: Now) -> ProviderMarketPolicy {
+    let price = PriceSettings::new(MIN_PRICE.saturating_add(Wei(index as u128 * 1_000)));
+    ProviderMarketPolicy::recover(price, 1_000, SLOTS, AccessLists::default(), records, now)
+        .unwrap_or_else(|error| unreachable!("what a policy saves it can read: {error}"))
+}
+
+fn order(scenario: &Scenario, keys: &Keys, index: usize) -> TaskOrder {
+    let header = Header {
+        requestor: golem_protocol::NodeId(keys.identity.address()),
+        payer: keys.payment.address(),
+        nonce: index as u64,
+        module: ContentHash(B256::repeat_byte(1)),
+        module_bytes: ByteCount(1_000),
+        subtasks: scenario.subtasks,
+        max_price: Wei(600_000),
+        subtask_timeout_s: TIMEOUT_S,
+        min_perf: 0,
+        pricing: scenario.pricing,
+        fuel_max: Fuel(1_000_000),
+        memory_max: ByteCount(1 << 20),
+        output_max: ByteCount(1 << 20),
+        recheck_ppm: scenario.recheck_ppm,
+        profile: PROFILE,
+        deadline: ChainTime(10_000_000),
+    };
+    let inputs = (0..scenario.subtasks).map(|subtask| {
+        let mut input = B256::with_last_byte(subtask as u8);
+        input[0] = index as u8;
+        ContentHash(input)
+    });
+    TaskOrder { header, inputs: inputs.collect(), budget: scenario.budget, offer_window_ms: 1_000 }
+}

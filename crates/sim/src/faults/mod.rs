@@ -1,0 +1,130 @@
+//! Everything that can go wrong does, and nothing may be lost: fault simulation of the machines that nodes run.
+//!
+//! [`run`] plays a [`Scenario`]. After every event it holds that
+//!
+//! - no machine breaks a rule of its own, and no wei comes or goes on the chain;
+//! - nobody signs a voucher below one it signed before, in any run, and none for more than its budget;
+//! - nobody is told that it was paid and forgets it, whenever its memory goes;
+//! - no subtask is accepted, and so paid, twice;
+//! - nobody works on for somebody who does not pay, beyond the credit it granted.
+//!
+//! Then the world calms down, and in the end every deal is over, every task of an honest requestor is done and right,
+//! both sides' books agree to the wei with each other and with what the chain paid, and every payer has the rest back.
+
+mod chain;
+mod checks;
+mod host;
+mod scenario;
+mod world;
+
+pub use scenario::{Faults, ProviderNature, RequestorNature, Scenario};
+
+use golem_protocol::{Address, B256, ChainRef, Wei};
+use serde::Serialize;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the simulated nodes' signatures are bound to.
+const CHAIN: ChainRef = ChainRef { chain_id: 31_337, channels: Address::repeat_byte(0xCC) };
+/// The rules of the simulated sandbox.
+const PROFILE: B256 = B256::repeat_byte(7);
+
+/// Purposes of random streams. A number here must never mean something else, or old seeds replay another run.
+const SCENARIO: u32 = 0;
+const NETWORK: u32 = 1;
+const DISK: u32 = 2;
+const CRASH: u32 = 3;
+const BLOCKS: u32 = 4;
+const LOT: u32 = 5;
+const SPEED: u32 = 6;
+const CLOSES: u32 = 7;
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// What it was made of.
+    pub seed: u64,
+    /// Events that happened.
+    pub events: u64,
+    /// When all was over, in milliseconds of the simulated world.
+    pub ended_at_ms: u64,
+    /// Messages sent.
+    pub messages: u64,
+    /// Of them, lost on the way.
+    pub lost: u64,
+    /// Nodes whose memory went.
+    pub crashes: u64,
+    /// Blocks that were taken back.
+    pub blocks_undone: u64,
+    /// Subtasks that were accepted.
+    pub accepted: u64,
+    /// What was paid out on the chain, in wei.
+    pub paid_wei: Wei,
+}
+
+/// What does not hold, and how to see it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The run.
+    pub scenario: Scenario,
+    /// When, in milliseconds of the simulated world.
+    pub at_ms: u64,
+    /// What does not hold.
+    pub what: String,
+    /// What happened last, oldest first.
+    pub last: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, at {} ms: {}", self.scenario.seed, self.at_ms, self.what)?;
+        for line in &self.last {
+            writeln!(f, "  {line}")?;
+        }
+        write!(f, "replay it: golem sim faults --seed {}", self.scenario.seed)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Plays a scenario to its end.
+///
+/// Errors: the first thing that does not hold.
+pub fn run(scenario: Scenario) -> Result<Report, Box<Failure>> {
+    world::World::new(scenario).play()
+}
+
+/// Plays the scenarios of many seeds on all cores, and calls `done` after each, in any order. Gives the reports in the
+/// order of the seeds.
+///
+/// Errors: the failure of the lowest seed that fails. No seed above it is begun once it is known.
+pub fn run_seeds(first: u64, count: u64, done: impl Fn(&Report) + Sync) -> Result<Vec<Report>, Box<Failure>> {
+    let next = AtomicU64::new(first);
+    let end = AtomicU64::new(first.saturating_add(count));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let play_some = || {
+        let mut results = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end.load(Ordering::Relaxed) {
+                return results;
+            }
+            let result = run(Scenario::of_seed(seed));
+            match &result {
+                Ok(report) => done(report),
+                Err(_) => drop(end.fetch_min(seed, Ordering::Relaxed)),
+            }
+            results.push((seed, result));
+        }
+    };
+    let mut results: Vec<(u64, Result<Report, Box<Failure>>)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(play_some)).collect();
+        // A panic of a world is a defect like any other, and must not be taken for a good end.
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    results.sort_by_key(|(seed, _)| *seed);
+    results.into_iter().map(|(_, result)| result).collect()
+}

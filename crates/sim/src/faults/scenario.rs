@@ -1,0 +1,117 @@
+//! What a seed decides before anything happens: who takes part, and how bad the world is.
+
+use crate::stream::Stream;
+use golem_protocol::{Pricing, Wei};
+
+/// How a provider behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderNature {
+    /// Does what it agreed to.
+    Honest,
+    /// Reports other bytes than come out.
+    Cheat,
+    /// Agrees and never computes.
+    Idle,
+}
+
+/// How a requestor behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestorNature {
+    /// Does what it agreed to.
+    Honest,
+    /// Takes results and never answers them, so that nobody is paid.
+    Deadbeat,
+}
+
+/// How bad the world is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// Messages lost, of a thousand.
+    pub loss_per_mille: u64,
+    /// Messages that come twice, of a thousand.
+    pub repeat_per_mille: u64,
+    /// The longest a message takes, in milliseconds; anything from 5 is drawn, so messages overtake each other.
+    pub delay_max_ms: u64,
+    /// How often two sides of the network lose each other for a while, in milliseconds; 0 for never.
+    pub partition_every_ms: u64,
+    /// Effects after which a node's memory is gone, of ten thousand.
+    pub crash_per_myriad: u64,
+    /// Blocks that undo the ones before, of a thousand.
+    pub reorg_per_mille: u64,
+    /// How deep a reorg can be, in blocks.
+    pub reorg_depth_max: usize,
+    /// Fundings that fail because the chain's RPC does, of a thousand.
+    pub fund_failure_per_mille: u64,
+    /// How often a payer asks to close a channel in the middle of everything, in milliseconds; 0 for never.
+    pub close_every_ms: u64,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// What all of it comes from.
+    pub seed: u64,
+    /// The requestors, each with a task.
+    pub requestors: Vec<RequestorNature>,
+    /// The providers.
+    pub providers: Vec<ProviderNature>,
+    /// Subtasks of each task.
+    pub subtasks: u32,
+    /// How work is paid.
+    pub pricing: Pricing,
+    /// The budget of each task.
+    pub budget: Wei,
+    /// Results that are run again by the requestor, in parts per million.
+    pub recheck_ppm: u32,
+    /// Blocks until the chain is believed.
+    pub confirmations: usize,
+    /// How bad the world is, until it calms down.
+    pub faults: Faults,
+    /// When the world calms down and everything must come to an end, in milliseconds.
+    pub calm_at_ms: u64,
+}
+
+impl Scenario {
+    /// The run of a seed: from a calm world to a very bad one.
+    pub fn of_seed(seed: u64) -> Scenario {
+        let mut draw = Stream::new(seed, super::SCENARIO, 0);
+        let bad = draw.between(0, 3);
+        let requestors = (0..draw.between(1, 2)).map(|_| match draw.per_mille(60) {
+            true => RequestorNature::Deadbeat,
+            false => RequestorNature::Honest,
+        });
+        let requestors = requestors.collect();
+        // The first is honest, so that every task can be done.
+        let others = (0..draw.between(0, 2)).map(|_| match draw.between(0, 9) {
+            0 | 1 => ProviderNature::Cheat,
+            2 => ProviderNature::Idle,
+            _ => ProviderNature::Honest,
+        });
+        let providers: Vec<ProviderNature> = std::iter::once(ProviderNature::Honest).chain(others).collect();
+        let cheats = providers.contains(&ProviderNature::Cheat);
+        Scenario {
+            seed,
+            requestors,
+            subtasks: draw.between(3, 14) as u32,
+            pricing: if draw.per_mille(500) { Pricing::Tender } else { Pricing::Metered },
+            budget: Wei(10_000_000),
+            // A wrong result that nobody runs again is paid, by design: where there is a cheat, all are run again, so
+            // that what is left in the end can be held to be right.
+            recheck_ppm: if cheats { 1_000_000 } else { draw.between(0, 500_000) as u32 },
+            confirmations: draw.between(1, 3) as usize,
+            faults: Faults {
+                loss_per_mille: bad * draw.between(0, 60),
+                repeat_per_mille: bad * draw.between(0, 60),
+                delay_max_ms: draw.between(20, 100 + bad * 900),
+                partition_every_ms: if bad > 1 { draw.between(15_000, 60_000) } else { 0 },
+                crash_per_myriad: bad * draw.between(0, 50),
+                reorg_per_mille: bad * draw.between(0, 40),
+                reorg_depth_max: draw.between(1, 4) as usize,
+                fund_failure_per_mille: bad * draw.between(0, 60),
+                close_every_ms: if bad > 0 && draw.per_mille(300) { draw.between(20_000, 90_000) } else { 0 },
+            },
+            providers,
+            calm_at_ms: draw.between(30_000, 180_000),
+        }
+    }
+}

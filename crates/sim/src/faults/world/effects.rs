@@ -1,0 +1,206 @@
+//! What the shells of the simulated nodes do with what their machines want done.
+
+use super::{Held, What, Who, World};
+use crate::faults::CHAIN;
+use crate::faults::chain::Transaction;
+use crate::faults::host::{SLOTS, TIMEOUT_S};
+use crate::faults::scenario::{ProviderNature, RequestorNature};
+use golem_deal::{ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent, RequestorInput};
+use golem_protocol::{
+    Address, B256, ByteCount, ChannelId, ContentHash, Fuel, Message, NodeId, SubtaskOutcome, Wei, subtask_value,
+};
+
+impl World {
+    pub(super) fn requestor_effect(&mut self, index: usize, effect: RequestorEffect) -> Held {
+        let me = Who::Requestor(index);
+        let run = Some(self.run_of(me));
+        match effect {
+            RequestorEffect::Persist { id, records } => {
+                self.requestors[index].disk.begin(id, records);
+                let delay = self.save_delay(me);
+                self.at(delay, run, What::Saved(me));
+            }
+            RequestorEffect::Announce(header) => {
+                let header = header.authenticate(&CHAIN).map_err(|error| format!("{me:?} signs badly: {error}"))?;
+                for provider in 0..self.providers.len() {
+                    for delay in self.arrivals(me, Who::Provider(provider)) {
+                        let header = ProviderInput::Header(Box::new(header.clone()));
+                        self.at(delay, None, What::ToProvider(provider, header));
+                    }
+                }
+            }
+            RequestorEffect::Send { to, message } => self.requestor_sends(index, to, message)?,
+            RequestorEffect::ReadChannel(id) => self.answer_requestor(index, id.payee, 300),
+            RequestorEffect::Fund { payee, deposit, epoch, .. } => self.fund(index, payee, deposit, epoch),
+            RequestorEffect::Fetch(job) => {
+                // What somebody has who is down cannot be fetched.
+                let there = self.provider_of(job.provider).is_some_and(|n| self.providers[n].down_until <= self.time);
+                let complete = if there { Ok(()) } else { Err("the provider does not answer".to_owned()) };
+                let answer = RequestorInput::Fetched { agreement: job.agreement, index: job.index, complete };
+                let delay = self.network.between(10, 200);
+                self.at(delay, run, What::ToRequestor(index, answer));
+            }
+            RequestorEffect::Recheck { agreement, index: subtask, input, .. } => {
+                let answer = RequestorInput::Rechecked { agreement, index: subtask, outcome: Ok(computed(input)) };
+                self.at(200, run, What::ToRequestor(index, answer));
+            }
+            RequestorEffect::WakeAt(at) => {
+                let delay = at.0.saturating_sub(self.time).max(1);
+                self.at(delay, run, What::ToRequestor(index, RequestorInput::Tick));
+            }
+            RequestorEffect::Happened(event) => {
+                if let RequestorEvent::Accepted { header, index, .. } = &event {
+                    self.checks.accepts(*header, *index)?;
+                }
+                self.note(format!("{me:?}: {event:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn requestor_sends(&mut self, index: usize, to: NodeId, message: Message) -> Held {
+        let host = &self.requestors[index];
+        let (from, payer, nature) = (host.machine.node(), host.payer(), host.nature);
+        if let Message::Verdict { voucher, .. } = &message {
+            if nature == RequestorNature::Deadbeat {
+                return Ok(());
+            }
+            if let Some(voucher) = voucher {
+                self.checks.voucher_leaves(payer, voucher)?;
+                let (signed, budget) = (self.checks.signed_by(payer), self.scenario.budget);
+                if signed > budget {
+                    return Err(format!("requestor {index} signed {signed}, and its budget is {budget}"));
+                }
+            }
+        }
+        let Some(provider) = self.provider_of(to) else { return Ok(()) };
+        for delay in self.arrivals(Who::Requestor(index), Who::Provider(provider)) {
+            let input = ProviderInput::Message { from, message: Box::new(message.clone()) };
+            self.at(delay, None, What::ToProvider(provider, input));
+        }
+        Ok(())
+    }
+
+    pub(super) fn provider_effect(&mut self, index: usize, effect: ProviderEffect) -> Held {
+        let me = Who::Provider(index);
+        let run = Some(self.run_of(me));
+        match effect {
+            ProviderEffect::Persist { id, records } => {
+                self.providers[index].disk.begin(id, records);
+                let delay = self.save_delay(me);
+                self.at(delay, run, What::Saved(me));
+            }
+            ProviderEffect::Send { to, message } => {
+                let from = self.providers[index].machine.node();
+                let Some(requestor) = self.requestor_of(to) else { return Ok(()) };
+                for delay in self.arrivals(me, Who::Requestor(requestor)) {
+                    let input = RequestorInput::Message { from, message: Box::new(message.clone()) };
+                    self.at(delay, None, What::ToRequestor(requestor, input));
+                }
+            }
+            ProviderEffect::ReadChannel(channel) => {
+                let state = self.chain.channel(&channel, self.scenario.confirmations);
+                let delay = self.network.between(50, 400);
+                self.at(delay, run, What::ToProvider(index, ProviderInput::Channel { channel, state }));
+            }
+            ProviderEffect::Compute(job) => {
+                let outcome = match self.providers[index].nature {
+                    ProviderNature::Idle => return Ok(()),
+                    ProviderNature::Honest => computed(job.input),
+                    ProviderNature::Cheat => computed(ContentHash(B256::repeat_byte(0xEE))),
+                };
+                self.check_exposure(index, job.requestor, job.agreement, job.index)?;
+                let answer = ProviderInput::Computed { agreement: job.agreement, index: job.index, outcome };
+                let delay = self.providers[index].speed_ms;
+                self.at(delay, run, What::ToProvider(index, answer));
+            }
+            ProviderEffect::Claim { payer } => self.claim(index, Some(payer)),
+            ProviderEffect::WakeAt(at) => {
+                let delay = at.0.saturating_sub(self.time).max(1);
+                self.at(delay, run, What::ToProvider(index, ProviderInput::Tick));
+            }
+            ProviderEffect::Happened(event) => {
+                if let ProviderEvent::Paid { requestor, cumulative, .. } = &event
+                    && let Some(payer) = self.requestor_of(*requestor).map(|n| self.requestors[n].payer())
+                {
+                    let channel = self.providers[index].channel_from(payer);
+                    let ledgers = self.providers[index].machine.ledgers();
+                    if let Some(ledger) = ledgers.iter().find(|ledger| ledger.channel() == channel) {
+                        self.checks.told(channel, ledger.state().epoch, *cumulative);
+                    }
+                }
+                self.note(format!("{me:?}: {event:?}"));
+            }
+            ProviderEffect::StopComputing { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// An honest provider does no more for somebody who never pays than its credit, and what it runs at once.
+    fn check_exposure(&mut self, index: usize, requestor: NodeId, agreement: B256, subtask: u32) -> Held {
+        let Some(debtor) = self.requestor_of(requestor) else { return Ok(()) };
+        let host = &self.providers[index];
+        if host.nature != ProviderNature::Honest || self.requestors[debtor].nature != RequestorNature::Deadbeat {
+            return Ok(());
+        }
+        let max_price = self.requestors[debtor].order.header.max_price;
+        let value = subtask_value(max_price, TIMEOUT_S).unwrap_or(Wei::MAX);
+        let credit = golem_deal::ProviderPolicy::credit(&host.policy, requestor);
+        let payee = host.payee();
+        let done = self.checks.works(payee, requestor.0, agreement, subtask) as u128;
+        // What a subtask is worth at least, against what may be open at most.
+        let least = subtask_value(Wei(60_000), TIMEOUT_S).unwrap_or(Wei::ZERO);
+        let allowed = credit.0 + value.0 * u128::from(SLOTS);
+        if done * least.0 > allowed {
+            return Err(format!("provider {index} did {done} subtasks for nothing, and its credit is {credit}"));
+        }
+        Ok(())
+    }
+
+    fn answer_requestor(&mut self, index: usize, payee: Address, delay_max_ms: u64) {
+        let channel = ChannelId { payer: self.requestors[index].payer(), payee };
+        let state = self.chain.channel(&channel, self.scenario.confirmations);
+        let delay = self.network.between(50, delay_max_ms);
+        self.at(delay, None, What::ToRequestor(index, RequestorInput::Channel { channel, state }));
+    }
+
+    /// As a node's shell does: what is missing is sent once, and the answer comes when it is deep enough.
+    fn fund(&mut self, index: usize, payee: Address, deposit: Wei, epoch: u32) {
+        let run = Some(self.run_of(Who::Requestor(index)));
+        if !self.is_calm() && self.blocks.per_mille(self.scenario.faults.fund_failure_per_mille) {
+            let failed = RequestorInput::FundFailed { payee, detail: "the RPC does not answer".into() };
+            return self.at(100, run, What::ToRequestor(index, failed));
+        }
+        let id = ChannelId { payer: self.requestors[index].payer(), payee };
+        if let Some(amount) = self.chain.missing(&id, deposit, epoch) {
+            self.chain.send(Transaction::Fund { payer: id.payer, payee, amount, deposit, epoch });
+        }
+        // The state is read when it is told, by the next blocks.
+        self.told.remove(&id);
+    }
+
+    /// Claims all that is claimable, of one payer or of all.
+    pub(super) fn claim(&mut self, index: usize, of: Option<Address>) {
+        let host = &self.providers[index];
+        let mut packed = Vec::new();
+        for ledger in host.machine.ledgers() {
+            let wanted = of.is_none_or(|payer| ledger.channel().payer == payer);
+            if let Some(best) = ledger.best().filter(|_| wanted && ledger.claimable() > Wei::ZERO) {
+                packed.extend(golem_payments::contract::pack_voucher(&best.document, &best.signature));
+            }
+        }
+        if !packed.is_empty() {
+            let payee = host.payee();
+            self.chain.send(Transaction::Claim { payee, packed });
+        }
+    }
+}
+
+fn computed(input: ContentHash) -> SubtaskOutcome {
+    SubtaskOutcome::Completed {
+        output: input,
+        output_bytes: ByteCount(10),
+        fuel: Fuel(500 + u64::from(input.0[31])),
+        time_ms: 300,
+    }
+}

@@ -1,0 +1,67 @@
+//! Thousands of worlds, each as bad as its seed makes it. `GOLEM_SEEDS` says how many, `GOLEM_SEED_FIRST` from where.
+
+use golem_payments::planted::{Bug, plant};
+use golem_sim::faults::{Failure, Report, Scenario, run, run_seeds};
+
+/// How many seeds the check plays. Reason: half a minute on two cores.
+const SEEDS: u64 = 2_000;
+
+fn setting(name: &str, usual: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`; set it to a whole number")),
+        Err(_) => usual,
+    }
+}
+
+#[test]
+fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
+    let (first, count) = (setting("GOLEM_SEED_FIRST", 0), setting("GOLEM_SEEDS", SEEDS));
+    let reports = run_seeds(first, count, |_| {}).unwrap_or_else(|failure| panic!("{failure}"));
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    let (crashes, undone, lost) = (sum(|r| r.crashes), sum(|r| r.blocks_undone), sum(|r| r.lost));
+    eprintln!(
+        "{count} seeds from {first}: {} events, {lost} of {} messages lost, {crashes} crashes, {undone} blocks undone, \
+         {} subtasks accepted",
+        sum(|r| r.events),
+        sum(|r| r.messages),
+        sum(|r| r.accepted)
+    );
+    if count >= 100 {
+        // Were the worlds harmless, that nothing is lost in them would mean nothing.
+        assert!(crashes > count / 10 && undone > count / 10 && lost > count, "the worlds are too good");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let seed = Scenario::of_seed(11);
+    assert_eq!(run(seed.clone()), run(seed));
+}
+
+/// How many seeds a planted bug may hide from.
+const SEEDS_TO_FIND_MAX: u64 = 200;
+
+/// The first seed in which a planted bug shows, and how.
+fn found(bug: Bug) -> Box<Failure> {
+    plant(Some(bug));
+    let failure = (0..SEEDS_TO_FIND_MAX).find_map(|seed| run(Scenario::of_seed(seed)).err());
+    plant(None);
+    let failure = failure.unwrap_or_else(|| panic!("{bug:?} hides from {SEEDS_TO_FIND_MAX} seeds"));
+    eprintln!("{bug:?}: seed {}, {}", failure.scenario.seed, failure.what);
+    failure
+}
+
+#[test]
+fn finds_a_machine_that_acts_before_saving() {
+    assert!(found(Bug::ActsBeforeSaving).to_string().contains("golem sim faults --seed"));
+}
+
+#[test]
+fn finds_a_payee_that_takes_stale_vouchers() {
+    found(Bug::TakesStaleVouchers);
+}
+
+#[test]
+fn finds_a_machine_that_forgets_its_timers() {
+    found(Bug::ForgetsTimers);
+}
