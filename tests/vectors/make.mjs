@@ -13,13 +13,21 @@ import { SigningKey, TypedDataEncoder, computeAddress, id } from "ethers";
 
 import * as agreement from "./documents/agreement.mjs";
 import * as cancel from "./documents/cancel.mjs";
+import * as cancelRotation from "./documents/cancel-rotation.mjs";
 import * as header from "./documents/header.mjs";
 import * as offer from "./documents/offer.mjs";
+import * as promise from "./documents/promise.mjs";
+import * as receipt from "./documents/receipt.mjs";
 import * as report from "./documents/report.mjs";
+import * as rotation from "./documents/rotation.mjs";
+import * as ruling from "./documents/ruling.mjs";
 import * as verdict from "./documents/verdict.mjs";
 import * as voucher from "./documents/voucher.mjs";
 
-const DOCUMENTS = [header, offer, agreement, cancel, report, verdict, voucher];
+const DOCUMENTS = [
+  ...[header, offer, agreement, cancel, report, verdict, voucher],
+  ...[promise, receipt, ruling, rotation, cancelRotation],
+];
 
 /** Everything about one signed message that two implementations could differ in. */
 function vector(document, { name, privateKey, domain, message }) {
