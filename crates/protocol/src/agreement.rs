@@ -100,6 +100,7 @@ impl Agreement {
 
 impl Document for Agreement {
     const NAME: &'static str = "agreement";
+    type Binding = ChainRef;
 
     fn claimed_signer(&self) -> Option<Address> {
         Some(self.requestor.0)
@@ -163,6 +164,7 @@ pub struct Cancel {
 
 impl Document for Cancel {
     const NAME: &'static str = "cancel";
+    type Binding = ChainRef;
 
     fn claimed_signer(&self) -> Option<Address> {
         Some(self.provider.0)

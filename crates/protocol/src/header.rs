@@ -86,6 +86,7 @@ pub(crate) fn uint96(amount: Wei) -> alloy_primitives::Uint<96, 2> {
 
 impl Document for Header {
     const NAME: &'static str = "header";
+    type Binding = ChainRef;
 
     fn claimed_signer(&self) -> Option<Address> {
         Some(self.requestor.0)

@@ -48,13 +48,50 @@ pub struct ChannelId {
     pub payee: Address,
 }
 
-/// Which contracts a document is about. Part of every signature.
+/// What a signature is good for: one contract on one chain, and none other. Part of every signature.
+pub trait Binding {
+    /// The chain's id (EIP-155).
+    fn chain_id(&self) -> u64;
+    /// The contract.
+    fn contract(&self) -> Address;
+}
+
+/// Which channels a document is about. All documents of a deal are bound to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChainRef {
     /// The chain's id (EIP-155).
     pub chain_id: u64,
     /// The `PaymentChannels` contract.
     pub channels: Address,
+}
+
+impl Binding for ChainRef {
+    fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    fn contract(&self) -> Address {
+        self.channels
+    }
+}
+
+/// Which guarantee a document is about. What `ConcentDeposit` reads is bound to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConcentRef {
+    /// The chain's id (EIP-155).
+    pub chain_id: u64,
+    /// The `ConcentDeposit` contract.
+    pub concent_deposit: Address,
+}
+
+impl Binding for ConcentRef {
+    fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    fn contract(&self) -> Address {
+        self.concent_deposit
+    }
 }
 
 /// A channel as the chain shows it: the contract's one storage slot.

@@ -8,6 +8,12 @@
 //!            each names the digest of the one before, so a bundle proves the deal by itself
 //! ```
 //!
+//! Beside it the guarantee, which the contract `ConcentDeposit` reads, and which names the deal:
+//!
+//! ```text
+//! promise (with the agreement) -> receipt (when the deal is paid) | ruling (when it is not)      rotation (of keys)
+//! ```
+//!
 //! A document comes off the wire as [`Signed`] and turns into [`Authentic`] by a check of its bounds and signature;
 //! there is no other way to one. This crate keeps no state, knows no clock and does no I/O.
 
@@ -17,7 +23,10 @@ pub mod ids;
 pub mod limits;
 pub mod message;
 pub mod offer;
+pub mod promise;
 pub mod report;
+pub mod rotation;
+pub mod ruling;
 pub mod signed;
 #[cfg(test)]
 mod tests;
@@ -27,13 +36,18 @@ pub mod verdict;
 pub mod voucher;
 
 pub use agreement::{AgreedSubtask, Agreement, Cancel, Countersignature};
-pub use alloy_primitives::{Address, B256};
+pub use alloy_primitives::{Address, B256, U256};
 pub use header::{Header, Pricing};
-pub use ids::{ChainRef, ChannelId, ChannelState, ContentHash, NodeId};
+pub use ids::{Binding, ChainRef, ChannelId, ChannelState, ConcentRef, ContentHash, NodeId};
 pub use message::{HEADER_TOPIC, Message, WIRE_VERSION, WireError};
 pub use offer::{Offer, Refusal, RefusalReason};
+pub use promise::{Promise, Receipt};
 pub use report::{FailureKind, Report, SubtaskOutcome, SubtaskResult};
-pub use signed::{Authentic, CompactSignature, Document, KeySigner, SignatureError, Signed, Signer, sign};
+pub use rotation::{CancelRotation, Rotation};
+pub use ruling::Ruling;
+pub use signed::{
+    Authentic, CompactSignature, Document, KeySigner, SignatureError, Signed, Signer, pack_signatures, sign,
+};
 pub use units::{ByteCount, ChainTime, Fuel, LocalTime, Now, Wei};
 pub use value::{due, due_for, subtask_value};
 pub use verdict::{Decision, Verdict};

@@ -43,6 +43,7 @@ mod typed {
 
 impl Document for Offer {
     const NAME: &'static str = "offer";
+    type Binding = ChainRef;
 
     fn claimed_signer(&self) -> Option<Address> {
         Some(self.provider.0)

@@ -134,6 +134,7 @@ fn typed_result(result: &SubtaskResult) -> typed::Result {
 
 impl Document for Report {
     const NAME: &'static str = "report";
+    type Binding = ChainRef;
 
     fn claimed_signer(&self) -> Option<Address> {
         Some(self.provider.0)

@@ -1,29 +1,31 @@
 //! Signatures: `Signed<T>` as it comes off the wire, `Authentic<T>` once the signature is checked.
 
-use crate::ids::ChainRef;
+use crate::ids::Binding;
 use crate::limits::DocumentError;
 use alloy_primitives::{Address, B256, Signature, keccak256};
 use alloy_sol_types::{Eip712Domain, SolStruct};
 use k256::ecdsa::SigningKey;
 use serde::{Deserialize, Serialize};
 
-/// The EIP-712 name of the domain that all documents but the voucher are signed under.
+/// The EIP-712 name of the domain of what only nodes read: all documents of a deal but the voucher.
 pub const DOCUMENT_DOMAIN: &str = "Golem";
 /// The EIP-712 name of the domain of the `PaymentChannels` contract, under which vouchers are signed.
 pub const CHANNELS_DOMAIN: &str = "Golem PaymentChannels";
-/// The EIP-712 version of both domains.
+/// The EIP-712 name of the domain of the `ConcentDeposit` contract: promises, receipts, rulings and rotations.
+pub const CONCENT_DOMAIN: &str = "Golem ConcentDeposit";
+/// The EIP-712 version of all domains.
 pub const DOMAIN_VERSION: &str = "1";
 
 /// A domain of typed data.
 ///
 /// Source: EIP-712, "Definition of domainSeparator"; all of name, version, chain id and contract are bound, so that a
 /// signature is worth nothing on another chain or for another deployment.
-pub fn domain(name: &'static str, chain: &ChainRef) -> Eip712Domain {
+pub fn domain(name: &'static str, at: &impl Binding) -> Eip712Domain {
     Eip712Domain::new(
         Some(name.into()),
         Some(DOMAIN_VERSION.into()),
-        Some(alloy_primitives::U256::from(chain.chain_id)),
-        Some(chain.channels),
+        Some(alloy_primitives::U256::from(at.chain_id())),
+        Some(at.contract()),
         None,
     )
 }
@@ -33,18 +35,21 @@ pub trait Document: Clone + Serialize + for<'de> Deserialize<'de> {
     /// The document's name, as in the glossary.
     const NAME: &'static str;
 
-    /// Who has to have signed it, by its own words. `None` where the document does not say (the voucher).
+    /// What its signature is good for.
+    type Binding: Binding;
+
+    /// Who has to have signed it, by its own words. `None` where the document does not say (as the voucher).
     fn claimed_signer(&self) -> Option<Address>;
 
     /// The EIP-712 digest that is signed; it is also the name by which later documents refer to this one.
-    fn digest(&self, chain: &ChainRef) -> B256;
+    fn digest(&self, at: &Self::Binding) -> B256;
 
     /// Whether the shape is within the bounds of `limits`.
     fn check(&self) -> Result<(), DocumentError>;
 }
 
-pub(crate) fn typed_digest<S: SolStruct>(name: &'static str, typed: &S, chain: &ChainRef) -> B256 {
-    typed.eip712_signing_hash(&domain(name, chain))
+pub(crate) fn typed_digest<S: SolStruct>(name: &'static str, typed: &S, at: &impl Binding) -> B256 {
+    typed.eip712_signing_hash(&domain(name, at))
 }
 
 /// A signature in the compact form of EIP-2098.
@@ -103,9 +108,9 @@ impl<T: Document> Signed<T> {
     /// Checks bounds and signature.
     ///
     /// Errors: `OutOfBounds`, `Malformed`, or `WrongSigner` where the document names somebody else as its author.
-    pub fn authenticate(self, chain: &ChainRef) -> Result<Authentic<T>, SignatureError> {
+    pub fn authenticate(self, at: &T::Binding) -> Result<Authentic<T>, SignatureError> {
         self.document.check()?;
-        let digest = self.document.digest(chain);
+        let digest = self.document.digest(at);
         let signer = self.signature.recover(&digest)?;
         if let Some(claimed) = self.document.claimed_signer()
             && claimed != signer
@@ -156,16 +161,24 @@ impl<T> core::ops::Deref for Authentic<T> {
 }
 
 /// Signs a document, after the same checks that the other side will make.
-pub fn sign<T: Document>(document: T, chain: &ChainRef, signer: &dyn Signer) -> Result<Authentic<T>, SignatureError> {
+pub fn sign<T: Document>(document: T, at: &T::Binding, signer: &dyn Signer) -> Result<Authentic<T>, SignatureError> {
     document.check()?;
     if let Some(claimed) = document.claimed_signer()
         && claimed != signer.address()
     {
         return Err(SignatureError::WrongSigner { document: T::NAME, claimed, recovered: signer.address() });
     }
-    let digest = document.digest(chain);
+    let digest = document.digest(at);
     let signature = signer.sign_digest(&digest)?;
     Ok(Authentic { signed: Signed { document, signature }, digest, signer: signer.address() })
+}
+
+/// The signatures of several, as the contract takes them: 64 bytes each, in the ascending order of who signed. Of
+/// two signatures of one key the first is left out, since a key counts once.
+pub fn pack_signatures<'a, T: 'a>(signed: impl IntoIterator<Item = &'a Authentic<T>>) -> Vec<u8> {
+    let by_signer = signed.into_iter().map(|one| (one.signer, one.signed.signature));
+    let by_signer: std::collections::BTreeMap<Address, CompactSignature> = by_signer.collect();
+    by_signer.into_values().flat_map(|signature| signature.0).collect()
 }
 
 /// Something that signs digests with one key.

@@ -111,3 +111,29 @@ fn cancel() -> Cancel {
 fn voucher() -> Voucher {
     Voucher { payee: key(4).address(), epoch: 1, cumulative: Wei(10) }
 }
+
+fn concent() -> ConcentRef {
+    ConcentRef { chain_id: 31337, concent_deposit: Address::repeat_byte(0xcd) }
+}
+
+fn promise() -> Promise {
+    Promise {
+        provider: key(4).address(),
+        amount: Wei(10),
+        nonce: U256::from(3),
+        deal: hash(7),
+        deadline: ChainTime(1_900_000_000),
+    }
+}
+
+fn receipt() -> Receipt {
+    Receipt { requestor: key(3).address(), promise: promise().digest(&concent()) }
+}
+
+fn ruling() -> Ruling {
+    Ruling { requestor: key(3).address(), promise: promise().digest(&concent()), amount: Wei(6), evidence: hash(9) }
+}
+
+fn rotation() -> Rotation {
+    Rotation { keys: vec![Address::repeat_byte(1), Address::repeat_byte(2)], threshold: 1, nonce: U256::from(5) }
+}

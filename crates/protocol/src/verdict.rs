@@ -58,6 +58,7 @@ mod typed {
 
 impl Document for Verdict {
     const NAME: &'static str = "verdict";
+    type Binding = ChainRef;
 
     fn claimed_signer(&self) -> Option<Address> {
         Some(self.requestor.0)

@@ -34,6 +34,7 @@ mod typed {
 
 impl Document for Voucher {
     const NAME: &'static str = "voucher";
+    type Binding = ChainRef;
 
     fn claimed_signer(&self) -> Option<Address> {
         None

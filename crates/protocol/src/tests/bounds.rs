@@ -115,6 +115,56 @@ fn refuses_vouchers_out_of_bounds() {
 }
 
 #[test]
+fn refuses_promises_out_of_bounds() {
+    let year_36812 = DEADLINE_MAX as u128;
+    refuses(
+        promise(),
+        vec![
+            case(|p: &mut Promise| p.amount = Wei(0), ("amount", 0, 1, WEI_MAX)),
+            case(|p: &mut Promise| p.amount = Wei(WEI_MAX + 1), ("amount", WEI_MAX + 1, 1, WEI_MAX)),
+            case(|p: &mut Promise| p.deadline = ChainTime(1 << 40), ("deadline", year_36812 + 1, 0, year_36812)),
+        ],
+    );
+    let to_nobody = Promise { provider: Address::ZERO, ..promise() };
+    assert_eq!(to_nobody.check(), Err(DocumentError::Nobody("provider")));
+    let from_nobody = Receipt { requestor: Address::ZERO, ..receipt() };
+    assert_eq!(from_nobody.check(), Err(DocumentError::Nobody("requestor")));
+    assert_eq!(receipt().check(), Ok(()));
+}
+
+#[test]
+fn refuses_rulings_out_of_bounds() {
+    let too_much = (|r: &mut Ruling| r.amount = Wei(WEI_MAX + 1), ("amount", WEI_MAX + 1, 0, WEI_MAX));
+    refuses(ruling(), vec![case(too_much.0, too_much.1)]);
+    let of_nobody = Ruling { requestor: Address::ZERO, ..ruling() };
+    assert_eq!(of_nobody.check(), Err(DocumentError::Nobody("requestor")));
+    assert_eq!(Ruling { amount: Wei::ZERO, ..ruling() }.check(), Ok(()));
+}
+
+#[test]
+fn refuses_rotations_out_of_bounds() {
+    let address = Address::repeat_byte;
+    refuses(
+        rotation(),
+        vec![
+            case(|r: &mut Rotation| r.keys.clear(), ("keys", 0, 1, 16)),
+            case(move |r: &mut Rotation| r.keys = (1..18).map(address).collect(), ("keys", 17, 1, 16)),
+            case(|r: &mut Rotation| r.threshold = 0, ("threshold", 0, 1, 2)),
+            case(|r: &mut Rotation| r.threshold = 3, ("threshold", 3, 1, 2)),
+        ],
+    );
+    for keys in [[2, 1], [2, 2]] {
+        let unordered = Rotation { keys: keys.map(address).to_vec(), ..rotation() };
+        assert_eq!(unordered.check(), Err(DocumentError::NotAscending("keys")));
+    }
+    let nobody = Rotation { keys: vec![Address::ZERO, address(1)], ..rotation() };
+    assert_eq!(nobody.check(), Err(DocumentError::Nobody("a key")));
+    let most = Rotation { keys: (1..17).map(address).collect(), threshold: 16, nonce: U256::MAX };
+    assert_eq!(most.check(), Ok(()));
+    assert_eq!(CancelRotation { nonce: U256::ZERO }.check(), Ok(()));
+}
+
+#[test]
 fn refuses_to_sign_or_to_believe_what_is_out_of_bounds() {
     let zero = Voucher { epoch: 0, ..voucher() };
     assert!(matches!(sign(zero, &chain(), &key(3)), Err(SignatureError::OutOfBounds(_))));

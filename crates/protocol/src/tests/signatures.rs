@@ -16,7 +16,7 @@ fn half_order_plus(n: u8) -> [u8; 32] {
     s
 }
 
-fn refuses_other_signers<T: Document>(document: T, right: &KeySigner) {
+fn refuses_other_signers<T: Document<Binding = ChainRef>>(document: T, right: &KeySigner) {
     let wrong = key(99);
     let error = SignatureError::WrongSigner { document: T::NAME, claimed: right.address(), recovered: wrong.address() };
     assert_eq!(sign(document.clone(), &chain(), &wrong).err(), Some(error.clone()), "{}", T::NAME);
@@ -53,6 +53,41 @@ fn refuses_documents_that_were_changed_after_signing() {
     let mut signed = sign(offer(), &chain(), &key(2)).unwrap().into_signed();
     signed.document.price = Wei(81);
     assert!(matches!(signed.authenticate(&chain()), Err(SignatureError::WrongSigner { .. })));
+}
+
+#[test]
+fn a_promise_of_another_chain_or_contract_is_some_strangers() {
+    let signed = sign(promise(), &concent(), &key(3)).unwrap();
+    assert_eq!(signed.requestor(), key(3).address());
+    let contract = Address::repeat_byte(0xce);
+    for elsewhere in [ConcentRef { chain_id: 1, ..concent() }, ConcentRef { concent_deposit: contract, ..concent() }] {
+        let stranger = signed.signed().clone().authenticate(&elsewhere).unwrap();
+        assert_ne!(stranger.requestor(), key(3).address());
+    }
+}
+
+#[test]
+fn only_the_providers_receipt_of_the_same_promise_voids_it() {
+    let signed = sign(promise(), &concent(), &key(3)).unwrap();
+    let by = |receipt, signer: u8| sign(receipt, &concent(), &key(signer)).unwrap();
+    assert!(!signed.is_voided_by(&by(receipt(), 3)), "by the requestor");
+    assert!(!signed.is_voided_by(&by(Receipt { promise: hash(1), ..receipt() }, 4)), "of another promise");
+    let other = Receipt { requestor: key(4).address(), ..receipt() };
+    assert!(!signed.is_voided_by(&by(other, 4)), "of another requestor");
+    assert_eq!(signed.receipt(), receipt());
+    assert!(signed.is_voided_by(&by(receipt(), 4)));
+}
+
+#[test]
+fn signatures_are_packed_by_ascending_signer_and_each_key_once() {
+    let rulings: Vec<_> = (1..6).map(|n| sign(ruling(), &concent(), &key(n)).unwrap()).collect();
+    let packed = pack_signatures(rulings.iter().chain(&rulings[..2]));
+    assert_eq!(packed.len(), 5 * 64);
+    let digest = ruling().digest(&concent());
+    let signature = |bytes: &[u8]| CompactSignature(bytes.try_into().unwrap());
+    let signers: Vec<_> = packed.chunks(64).map(|bytes| signature(bytes).recover(&digest).unwrap()).collect();
+    assert!(signers.is_sorted_by(|one, next| one < next), "{signers:?}");
+    assert_eq!(pack_signatures::<Ruling>(&[]), Vec::<u8>::new());
 }
 
 #[test]

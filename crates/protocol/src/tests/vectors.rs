@@ -2,7 +2,7 @@
 
 use super::strategies::{DECISIONS, FAILURES};
 use super::*;
-use crate::signed::{CHANNELS_DOMAIN, DOCUMENT_DOMAIN, DOMAIN_VERSION, domain};
+use crate::signed::{CHANNELS_DOMAIN, CONCENT_DOMAIN, DOCUMENT_DOMAIN, DOMAIN_VERSION, domain};
 use alloy_primitives::{hex, keccak256};
 use serde_json::Value;
 
@@ -36,6 +36,10 @@ fn b256(message: &Value, field: &str) -> B256 {
     message[field].as_str().unwrap().parse().unwrap()
 }
 
+fn u256(message: &Value, field: &str) -> U256 {
+    message[field].as_str().unwrap().parse().unwrap()
+}
+
 fn address(message: &Value, field: &str) -> Address {
     message[field].as_str().unwrap().parse().unwrap()
 }
@@ -48,8 +52,24 @@ fn bytes<const N: usize>(case: &Value, field: &str) -> [u8; N] {
     hex::decode_to_array(case[field].as_str().unwrap()).unwrap()
 }
 
+/// A document of a deal.
+fn hold<T: Document<Binding = ChainRef>>(name: &str, domain_name: &'static str, read: impl Fn(&Value, &Value) -> T) {
+    hold_at(name, domain_name, |chain_id, channels| ChainRef { chain_id, channels }, read);
+}
+
+/// A document that `ConcentDeposit` reads.
+fn hold_for_concent<T: Document<Binding = ConcentRef>>(name: &str, read: impl Fn(&Value) -> T) {
+    let at = |chain_id, concent_deposit| ConcentRef { chain_id, concent_deposit };
+    hold_at(name, CONCENT_DOMAIN, at, |message, _| read(message));
+}
+
 /// Holds one document against every case: digest, recovered signer, and our own signature.
-fn hold<T: Document>(name: &str, domain_name: &'static str, read: impl Fn(&Value, &Value) -> T) {
+fn hold_at<T: Document>(
+    name: &str,
+    domain_name: &'static str,
+    at: impl Fn(u64, Address) -> T::Binding,
+    read: impl Fn(&Value, &Value) -> T,
+) {
     let file = file(name);
     assert_eq!(keccak256(file["type"].as_str().unwrap()), b256(&file, "typeHash"));
     let cases = file["cases"].as_array().unwrap();
@@ -58,11 +78,11 @@ fn hold<T: Document>(name: &str, domain_name: &'static str, read: impl Fn(&Value
         let about = format!("{name}, {}", case["name"]);
         let named = &case["domain"];
         assert_eq!((named["name"].as_str(), named["version"].as_str()), (Some(domain_name), Some(DOMAIN_VERSION)));
-        let chain = ChainRef { chain_id: n64(named, "chainId"), channels: address(named, "verifyingContract") };
-        assert_eq!(domain(domain_name, &chain).separator(), b256(case, "domainSeparator"), "{about}");
+        let at = at(n64(named, "chainId"), address(named, "verifyingContract"));
+        assert_eq!(domain(domain_name, &at).separator(), b256(case, "domainSeparator"), "{about}");
 
         let document = read(&case["message"], case);
-        let digest = document.digest(&chain);
+        let digest = document.digest(&at);
         assert_eq!(digest, b256(case, "digest"), "{about}");
         let compact = CompactSignature(bytes::<64>(case, "compact"));
         assert_eq!(compact.recover(&digest), Ok(address(case, "signer")), "{about}");
@@ -182,4 +202,40 @@ fn vouchers_are_hashed_as_by_the_third_library() {
         epoch: n32(m, "epoch"),
         cumulative: wei(m, "cumulative"),
     });
+}
+
+#[test]
+fn promises_are_hashed_as_by_the_third_library() {
+    hold_for_concent("promise", |m| Promise {
+        provider: address(m, "provider"),
+        amount: wei(m, "amount"),
+        nonce: u256(m, "nonce"),
+        deal: b256(m, "deal"),
+        deadline: ChainTime(n64(m, "deadline")),
+    });
+}
+
+#[test]
+fn receipts_are_hashed_as_by_the_third_library() {
+    hold_for_concent("receipt", |m| Receipt { requestor: address(m, "requestor"), promise: b256(m, "promiseDigest") });
+}
+
+#[test]
+fn rulings_are_hashed_as_by_the_third_library() {
+    hold_for_concent("ruling", |m| Ruling {
+        requestor: address(m, "requestor"),
+        promise: b256(m, "promiseDigest"),
+        amount: wei(m, "amount"),
+        evidence: b256(m, "evidence"),
+    });
+}
+
+#[test]
+fn rotations_are_hashed_as_by_the_third_library() {
+    hold_for_concent("rotation", |m| Rotation {
+        keys: m["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().parse().unwrap()).collect(),
+        threshold: n64(m, "threshold"),
+        nonce: u256(m, "nonce"),
+    });
+    hold_for_concent("cancel-rotation", |m| CancelRotation { nonce: u256(m, "nonce") });
 }

@@ -70,6 +70,25 @@ fn every_message_has_its_word() {
     assert_eq!(Message::Verdict { verdict, voucher: None }.name(), "verdict");
 }
 
+fn comes_back<T: Document<Binding = ConcentRef> + PartialEq + core::fmt::Debug>(document: T) {
+    let signed = sign(document, &concent(), &key(3)).unwrap();
+    let bytes = encode(signed.signed(), MESSAGE_BYTES_MAX).unwrap();
+    let read: Signed<T> = decode(&bytes, MESSAGE_BYTES_MAX).unwrap();
+    assert_eq!(read.authenticate(&concent()), Ok(signed.clone()));
+    let text = serde_json::to_string(signed.signed()).unwrap();
+    assert_eq!(serde_json::from_str::<Signed<T>>(&text).unwrap().authenticate(&concent()), Ok(signed));
+}
+
+#[test]
+fn what_concent_reads_survives_the_wire_and_json() {
+    comes_back(promise());
+    comes_back(Promise { amount: Wei::MAX, nonce: U256::MAX, deadline: ChainTime((1 << 40) - 1), ..promise() });
+    comes_back(receipt());
+    comes_back(ruling());
+    comes_back(rotation());
+    comes_back(CancelRotation { nonce: U256::MAX });
+}
+
 proptest! {
     #[test]
     fn every_message_comes_back(message in any_message()) {
