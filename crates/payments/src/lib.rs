@@ -17,11 +17,13 @@
 //! nothing of deals, keeps no clock, holds no key and does no I/O: whoever calls makes a ledger durable before a
 //! voucher leaves.
 
+pub mod concent;
 pub mod contract;
 pub mod payee;
 pub mod payer;
 #[cfg(feature = "planted")]
 pub mod planted;
+pub mod registry;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,10 @@
 //! Tests of both ledgers and the twin, refusals first.
 
+mod concent;
 mod contract;
 mod payee;
 mod payer;
+mod registry;
 mod together;
 
 use golem_protocol::{
