@@ -71,7 +71,8 @@ impl Channels {
             let id = ChannelId { payer, payee: *payee };
             let before = funded.get(&id).copied().unwrap_or_else(|| self.channel(&id));
             let opens = before.deposit == Wei::ZERO;
-            let deposit = before.deposit.checked_add(*amount).ok_or(FundError::DepositTooLarge)?;
+            let got = before.deposit.0.saturating_add(amount.0);
+            let deposit = Wei(got).bounded().ok_or(FundError::DepositTooLarge { got })?;
             let epoch = before.epoch.checked_add(opens as u32).ok_or(FundError::EpochsUsedUp(*payee))?;
             funded.insert(id, ChannelState { deposit, epoch, close_at: ChainTime(0), claimed: before.claimed });
             total = total.checked_add(amount.0).ok_or(FundError::BalanceTooLow)?;
@@ -255,8 +256,11 @@ pub enum FundError {
     #[error("a funding of 0 for {0}")]
     ZeroAmount(Address),
     /// A deposit of more than 96 bits.
-    #[error("the deposit would be more than 96 bits")]
-    DepositTooLarge,
+    #[error("the deposit would be {got} wei, more than 96 bits")]
+    DepositTooLarge {
+        /// What it would be, in wei.
+        got: u128,
+    },
     /// Every epoch of the pair was used.
     #[error("the channel to {0} was opened 2^32 - 1 times")]
     EpochsUsedUp(Address),

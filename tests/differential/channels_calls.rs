@@ -1,17 +1,10 @@
-//! Random calls: mostly sensible, often wrong in one way.
+//! Random calls of `PaymentChannels`: mostly sensible, often wrong in one way.
 
+use super::chain::Party;
 use golem_payments::contract::{Channels, pack_voucher};
-use golem_protocol::{
-    Address, ChainRef, ChainTime, ChannelId, CompactSignature, Document, KeySigner, Signer, Voucher, Wei,
-};
+use golem_protocol::{Address, ChainRef, ChainTime, ChannelId, CompactSignature, Document, Signer, Voucher, Wei};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
-
-/// Somebody with a key, who pays and is paid.
-pub struct Party {
-    pub address: Address,
-    pub key: KeySigner,
-}
 
 /// A call of the contract.
 #[derive(Clone, Debug)]
@@ -83,31 +76,52 @@ pub struct Draw {
     random: StdRng,
     parties: Vec<Party>,
     chain: ChainRef,
+    /// The channel for whose sake the time of the block was chosen.
+    focus: Option<ChannelId>,
 }
 
 impl Draw {
     pub fn new(seed: u64, parties: Vec<Party>, chain: ChainRef) -> Draw {
-        Draw { random: StdRng::seed_from_u64(seed), parties, chain }
+        Draw { random: StdRng::seed_from_u64(seed), parties, chain, focus: None }
     }
 
     /// All channels there could be.
     pub fn channels(&self) -> Vec<ChannelId> {
-        super::pairs(&self.parties)
+        let all: Vec<Address> = self.parties.iter().map(|party| party.address).collect();
+        all.iter().flat_map(|payer| all.iter().map(|payee| ChannelId { payer: *payer, payee: *payee })).collect()
     }
 
-    /// When the chain is to make a call: often at the very second on which finalizing turns, or the one before.
-    pub fn time(&mut self, call: &Call, twin: &Channels, now: ChainTime) -> ChainTime {
+    /// All who play.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.parties.iter().map(|party| party.address).collect()
+    }
+
+    /// When the next block is to be made: often at the very second on which finalizing turns, or the one before.
+    pub fn time(&mut self, twin: &Channels, now: ChainTime) -> ChainTime {
         let later = now.saturating_add(self.random.random_range(1..40));
-        let Call::Finalize { channel, .. } = call else { return later };
-        let close_at = twin.channel(channel).close_at;
-        match self.random.random_range(0..5) {
-            0 | 1 if close_at > now => close_at,
-            2 | 3 if close_at.0 > now.0 + 1 => ChainTime(close_at.0 - 1),
-            _ => later,
+        let closing = self.closing(twin);
+        self.focus = None;
+        if closing.is_empty() {
+            return later;
         }
+        let channel = closing[self.random.random_range(0..closing.len())];
+        let close_at = twin.channel(&channel).close_at;
+        let time = match self.random.random_range(0..5) {
+            0 | 1 if close_at > now => close_at,
+            2 if close_at.0 > now.0 + 1 => ChainTime(close_at.0 - 1),
+            _ => return later,
+        };
+        self.focus = Some(channel);
+        time
     }
 
     pub fn call(&mut self, twin: &Channels) -> Call {
+        if let Some(channel) = self.focus.take()
+            && self.chance(80)
+        {
+            let sender = self.party();
+            return Call::Finalize { sender: self.parties[sender].address, channel };
+        }
         let ChannelId { payer, payee } = self.channel(twin);
         match self.random.random_range(0..100) {
             0..30 => self.fund(payer, twin),
@@ -115,8 +129,7 @@ impl Draw {
             60..75 => self.close(payee, payer, twin),
             75..85 => Call::RequestClose { payer, payee },
             _ => {
-                let all = self.channels();
-                let closing: Vec<ChannelId> = all.into_iter().filter(|id| twin.channel(id).close_at.0 != 0).collect();
+                let closing = self.closing(twin);
                 if closing.is_empty() && self.chance(80) {
                     return Call::RequestClose { payer, payee };
                 }
@@ -127,6 +140,10 @@ impl Draw {
                 Call::Finalize { sender: self.parties[sender].address, channel }
             }
         }
+    }
+
+    fn closing(&self, twin: &Channels) -> Vec<ChannelId> {
+        self.channels().into_iter().filter(|id| twin.channel(id).close_at.0 != 0).collect()
     }
 
     /// Mostly one that is open.
