@@ -293,9 +293,11 @@ impl Draw {
     fn deposit(&mut self, twin: &ConcentDeposit, now: ChainTime) -> Call {
         let sender = self.party();
         let mut amount = Wei(self.random.random_range(1..2_000_000_000_000u128));
+        // What was won in disputes counts towards no limit, so there may be more than the most.
+        let (deposit, deposit_max) = (twin.account(&sender).deposit.0, twin.terms().deposit_max.0);
         match self.random.random_range(0..20) {
             0 => amount = Wei::ZERO,
-            1 => amount = Wei(twin.terms().deposit_max.0 - twin.account(&sender).deposit.0 + self.coin()),
+            1 => amount = Wei(deposit_max.saturating_sub(deposit) + self.coin()),
             2 => amount = Wei(twin.balance(&sender) + self.coin()),
             _ => {}
         }

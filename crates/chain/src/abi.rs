@@ -2,6 +2,9 @@
 //!
 //! The declarations say only what is used; a test holds them against the ABI of the committed artifacts.
 
+pub(crate) mod concent;
+pub(crate) mod registry;
+
 use crate::call::LogRecord;
 use crate::error::{ChainError, Revert};
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -101,44 +104,6 @@ pub(crate) mod channels {
     pub(crate) use PaymentChannels::*;
 }
 
-pub(crate) mod registry {
-    alloy::sol! {
-        #[derive(Debug)]
-        interface AppRegistry {
-            error BadNotice(uint256 got, uint256 allowed);
-
-            function FEE_NOTICE() external view returns (uint32);
-        }
-    }
-    pub(crate) use AppRegistry::*;
-}
-
-pub(crate) mod concent {
-    alloy::sol! {
-        #[derive(Debug)]
-        interface ConcentDeposit {
-            struct Terms {
-                address token;
-                address treasury;
-                uint32 withdrawDelay;
-                uint32 contestWindow;
-                uint32 rulingWindow;
-                uint32 rotationDelay;
-                uint96 fee;
-                uint96 cover;
-                uint96 dailyLimit;
-                uint96 depositMax;
-            }
-
-            error BadTerm(string term, uint256 got, uint256 allowed);
-            error BadKeys(uint256 keys, uint256 threshold);
-
-            function terms() external view returns (Terms);
-        }
-    }
-    pub(crate) use ConcentDeposit::*;
-}
-
 alloy::sol! {
     /// The two errors that Solidity itself has.
     interface Solidity {
@@ -154,6 +119,11 @@ pub(crate) const ERC1363_ID: [u8; 4] = [0xb0, 0x20, 0x2a, 0x11];
 pub(crate) fn amount_word(amount: Wei, address: Address) -> B256 {
     let address = U256::from_be_bytes(address.into_word().0);
     B256::from((U256::from(amount.0) << 160) | address)
+}
+
+/// An amount as the contracts take it; one above 96 bits is held at the most.
+pub(crate) fn uint96(amount: Wei) -> alloy::primitives::Uint<96, 2> {
+    alloy::primitives::Uint::saturating_from(amount.0)
 }
 
 /// The parts of such a word.
@@ -293,10 +263,10 @@ pub(crate) fn decode_revert(data: &[u8]) -> Revert {
         return Revert::Custom(gnt_error(&error));
     }
     if let Ok(error) = concent::ConcentDepositErrors::abi_decode(data) {
-        return Revert::Custom(concent_error(&error));
+        return Revert::Custom(concent::error_in_words(&error));
     }
-    if let Ok(registry::AppRegistryErrors::BadNotice(e)) = registry::AppRegistryErrors::abi_decode(data) {
-        return Revert::Custom(format!("BadNotice: {} s, allowed are 1 to {} s", e.got, e.allowed));
+    if let Ok(error) = registry::AppRegistryErrors::abi_decode(data) {
+        return Revert::Custom(registry::error_in_words(&error));
     }
     Revert::Unknown(alloy::primitives::hex::encode(data.get(..data.len().min(64)).unwrap_or_default()))
 }
@@ -345,18 +315,6 @@ fn faucet_error(error: &faucet::FaucetErrors) -> String {
         E::Dry(e) => format!("Dry: the faucet holds {}, less than the {} it gives", wei(e.held), wei(e.drip)),
         E::NotAToken(e) => format!("NotAToken: there is no contract at {}", e.token),
         E::NoLimit(e) => format!("NoLimit: a drip of {} every {} s", e.drip, e.interval),
-    }
-}
-
-fn concent_error(error: &concent::ConcentDepositErrors) -> String {
-    use concent::ConcentDepositErrors as E;
-    match error {
-        E::BadTerm(e) => format!("BadTerm: the {} is {}, and the bound is {}", bounded(&e.term), e.got, e.allowed),
-        E::BadKeys(e) => format!(
-            "BadKeys: {} keys of which {} make a ruling; allowed are 1 to 16 keys, each once and none zero, and a \
-             threshold from 1 to their number",
-            e.keys, e.threshold
-        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one key does with the contracts: fund channels, claim, close.
 
-use crate::abi::{Change, amount_word, channels, faucet, gnt, moved};
+use crate::abi::{Change, amount_word, channels, faucet, gnt, moved, uint96};
 use crate::call::{Call, Estimate, TxReceipt};
 use crate::claim::{self, ClaimEntry, ClaimOutcome, ClaimReport, ENTRIES_PER_CLAIM_MAX, SkipReason};
 use crate::client::{ChainClient, FundingRoute};
@@ -337,9 +337,7 @@ impl Account {
 
     /// An operation whose caller takes its result here and now.
     async fn once(&self, operation: &Operation) -> Result<Settled, ChainError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{UNNAMED}{}-{}-{count}", std::process::id(), crate::rpc::local_now().0);
+        let id = unnamed_id();
         let settled = self.submit(&id, operation).await?;
         self.acknowledge(&id).await?;
         Ok(settled)
@@ -534,13 +532,16 @@ impl Account {
     }
 }
 
+/// An id for an operation whose result is taken here and now.
+pub(crate) fn unnamed_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{UNNAMED}{}-{}-{count}", std::process::id(), crate::rpc::local_now().0)
+}
+
 fn total(fundings: &[Funding]) -> Result<Wei, ChainError> {
     fundings
         .iter()
         .try_fold(Wei::ZERO, |sum, funding| sum.checked_add(funding.amount))
         .ok_or(ChainError::BadRequest("the amounts together are more than 96 bits of wei"))
-}
-
-fn uint96(amount: Wei) -> alloy::primitives::Uint<96, 2> {
-    alloy::primitives::Uint::saturating_from(amount.0)
 }

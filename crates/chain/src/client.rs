@@ -191,7 +191,7 @@ pub(crate) async fn check_token(rpc: &Rpc, address: Address) -> Result<(), Chain
 /// A GNT has as many decimals as an ether; amounts are shown and prices are set accordingly.
 const DECIMALS: u8 = 18;
 
-fn check_code(artifact: Artifact, address: Address, code: &Bytes) -> Result<(), ChainError> {
+pub(crate) fn check_code(artifact: Artifact, address: Address, code: &Bytes) -> Result<(), ChainError> {
     if artifact.is_deployed_as(code)? {
         return Ok(());
     }
@@ -204,7 +204,7 @@ fn check_code(artifact: Artifact, address: Address, code: &Bytes) -> Result<(), 
     })
 }
 
-async fn present(rpc: &Rpc, contract: &'static str, address: Address) -> Result<Bytes, ChainError> {
+pub(crate) async fn present(rpc: &Rpc, contract: &'static str, address: Address) -> Result<Bytes, ChainError> {
     let code = rpc.code(address).await?;
     if code.is_empty() {
         return Err(ChainError::ContractAbsent { contract, address, chain_id: rpc.chain_id() });
@@ -212,7 +212,7 @@ async fn present(rpc: &Rpc, contract: &'static str, address: Address) -> Result<
     Ok(code)
 }
 
-fn expect<T: PartialEq + ToString>(
+pub(crate) fn expect<T: PartialEq + ToString>(
     contract: &'static str,
     address: Address,
     what: &'static str,
@@ -226,7 +226,7 @@ fn expect<T: PartialEq + ToString>(
     Err(ChainError::ContractDiffers { contract, address, what, got: got.to_string(), expected: expected.to_string() })
 }
 
-fn answered<T>(
+pub(crate) fn answered<T>(
     contract: &'static str,
     address: Address,
     what: &'static str,

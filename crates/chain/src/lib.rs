@@ -10,6 +10,7 @@
 //!   key -> TxSender      |                    v
 //!               |        v                 Watcher -> ChainEvent (new time, changed channel, outage)
 //!               +--> Account: open, top up, claim, close -> Receipts
+//!               '--> ConcentSender: deposit, claim, contest, settle, rule (reads: ConcentClient)
 //! ```
 //!
 //! A transaction is signed, written to the [`PendingJournal`], and only then sent; a restart takes it up again. It
@@ -20,6 +21,7 @@ mod account;
 mod call;
 mod claim;
 mod client;
+mod concent;
 mod create2;
 mod deploy;
 mod deployment;
@@ -35,6 +37,7 @@ pub use account::{Account, Funding, Operation, Settled};
 pub use call::{Call, Estimate, LogRecord, TxReceipt};
 pub use claim::{ClaimEntry, ClaimOutcome, ClaimReport, SkipReason};
 pub use client::ChainClient;
+pub use concent::{ConcentClient, ConcentKeys, ConcentOperation, ConcentSender, RegisteredApp};
 pub use create2::{DEPLOYMENT_PROXY, DEPLOYMENT_SALT};
 pub use deploy::{
     BlockSource, ConcentTerms, DeployOptions, DeployPlan, DeployReport, DeployStep, FaucetTerms, Presence,

@@ -66,9 +66,11 @@ fn every_error_of_the_contracts_has_words() {
         .iter()
         .chain(gnt::GntErrors::SELECTORS)
         .chain(faucet::FaucetErrors::SELECTORS)
+        .chain(concent::ConcentDepositErrors::SELECTORS)
+        .chain(registry::AppRegistryErrors::SELECTORS)
         .copied()
         .collect();
-    for artifact in [Artifact::PaymentChannels, Artifact::Faucet] {
+    for artifact in [Artifact::PaymentChannels, Artifact::Faucet, Artifact::ConcentDeposit, Artifact::AppRegistry] {
         let json: Value = serde_json::from_str(artifact.json()).unwrap();
         for entry in json["abi"].as_array().unwrap().iter().filter(|entry| entry["type"] == "error") {
             let name = entry["name"].as_str().unwrap();
@@ -110,6 +112,12 @@ fn says_what_a_contract_said() {
         decode_revert(&early),
         Revert::Custom("TooEarly: it can be finalized at chain time 50, and it is 7 now".into())
     );
+    let used = concent::UsedUp { requestor: Address::ZERO, provider: Address::ZERO, nonce: U256::from(7) };
+    let Revert::Custom(words) = decode_revert(&used.abi_encode()) else { panic!() };
+    assert!(words.starts_with("UsedUp: promise 7 of 0x"), "{words}");
+    let unpublished = registry::ZeroDigest {}.abi_encode();
+    let words = "ZeroDigest: the digest zero names no module and no metadata".to_owned();
+    assert_eq!(decode_revert(&unpublished), Revert::Custom(words));
     let text = Solidity::Error { message: "no\nway".into() }.abi_encode();
     assert_eq!(decode_revert(&text), Revert::Message("noway".into()));
     let panic = Solidity::Panic { code: U256::from(0x11) }.abi_encode();

@@ -1,5 +1,6 @@
 //! The chain crate against a real anvil.
 
+mod concent;
 mod connecting;
 mod deploying;
 mod operations;
