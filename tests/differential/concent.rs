@@ -76,7 +76,7 @@ fn terms(token: Address, treasury: Address) -> ConcentTerms {
         // Not of whole 1e9 wei, by which the contract counts what is moved in a day.
         fee: Wei(30_000_000_001),
         cover: Wei(20_000_000_007),
-        daily_limit: Wei(3_000_000_000_000),
+        daily_limit: Wei(5_000_000_000_000),
         deposit_max: Wei(4_000_000_000_000),
     }
 }

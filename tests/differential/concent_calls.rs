@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 use std::collections::BTreeMap;
 
-/// How many promises are remembered. Reason: few, so that the same one is called again and again.
+/// How many promises are remembered, where no more are claimed. Reason: few, so that the same one is called again and again.
 const PROMISES_KEPT: usize = 20;
 const DAY_S: u64 = 86_400;
 /// Stands for a call of `settle` among those about a promise.
@@ -208,10 +208,8 @@ impl Draw {
         match focus {
             Some(Focus::Promise(number)) => {
                 let made = self.made[number].clone();
-                let due = twin.claim_of(&made.requestor, &made.digest).due;
-                let settles = due.0 != 0 && due <= now && self.chance(50);
-                let kind = if settles { SETTLE } else { self.random.random_range(35..88) };
-                self.about(made, kind, twin)
+                let kind = self.random.random_range(35..88);
+                self.about(made, kind, twin, now)
             }
             Some(Focus::Account(sender)) => Call { sender, kind: self.withdraw(sender, twin) },
             Some(Focus::Rotation) => self.rotate(twin),
@@ -224,7 +222,7 @@ impl Draw {
                 }
                 kind @ 20..88 => {
                     let made = self.promise(twin, now, kind < 40);
-                    self.about(made, kind, twin)
+                    self.about(made, kind, twin, now)
                 }
                 _ => match self.random.random_range(0..10) {
                     0..3 => self.propose(twin),
@@ -236,13 +234,14 @@ impl Draw {
     }
 
     /// One of the calls that are about a promise.
-    fn about(&mut self, made: Made, kind: u32, twin: &ConcentDeposit) -> Call {
+    fn about(&mut self, made: Made, kind: u32, twin: &ConcentDeposit, now: ChainTime) -> Call {
         let promise = made.promised.document;
         let anybody = self.party();
         // Who is nobody, or the contract itself, calls nothing.
         let provider = if self.addresses().contains(&promise.provider) { promise.provider } else { anybody };
         let claim = twin.claim_of(&made.requestor, &made.digest);
-        match kind {
+        let overdue = claim.stage != ClaimStage::None && claim.due <= now;
+        match if overdue && self.chance(60) { SETTLE } else { kind } {
             20..40 => {
                 let sender = if self.chance(5) { anybody } else { provider };
                 let amount = Wei(match self.random.random_range(0..20) {
@@ -291,7 +290,8 @@ impl Draw {
     }
 
     fn deposit(&mut self, twin: &ConcentDeposit, now: ChainTime) -> Call {
-        let sender = self.party();
+        // Mostly who has less, else soon all is with one of them and nothing happens any more.
+        let sender = self.by_wealth(twin)[0];
         let mut amount = Wei(self.random.random_range(1..2_000_000_000_000u128));
         // What was won in disputes counts towards no limit, so there may be more than the most.
         let (deposit, deposit_max) = (twin.account(&sender).deposit.0, twin.terms().deposit_max.0);
@@ -301,7 +301,7 @@ impl Draw {
             2 => amount = Wei(twin.balance(&sender) + self.coin()),
             _ => {}
         }
-        let data_bytes = if self.chance(10) { self.random.random_range(1..70) } else { 0 };
+        let data_bytes = if self.chance(20) { self.random.random_range(1..70) } else { 0 };
         let owner = if self.chance(25) { self.party() } else { sender };
         let kind = match self.random.random_range(0..10) {
             0 => Kind::Approve(if self.chance(50) { u128::MAX } else { amount.0 }),
@@ -368,7 +368,7 @@ impl Draw {
     }
 
     fn new_promise(&mut self, twin: &ConcentDeposit, now: ChainTime) -> Made {
-        let requestor = self.party();
+        let requestor = self.by_wealth(twin)[1];
         let mut provider = self.party();
         if provider == requestor && self.chance(90) {
             let parties = self.addresses();
@@ -398,8 +398,12 @@ impl Draw {
         let signature = self.signed_by(requestor, &signed);
         let signature = self.damaged(signature, 3);
         let made = Made { promised: Signed { document: promise, signature }, requestor, digest };
-        if self.made.len() == PROMISES_KEPT {
-            self.made.remove(0);
+        // A claim that was forgotten would keep deposits at stake for ever.
+        let over = |made: &Made| twin.claim_of(&made.requestor, &made.digest).stage == ClaimStage::None;
+        if self.made.len() >= PROMISES_KEPT
+            && let Some(oldest) = self.made.iter().position(over)
+        {
+            self.made.remove(oldest);
         }
         self.made.push(made.clone());
         made
@@ -499,6 +503,13 @@ impl Draw {
             signature.0[bit / 8] ^= 1 << (bit % 8);
         }
         signature
+    }
+
+    /// Two parties, the poorer one before the other.
+    fn by_wealth(&mut self, twin: &ConcentDeposit) -> [Address; 2] {
+        let mut two = [self.party(), self.party()];
+        two.sort_by_key(|owner| twin.account(owner).free());
+        two
     }
 
     fn party(&mut self) -> Address {

@@ -122,8 +122,8 @@ async fn agree_on_random_calls<S: Subject>(chain: &mut Chain, subject: &mut S, s
     let requests: Vec<Request> = all.iter().map(|read| read.request.clone()).collect();
     compare(&all, &chain.look(&requests).await, "at the end");
     eprintln!("{calls} calls with seed {seed}: {seen:?}");
-    if calls >= CALLS {
-        // Were a kind of answer never drawn, agreeing on it would mean nothing.
+    // Were a kind of answer never drawn, agreeing on it would mean nothing. Few calls of any seed may miss a rare one.
+    if (calls >= CALLS && seed == SEED) || calls >= 10 * CALLS {
         for name in names {
             assert!(seen.contains_key(name), "no call of {calls} ended as {name}: {seen:?}");
         }

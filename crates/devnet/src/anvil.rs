@@ -74,6 +74,9 @@ impl fmt::Debug for DevAccount {
 
 /// How long anvil may take until it listens.
 const START_MAX: Duration = Duration::from_secs(20);
+/// How many states of the past are kept. Reason: deeper than any reorg, and all in memory: anvil writes older ones to
+/// the user's disk by the gigabyte, and leaves them there.
+const STATES_MAX: u32 = 256;
 /// How long it may take to leave its state before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// Lines of its output that are kept for an error.
@@ -175,6 +178,7 @@ impl Anvil {
         set("--accounts", options.accounts.to_string());
         set("--balance", options.balance_eth.to_string());
         set("--config-out", config.display().to_string());
+        set("--prune-history", STATES_MAX.to_string());
         match options.mining {
             Mining::Instant => {}
             Mining::Every(seconds) => set("--block-time", seconds.to_string()),
