@@ -13,6 +13,7 @@ mod abi;
 mod chain;
 mod channels;
 mod channels_calls;
+mod client;
 mod concent;
 mod concent_calls;
 mod registry;

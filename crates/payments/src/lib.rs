@@ -1,6 +1,7 @@
-//! One channel's ledger, both sides, and the twin of the contract.
+//! One channel's ledger, both sides, and the twins of the contracts.
 //!
 //! Start with [`PayerLedger`] and [`PayeeLedger`]; [`contract::Channels`] says what the chain makes of both.
+//! [`concent::ConcentDeposit`] is the guarantee beside it, [`registry::AppRegistry`] the apps' fees.
 //!
 //! ```text
 //! payer:  observe -> reserve (agreement) -> pay (verdict) -> voucher -.
