@@ -73,6 +73,14 @@ impl Answer {
         }
     }
 
+    /// What the answer is called if the call is done, whatever was expected of it.
+    pub fn name_if_done(&self) -> &'static str {
+        match self {
+            Answer::Done { name, .. } => name,
+            Answer::Reverted { .. } => "Done",
+        }
+    }
+
     pub fn reverted(data: Vec<u8>) -> Answer {
         Answer::Reverted { name: super::abi::error_name(&data), data: data.into() }
     }

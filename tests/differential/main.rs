@@ -69,7 +69,7 @@ async fn agree<S: Subject>(
     about: &str,
 ) {
     let txs: Vec<Tx> = calls.iter().map(|call| subject.transaction(call)).collect();
-    let names: Vec<&'static str> = expected.iter().map(Answer::name).collect();
+    let names: Vec<&'static str> = expected.iter().map(Answer::name_if_done).collect();
     // The state is that after the block, so what two calls touched is read once.
     let mut asked = BTreeSet::new();
     let reads: Vec<Read> = calls.iter().flat_map(|call| subject.reads(call, time)).collect();

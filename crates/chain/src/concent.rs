@@ -344,25 +344,25 @@ impl ConcentSender {
 
     /// Looks for what would fail, to say so in better words than a revert has.
     async fn check(&self, operation: &ConcentOperation) -> Result<(), ChainError> {
-        let needed = match operation {
-            ConcentOperation::Deposit { amount } => *amount,
-            ConcentOperation::Withdraw { amount: Wei::ZERO } | ConcentOperation::Claim { amount: Wei::ZERO, .. } => {
-                Wei::ZERO
-            }
+        let amount = match operation {
+            ConcentOperation::Deposit { amount }
+            | ConcentOperation::Withdraw { amount }
+            | ConcentOperation::Claim { amount, .. } => *amount,
             ConcentOperation::Unlock
-            | ConcentOperation::Withdraw { .. }
-            | ConcentOperation::Claim { .. }
             | ConcentOperation::Contest { .. }
             | ConcentOperation::Settle { .. }
             | ConcentOperation::Rule { .. }
             | ConcentOperation::Void { .. } => return Ok(()),
         };
-        if needed == Wei::ZERO {
+        if amount == Wei::ZERO {
             return Err(ChainError::BadRequest("an amount of nothing cannot be moved; give one above zero"));
         }
+        if !matches!(operation, ConcentOperation::Deposit { .. }) {
+            return Ok(());
+        }
         let balance = self.concent.client.gnt_balance(self.address()).await?;
-        if balance < needed {
-            return Err(ChainError::NotEnoughGnt { address: self.address(), balance, needed });
+        if balance < amount {
+            return Err(ChainError::NotEnoughGnt { address: self.address(), balance, needed: amount });
         }
         Ok(())
     }

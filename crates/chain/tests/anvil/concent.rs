@@ -1,5 +1,6 @@
 //! A promise claimed, contested, ruled on, settled and voided, to the wei.
 
+use crate::operations::make_plain;
 use crate::{devnet, gnt};
 use alloy::primitives::{B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolConstructor, SolValue};
@@ -250,6 +251,18 @@ async fn says_before_sending_what_cannot_be_done() {
     let estimate = scene.requestor.estimate(&ConcentOperation::Deposit { amount: gnt(1) }).await.unwrap();
     assert_eq!((estimate.len(), estimate[0].label.as_str()), (1, "deposit 1 GNT"));
     assert_eq!(scene.accounts().await[0].deposit, gnt(50));
+}
+
+#[tokio::test]
+async fn deposits_a_plain_token_by_allowance() {
+    let devnet = devnet().await;
+    make_plain(&devnet).await;
+    let concent = guarantee(&devnet).await;
+    let owner = sender(&devnet, &concent, &devnet.accounts()[0]).await;
+    let deposit = ConcentOperation::Deposit { amount: gnt(5) };
+    assert_eq!(owner.estimate(&deposit).await.unwrap().len(), 2, "the allowance, and the deposit that rests on it");
+    assert_eq!(owner.once(&deposit).await.unwrap().len(), 2);
+    assert_eq!(concent.account(owner.address()).await.unwrap(), locked(gnt(5), Wei::ZERO));
 }
 
 #[tokio::test]

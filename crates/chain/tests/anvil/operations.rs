@@ -191,7 +191,7 @@ async fn takes_from_the_faucet_as_often_as_it_may() {
 }
 
 /// Makes GNT deny that it has `transferAndCall`, as a plain ERC-20 does.
-async fn make_plain(devnet: &Devnet) {
+pub async fn make_plain(devnet: &Devnet) {
     let gnt = devnet.deployment().gnt;
     let rpc = devnet.anvil().rpc();
     let code: String = rpc.request("eth_getCode", (gnt, "latest")).await.unwrap();
