@@ -7,7 +7,9 @@ use super::concent_calls::{Call, Draw, Kind};
 use alloy_primitives::{B256, Bytes, U256, Uint, keccak256};
 use alloy_sol_types::{SolConstructor, SolError, SolValue};
 use golem_payments::concent::{ConcentDeposit, ConcentError};
-use golem_protocol::{Address, ChainTime, ConcentRef, ConcentTerms, Document, KeySigner, Promise, Signed, Signer, Wei};
+use golem_protocol::{
+    Address, ChainTime, ConcentRef, Document, GuaranteeTerms, KeySigner, Promise, Signed, Signer, Wei,
+};
 use std::collections::BTreeMap;
 
 /// How many play; the last of them is poor, the first is also the treasury. Reason: few, so that they meet.
@@ -65,8 +67,8 @@ pub struct Subject {
     token: Address,
 }
 
-fn terms(token: Address, treasury: Address) -> ConcentTerms {
-    ConcentTerms {
+fn terms(token: Address, treasury: Address) -> GuaranteeTerms {
+    GuaranteeTerms {
         token,
         treasury,
         withdraw_delay_s: 40,

@@ -10,7 +10,8 @@ use alloy::primitives::{B256, Bytes, U256};
 use alloy::sol_types::SolCall;
 use golem_protocol::signed::{CONCENT_DOMAIN, domain};
 use golem_protocol::{
-    Address, ChainTime, CompactSignature, ConcentAccount, ConcentClaim, ConcentRef, ConcentTerms, Promise, Signed, Wei,
+    Address, ChainTime, CompactSignature, ConcentAccount, ConcentClaim, ConcentRef, GuaranteeTerms, Promise, Signed,
+    Wei,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ const NAME: &str = "ConcentDeposit";
 pub struct ConcentClient {
     client: ChainClient,
     at: ConcentRef,
-    terms: ConcentTerms,
+    terms: GuaranteeTerms,
 }
 
 /// Concent's keys, in ascending order, and how many of them make a ruling.
@@ -116,7 +117,7 @@ impl ConcentClient {
         let code = present(rpc, NAME, concent_deposit).await?;
         check_code(Artifact::ConcentDeposit, concent_deposit, &code)?;
         let terms = rpc.read(concent_deposit, concent::termsCall {}).await?;
-        let terms: ConcentTerms = answered(NAME, concent_deposit, "terms", terms)?.into();
+        let terms: GuaranteeTerms = answered(NAME, concent_deposit, "terms", terms)?.into();
         if terms.token != client.deployment().gnt {
             return Err(ChainError::ContractDiffers {
                 contract: NAME,
@@ -139,7 +140,7 @@ impl ConcentClient {
     }
 
     /// How it was set up.
-    pub fn terms(&self) -> &ConcentTerms {
+    pub fn terms(&self) -> &GuaranteeTerms {
         &self.terms
     }
 

@@ -17,7 +17,7 @@ pub use office::Announced;
 
 use golem_protocol::{
     Address, B256, CancelRotation, ChainTime, ClaimStage, CompactSignature, ConcentAccount, ConcentClaim, ConcentRef,
-    ConcentTerms, Document, Promise, Receipt, Rotation, Ruling, Signed, U256, Wei,
+    Document, GuaranteeTerms, Promise, Receipt, Rotation, Ruling, Signed, U256, Wei,
 };
 use office::Office;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ const TIME_MAX: u64 = (1 << 40) - 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConcentDeposit {
     at: ConcentRef,
-    terms: ConcentTerms,
+    terms: GuaranteeTerms,
     office: Office,
     accounts: BTreeMap<Address, ConcentAccount>,
     claims: BTreeMap<(Address, B256), Claim>,
@@ -87,7 +87,7 @@ impl ConcentDeposit {
     /// Errors: `BadKeys`. The terms are taken as the contract took them.
     pub fn new(
         at: ConcentRef,
-        terms: ConcentTerms,
+        terms: GuaranteeTerms,
         keys: &[Address],
         threshold: u64,
         balances: BTreeMap<Address, u128>,
@@ -104,7 +104,7 @@ impl ConcentDeposit {
     }
 
     /// How it was set up.
-    pub fn terms(&self) -> &ConcentTerms {
+    pub fn terms(&self) -> &GuaranteeTerms {
         &self.terms
     }
 

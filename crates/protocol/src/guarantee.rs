@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How a `ConcentDeposit` was set up. Nothing of it can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ConcentTerms {
+pub struct GuaranteeTerms {
     /// The token of all deposits.
     pub token: Address,
     /// Whose account gets the verification fees.
@@ -30,7 +30,7 @@ pub struct ConcentTerms {
     pub deposit_max: Wei,
 }
 
-impl ConcentTerms {
+impl GuaranteeTerms {
     /// What who claims or contests puts at stake; held at [`Wei::MAX`].
     pub fn bond(&self) -> Wei {
         self.fee.saturating_add(self.cover)

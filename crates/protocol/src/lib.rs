@@ -38,7 +38,7 @@ pub mod voucher;
 
 pub use agreement::{AgreedSubtask, Agreement, Cancel, Countersignature};
 pub use alloy_primitives::{Address, B256, U256};
-pub use guarantee::{ClaimStage, ConcentAccount, ConcentClaim, ConcentTerms};
+pub use guarantee::{ClaimStage, ConcentAccount, ConcentClaim, GuaranteeTerms};
 pub use header::{Header, Pricing};
 pub use ids::{Binding, ChainRef, ChannelId, ChannelState, ConcentRef, ContentHash, NodeId};
 pub use message::{HEADER_TOPIC, Message, WIRE_VERSION, WireError};

@@ -2,7 +2,7 @@
 
 use super::bounded;
 use crate::abi::wei;
-use golem_protocol::{ChainTime, ClaimStage, ConcentAccount, ConcentClaim, ConcentTerms, Promise, Wei};
+use golem_protocol::{ChainTime, ClaimStage, ConcentAccount, ConcentClaim, GuaranteeTerms, Promise, Wei};
 
 alloy::sol! {
     #[derive(Debug)]
@@ -86,9 +86,9 @@ alloy::sol! {
 }
 pub(crate) use ConcentDeposit::*;
 
-impl From<Terms> for ConcentTerms {
-    fn from(terms: Terms) -> ConcentTerms {
-        ConcentTerms {
+impl From<Terms> for GuaranteeTerms {
+    fn from(terms: Terms) -> GuaranteeTerms {
+        GuaranteeTerms {
             token: terms.token,
             treasury: terms.treasury,
             withdraw_delay_s: terms.withdrawDelay,

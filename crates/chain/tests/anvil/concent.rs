@@ -7,7 +7,7 @@ use alloy::sol_types::{SolCall, SolConstructor, SolValue};
 use golem_chain::{Call, ChainError, ConcentClient, ConcentOperation, ConcentSender, Revert};
 use golem_devnet::{DevAccount, Devnet};
 use golem_protocol::{
-    Address, ChainTime, ClaimStage, CompactSignature, ConcentAccount, ConcentTerms, KeySigner, Promise, Receipt,
+    Address, ChainTime, ClaimStage, CompactSignature, ConcentAccount, GuaranteeTerms, KeySigner, Promise, Receipt,
     Ruling, Signed, Wei, pack_signatures, sign,
 };
 
@@ -18,8 +18,8 @@ fn wei96(amount: Wei) -> alloy::primitives::Uint<96, 2> {
     alloy::primitives::Uint::from(amount.0)
 }
 
-fn terms(devnet: &Devnet) -> ConcentTerms {
-    ConcentTerms {
+fn terms(devnet: &Devnet) -> GuaranteeTerms {
+    GuaranteeTerms {
         token: devnet.deployment().gnt,
         treasury: Address::repeat_byte(0x77),
         withdraw_delay_s: 1000,

@@ -3,8 +3,8 @@
 use super::key;
 use crate::concent::*;
 use golem_protocol::{
-    Address, B256, CancelRotation, ChainTime, ClaimStage, CompactSignature, ConcentAccount, ConcentRef, ConcentTerms,
-    Document, KeySigner, Promise, Rotation, Ruling, Signed, Signer, U256, Wei, pack_signatures, sign,
+    Address, B256, CancelRotation, ChainTime, ClaimStage, CompactSignature, ConcentAccount, ConcentRef, Document,
+    GuaranteeTerms, KeySigner, Promise, Rotation, Ruling, Signed, Signer, U256, Wei, pack_signatures, sign,
 };
 use proptest::prelude::*;
 
@@ -22,8 +22,8 @@ fn at() -> ConcentRef {
     ConcentRef { chain_id: 31337, concent_deposit: CONTRACT }
 }
 
-fn terms() -> ConcentTerms {
-    ConcentTerms {
+fn terms() -> GuaranteeTerms {
+    GuaranteeTerms {
         token: TOKEN,
         treasury: TREASURY,
         withdraw_delay_s: 60,
@@ -56,7 +56,7 @@ fn addresses(keys: &[KeySigner]) -> Vec<Address> {
     keys.iter().map(|key| key.address()).collect()
 }
 
-fn with_terms(terms: ConcentTerms) -> ConcentDeposit {
+fn with_terms(terms: GuaranteeTerms) -> ConcentDeposit {
     let balances = [(requestor(), 1000u128), (provider(), 1000)].into_iter().collect();
     let mut twin = ConcentDeposit::new(at(), terms, &addresses(&concent_keys()), 2, balances).unwrap();
     twin.approve(requestor(), u128::MAX);
@@ -303,7 +303,7 @@ fn a_promise_that_nobody_claimed_can_be_ruled_on() {
 
 #[test]
 fn what_rulings_move_in_a_day_is_bounded() {
-    let mut twin = with_terms(ConcentTerms { daily_limit: Wei(2 * GWEI), ..terms() });
+    let mut twin = with_terms(GuaranteeTerms { daily_limit: Wei(2 * GWEI), ..terms() });
     twin.deposit(requestor(), Wei(100)).unwrap();
     let mut rule = |nonce, now| {
         let promise = Promise { deadline: after(1_000_000), ..promise(nonce, 1) };
