@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `GOLEM_DIFFERENTIAL_CALLS` sets how many calls are made of each contract, `GOLEM_DIFFERENTIAL_SEED` which; a failure
-//! names both.
+//! names the seed that makes them again.
 
 mod abi;
 mod chain;
@@ -29,6 +29,10 @@ const CALLS: u64 = 1500;
 const SEED: u64 = 20_180_410;
 /// How many calls share a block at most. Reason: several have to meet in one block, and times have to differ often.
 const CALLS_PER_BLOCK_MAX: usize = 12;
+
+/// How many calls are made on one chain, before there is a new one and the next seed. Reason: anvil remembers every
+/// block, at about 100 KB each.
+const CALLS_PER_CHAIN_MAX: u64 = 10_000;
 
 /// A contract and its twin.
 trait Subject {
@@ -98,10 +102,35 @@ async fn agree_on<S: Subject>(chain: &mut Chain, subject: &mut S, time: ChainTim
 }
 
 /// Makes random calls; each of `names` has to be the answer to some of them.
-async fn agree_on_random_calls<S: Subject>(chain: &mut Chain, subject: &mut S, seed: u64, names: &[&'static str]) {
+async fn agree_on_random_calls<S: Subject>(names: &[&'static str], start: impl AsyncFn(&mut Chain, u64) -> S) {
     let calls = setting("GOLEM_DIFFERENTIAL_CALLS", CALLS);
-    let mut sizes = StdRng::seed_from_u64(seed);
+    let seed = setting("GOLEM_DIFFERENTIAL_SEED", SEED);
     let mut seen = BTreeMap::<&'static str, usize>::new();
+    let (mut left, mut seed_now) = (calls, seed);
+    while left > 0 {
+        let mut chain = Chain::start(channels::CLOSE_DELAY_S).await;
+        let mut subject = start(&mut chain, seed_now).await;
+        let here = left.min(CALLS_PER_CHAIN_MAX);
+        agree_on_one_chain(&mut chain, &mut subject, seed_now, here, &mut seen).await;
+        (left, seed_now) = (left - here, seed_now.wrapping_add(1));
+    }
+    eprintln!("{calls} calls from seed {seed} on: {seen:?}");
+    // Were a kind of answer never drawn, agreeing on it would mean nothing. Few calls of any seed may miss a rare one.
+    if (calls >= CALLS && seed == SEED) || calls >= 10 * CALLS {
+        for name in names {
+            assert!(seen.contains_key(name), "no call of {calls} ended as {name}: {seen:?}");
+        }
+    }
+}
+
+async fn agree_on_one_chain<S: Subject>(
+    chain: &mut Chain,
+    subject: &mut S,
+    seed: u64,
+    calls: u64,
+    seen: &mut BTreeMap<&'static str, usize>,
+) {
+    let mut sizes = StdRng::seed_from_u64(seed);
     let mut made = 0u64;
     while made < calls {
         let time = subject.time(chain.now());
@@ -121,36 +150,20 @@ async fn agree_on_random_calls<S: Subject>(chain: &mut Chain, subject: &mut S, s
     }
     let all = subject.all(chain.now());
     let requests: Vec<Request> = all.iter().map(|read| read.request.clone()).collect();
-    compare(&all, &chain.look(&requests).await, "at the end");
-    eprintln!("{calls} calls with seed {seed}: {seen:?}");
-    // Were a kind of answer never drawn, agreeing on it would mean nothing. Few calls of any seed may miss a rare one.
-    if (calls >= CALLS && seed == SEED) || calls >= 10 * CALLS {
-        for name in names {
-            assert!(seen.contains_key(name), "no call of {calls} ended as {name}: {seen:?}");
-        }
-    }
+    compare(&all, &chain.look(&requests).await, &format!("GOLEM_DIFFERENTIAL_SEED={seed}, at the end"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_channels_and_their_twin_agree_on_random_calls() {
-    let seed = setting("GOLEM_DIFFERENTIAL_SEED", SEED);
-    let mut chain = Chain::start(channels::CLOSE_DELAY_S).await;
-    let mut subject = channels::Subject::new(&mut chain, seed).await;
-    agree_on_random_calls(&mut chain, &mut subject, seed, &channels::ANSWERS).await;
+    agree_on_random_calls(&channels::ANSWERS, channels::Subject::new).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_guarantee_and_its_twin_agree_on_random_calls() {
-    let seed = setting("GOLEM_DIFFERENTIAL_SEED", SEED);
-    let mut chain = Chain::start(channels::CLOSE_DELAY_S).await;
-    let mut subject = concent::Subject::new(&mut chain, seed).await;
-    agree_on_random_calls(&mut chain, &mut subject, seed, &concent::ANSWERS).await;
+    agree_on_random_calls(&concent::ANSWERS, concent::Subject::new).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_registry_and_its_twin_agree_on_random_calls() {
-    let seed = setting("GOLEM_DIFFERENTIAL_SEED", SEED);
-    let mut chain = Chain::start(channels::CLOSE_DELAY_S).await;
-    let mut subject = registry::Subject::new(&mut chain, seed).await;
-    agree_on_random_calls(&mut chain, &mut subject, seed, &registry::ANSWERS).await;
+    agree_on_random_calls(&registry::ANSWERS, registry::Subject::new).await;
 }
