@@ -63,9 +63,9 @@ contract ConcentDeposit is IConcentDeposit, ConcentKeys {
         _checkDelay("contestWindow", terms_.contestWindow);
         _checkDelay("rulingWindow", terms_.rulingWindow);
         _checkDelay("rotationDelay", terms_.rotationDelay);
-        if (terms_.rotationDelay < terms_.withdrawDelay) {
-            revert BadTerm("rotationDelay", terms_.rotationDelay, terms_.withdrawDelay);
-        }
+        // Until the withdrawal a claim can come, be contested up to the end of its window, and wait for its ruling.
+        uint256 leaving = uint256(terms_.withdrawDelay) + terms_.contestWindow + terms_.rulingWindow;
+        if (terms_.rotationDelay < leaving) revert BadTerm("rotationDelay", terms_.rotationDelay, leaving);
         // Without a stake a claim of something that was never promised would cost its maker nothing.
         if (terms_.fee == 0) revert BadTerm("fee", 0, type(uint96).max);
         if (terms_.cover == 0) revert BadTerm("cover", 0, type(uint96).max);
@@ -308,12 +308,14 @@ contract ConcentDeposit is IConcentDeposit, ConcentKeys {
 
     function _deposit(address owner, uint256 amount) private {
         uint256 word = _accounts[owner];
-        uint256 total = AccountWord.deposit(word) + amount;
+        // Not what is at stake: else claims of all it has would keep a requestor from the bond it contests them with.
+        uint256 free = AccountWord.free(word) + amount;
         if (amount == 0) revert BadAmount(0, _DEPOSIT_MAX);
-        if (total > _DEPOSIT_MAX) revert DepositTooLarge(total, _DEPOSIT_MAX);
+        if (free > _DEPOSIT_MAX) revert DepositTooLarge(free, _DEPOSIT_MAX);
+        uint96 total = SafeCast.toUint96(AccountWord.reserved(word) + free);
 
         _accounts[owner] = AccountWord.locked(word, amount);
-        emit Deposited(owner, uint96(total));
+        emit Deposited(owner, total);
     }
 
     /// Pays a promise that nobody claimed.

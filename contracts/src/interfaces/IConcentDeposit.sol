@@ -49,8 +49,9 @@ interface IConcentDeposit is IERC1363Receiver, IERC5267 {
         /// Seconds Concent has to rule on a contested claim; also, how long after its deadline a promise that nobody
         /// claimed can be ruled on.
         uint32 rulingWindow;
-        /// Seconds between the announcement of new keys and their taking effect. At least `withdrawDelay`, so that
-        /// whoever does not trust them can leave before.
+        /// Seconds between the announcement of new keys and their taking effect. At least `withdrawDelay`,
+        /// `contestWindow` and `rulingWindow` together, so that whoever does not trust them can leave before, and has no
+        /// claim left that they could rule on.
         uint32 rotationDelay;
         /// What the loser of a contested claim pays for the verification, in wei of the token.
         uint96 fee;
@@ -58,7 +59,8 @@ interface IConcentDeposit is IERC1363Receiver, IERC5267 {
         uint96 cover;
         /// What rulings can move within one day, in wei of the token.
         uint96 dailyLimit;
-        /// The most that one account can deposit, in wei of the token.
+        /// The most that one account can have free after a deposit, in wei of the token. What is at stake in claims does
+        /// not count.
         uint96 depositMax;
     }
 
@@ -164,7 +166,7 @@ interface IConcentDeposit is IERC1363Receiver, IERC5267 {
     error WrongTotal(uint256 asked, uint256 received);
     /// @notice An amount of `got`, where 1 to `allowed` is in order.
     error BadAmount(uint256 got, uint256 allowed);
-    /// @notice The deposit would be `got`, above `allowed`.
+    /// @notice With the deposit, `got` would be free, above `allowed`.
     error DepositTooLarge(uint256 got, uint256 allowed);
     /// @notice `account` has `got` free, and `needed` is needed.
     error TooLittle(address account, uint256 got, uint256 needed);
