@@ -343,15 +343,18 @@ contract ConcentDeposit is IConcentDeposit, ConcentKeys {
     {
         address provider = promised.provider;
         uint256 claimed = _claims[requestor][digest];
-        if (claimed == 0) revert UsedUp(requestor, promised.provider, promised.nonce);
+        if (claimed == 0) revert UsedUp(requestor, provider, promised.nonce);
         if (block.timestamp >= ClaimWord.due(claimed)) revert TooLate(ClaimWord.due(claimed), block.timestamp);
-        paid = Math.min(amount, ClaimWord.reserved(claimed));
+        bool contested = ClaimWord.stage(claimed) == Stage.Contested;
         bool granted = amount >= ClaimWord.amount(claimed);
+        // Else Concent alone could take the bond of any claim, part of which goes to its treasury.
+        if (!granted && !contested) revert NotContested(requestor, digest);
+        paid = Math.min(amount, ClaimWord.reserved(claimed));
         moved = paid;
 
         _release(requestor, digest, claimed, provider, paid);
         // Who did not contest staked nothing, and loses no more than what was claimed.
-        if (granted && ClaimWord.stage(claimed) == Stage.Open) return (paid, moved);
+        if (!contested) return (paid, moved);
         (address winner, address loser) = granted ? (provider, requestor) : (requestor, provider);
         moved += _FEE + _COVER;
         _accounts[loser] = AccountWord.minusDeposit(_accounts[loser], _FEE + _COVER);

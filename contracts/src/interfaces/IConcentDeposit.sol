@@ -22,7 +22,8 @@ import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 /// contests. The loser's bond pays the verification fee and covers the other's gas.
 ///
 /// Concent are `threshold` of the registered keys. They can direct a promised amount to the provider it was promised to,
-/// or not; within a day no more than `DAILY_LIMIT`. There is nothing else they can do with anybody's money.
+/// or, where the requestor contests, not; within a day no more than `dailyLimit`. There is nothing else they can do with
+/// anybody's money.
 ///
 /// Signed, as EIP-712 in the domain (`Golem ConcentDeposit`, `1`, chain id, this contract), each signature as in
 /// EIP-2098:
@@ -188,6 +189,8 @@ interface IConcentDeposit is IERC1363Receiver, IERC5267 {
     error UsedUp(address requestor, address provider, uint256 nonce);
     /// @notice There is no claim of this promise, or it is over.
     error NoClaim(address requestor, bytes32 promiseDigest);
+    /// @notice Only a claim that the requestor contested can be ruled against.
+    error NotContested(address requestor, bytes32 promiseDigest);
     /// @notice The claim is contested already.
     error AlreadyContested(uint40 due);
     /// @notice Rulings moved `moved` today; `asked` more would pass `allowed`. Tomorrow the same ruling is good.
@@ -236,7 +239,8 @@ interface IConcentDeposit is IERC1363Receiver, IERC5267 {
 
     /// @notice Does what Concent ruled. Anybody may call it; but where nothing was claimed and the deposit has not got
     /// all of it, only the provider may, who gets what there is.
-    /// @dev The provider lost a claim if it is granted less than it claimed. Whoever lost pays the bond.
+    /// @dev The provider lost a contested claim if it is granted less than it claimed. Whoever lost pays the bond. A claim
+    /// that is not contested cannot be lost: granted whole, it is paid before its window is over.
     /// @param r, vs The requestor's signature of the promise.
     /// @param amount What the provider gets, at most what was promised, and with a claim at most what it reserved.
     /// @param evidence Digest of what the ruling rests on.
