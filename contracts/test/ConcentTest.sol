@@ -23,6 +23,7 @@ abstract contract ConcentTest is Test {
     uint96 internal constant FUNDS = 1000 ether;
     uint96 internal constant DEPOSIT = 100 ether;
     uint96 internal constant AMOUNT = 10 ether;
+    uint64 internal constant CHAIN_ID = 31_337;
     uint256 internal constant NONCE = 7;
     bytes32 internal constant DEAL = keccak256("an agreement");
     bytes32 internal constant EVIDENCE = keccak256("a bundle");
@@ -72,6 +73,22 @@ abstract contract ConcentTest is Test {
         keys[0] = key;
     }
 
+    /// As many keys as asked for and their addresses, in ascending order of these.
+    function keysOf(string memory whose, uint256 count)
+        internal
+        returns (uint256[] memory keys, address[] memory addresses)
+    {
+        (keys, addresses) = (new uint256[](count), new address[](count));
+        for (uint256 i; i < count; ++i) {
+            (address added, uint256 key) = makeAddrAndKey(string.concat(whose, " ", vm.toString(i)));
+            uint256 place = i;
+            for (; place != 0 && addresses[place - 1] > added; --place) {
+                (addresses[place], keys[place]) = (addresses[place - 1], keys[place - 1]);
+            }
+            (addresses[place], keys[place]) = (added, key);
+        }
+    }
+
     function deposit(address owner, uint96 amount) internal {
         vm.prank(owner);
         gnt.transferAndCall(address(concent), amount);
@@ -111,6 +128,13 @@ abstract contract ConcentTest is Test {
     {
         bytes32 digest = concent.rulingDigest(requestor, concent.promiseDigest(p), amount, EVIDENCE);
         return packed(key, digest);
+    }
+
+    /// The signatures of several keys, which must be in the order wanted.
+    function packed(uint256[] memory keys, bytes32 digest) internal pure returns (bytes memory signatures) {
+        for (uint256 i; i < keys.length; ++i) {
+            signatures = bytes.concat(signatures, packed(keys[i], digest));
+        }
     }
 
     function packed(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
