@@ -1,4 +1,5 @@
-// Runs a Foundry tool and exits as it did: `node script/foundry.mjs forge test`. A tool on the PATH is taken as it is,
+// Runs a Foundry tool and exits as it did: `node script/foundry.mjs forge test`; with `--where forge` it says where the
+// tool is. A tool on the PATH is taken as it is,
 // else the one of the lock file. The launchers that npm puts into `node_modules/.bin` exit 0 whatever happened, so
 // nothing that must notice a failure may go through them.
 import { spawnSync } from "node:child_process";
@@ -8,9 +9,10 @@ import { delimiter, join } from "node:path";
 
 const TOOLS = ["anvil", "cast", "forge"];
 
-const [tool, ...args] = process.argv.slice(2);
+const where = process.argv[2] === "--where";
+const [tool, ...args] = process.argv.slice(where ? 3 : 2);
 if (!TOOLS.includes(tool)) {
-  console.error(`usage: node script/foundry.mjs ${TOOLS.join("|")} ARGUMENTS...`);
+  console.error(`usage: node script/foundry.mjs [--where] ${TOOLS.join("|")} ARGUMENTS...`);
   process.exit(2);
 }
 
@@ -39,7 +41,12 @@ function ofLockFile() {
   }
 }
 
-const { status, signal, error } = spawnSync(onPath() ?? ofLockFile(), args, { stdio: "inherit" });
+const path = onPath() ?? ofLockFile();
+if (where) {
+  console.log(path);
+  process.exit(0);
+}
+const { status, signal, error } = spawnSync(path, args, { stdio: "inherit" });
 if (error) console.error(`${tool} did not start: ${error.message}`);
 if (signal) console.error(`${tool} was ended by ${signal}`);
 process.exit(status ?? 2);

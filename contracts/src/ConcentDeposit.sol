@@ -113,6 +113,7 @@ contract ConcentDeposit is IConcentDeposit, ConcentKeys {
     /// @inheritdoc IConcentDeposit
     function unlock() external {
         uint256 word = _accounts[msg.sender];
+        // slither-disable-next-line incorrect-equality: a sum that is kept here, not a balance
         if (AccountWord.deposit(word) == 0) revert TooLittle(msg.sender, 0, 1);
         if (AccountWord.unlockAt(word) != 0) revert AlreadyUnlocked(uint40(AccountWord.unlockAt(word)));
         uint40 unlockAt = SafeCast.toUint40(block.timestamp + _WITHDRAW_DELAY);
@@ -126,6 +127,7 @@ contract ConcentDeposit is IConcentDeposit, ConcentKeys {
         uint256 word = _accounts[msg.sender];
         uint256 unlockAt = AccountWord.unlockAt(word);
         uint256 free = AccountWord.free(word);
+        // slither-disable-next-line incorrect-equality: 0 stands for locked
         if (unlockAt == 0) revert Locked(msg.sender);
         if (block.timestamp < unlockAt) revert TooEarly(unlockAt, block.timestamp);
         if (amount == 0) revert BadAmount(0, free);
@@ -329,6 +331,7 @@ contract ConcentDeposit is IConcentDeposit, ConcentKeys {
         uint256 word = _accounts[requestor];
         paid = Math.min(amount, AccountWord.free(word));
         // Else a requestor could put all it has at stake with a friend, show the ruling, and be rid of it for nothing.
+        // slither-disable-next-line incorrect-equality: a sum that is kept here, not a balance
         if (paid < amount && (paid == 0 || msg.sender != promised.provider)) revert TooLittle(requestor, paid, amount);
 
         _useUp(requestor, promised);
@@ -374,6 +377,7 @@ contract ConcentDeposit is IConcentDeposit, ConcentKeys {
     /// Does not lock the account: nobody but its owner moves its times.
     function _credit(address owner, uint256 amount) private {
         uint256 word = _accounts[owner];
+        // slither-disable-next-line unused-return: for its check alone
         SafeCast.toUint96(AccountWord.deposit(word) + amount);
         _accounts[owner] = AccountWord.plusDeposit(word, amount);
     }

@@ -132,8 +132,9 @@ abstract contract ConcentKeys is IConcentDeposit, EIP712 {
 
     function _setKeys(address[] memory keys, uint256 threshold) private {
         _checkKeys(keys, threshold);
-        for (uint256 i; i < _keys.length; ++i) {
-            delete _isKey[_keys[i]];
+        address[] memory before = _keys;
+        for (uint256 i; i < before.length; ++i) {
+            delete _isKey[before[i]];
         }
         _keys = keys;
         for (uint256 i; i < keys.length; ++i) {

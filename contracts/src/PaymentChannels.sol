@@ -38,6 +38,7 @@ contract PaymentChannels is IPaymentChannels, EIP712 {
 
     /// What `_domainSeparatorV4` keeps too, within reach of the hot path.
     uint256 private immutable _CHAIN_ID = block.chainid;
+    // slither-disable-next-line function-init-state: `EIP712` is constructed before, as the vectors show
     bytes32 private immutable _DOMAIN = _domainSeparatorV4();
 
     /// @param token Of all channels. Must be a contract.

@@ -232,7 +232,7 @@ interface IConcentDeposit is IERC1363Receiver, IERC5267 {
     function claim(Promise calldata promised, bytes32 r, bytes32 vs, uint96 amount, uint96 reservedMin) external;
 
     /// @notice The requestor, who calls it, says that a claim is wrong. Stakes a bond of the same size.
-    function contest(bytes32 promiseDigest) external;
+    function contest(bytes32 promiseDigest_) external;
 
     /// @notice Ends a claim whose window is over: an uncontested one pays, a contested one lapses. Anybody may call it.
     function settle(address requestor, Promise calldata promised) external;
@@ -274,7 +274,7 @@ interface IConcentDeposit is IERC1363Receiver, IERC5267 {
     function account(address owner) external view returns (Account memory);
 
     /// @notice The claim of a promise as it is now.
-    function claimOf(address requestor, bytes32 promiseDigest) external view returns (Claim memory);
+    function claimOf(address requestor, bytes32 promiseDigest_) external view returns (Claim memory);
 
     /// @notice Whether a promise of this number was claimed, ruled on or voided.
     function isUsedUp(address requestor, address provider, uint256 nonce) external view returns (bool);
