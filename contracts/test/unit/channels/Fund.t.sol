@@ -53,6 +53,17 @@ contract FundTest is ChannelsTest {
         big.fund(words(second, payee));
     }
 
+    /// Regression: tokens that somebody sends without a word take no room of anybody's.
+    function test_a_plain_transfer_eats_no_deposit_cap() public {
+        PlainToken token = new PlainToken(payer, type(uint256).max);
+        PaymentChannels other = new PaymentChannels(token, DELAY);
+        vm.startPrank(payer);
+        token.transfer(address(other), type(uint96).max);
+        token.approve(address(other), type(uint256).max);
+        other.fund(words(type(uint96).max, payee));
+        assertEq(other.channel(payer, payee).deposit, type(uint96).max);
+    }
+
     function test_refuses_the_opening_after_the_last_epoch() public {
         // A closed channel in its last epoch, where the contract keeps it.
         vm.store(address(channels), keccak256(abi.encode(payer, payee)), bytes32(uint256(type(uint32).max) << 224));
