@@ -35,7 +35,7 @@ impl Scene {
                 withdrawDelay: 3600,
                 contestWindow: CONTEST_WINDOW_S,
                 rulingWindow: 600,
-                rotationDelay: 3600,
+                rotationDelay: 4500,
                 fee: uint96(gnt(2)),
                 cover: uint96(gnt(1)),
                 dailyLimit: uint96(gnt(1000)),

@@ -20,7 +20,7 @@ const KEYS: u8 = 5;
 const POOR: u128 = 1_500_000_000_000;
 
 /// Every way in which some random call must have ended.
-pub const ANSWERS: [&str; 37] = [
+pub const ANSWERS: [&str; 38] = [
     "Approved",
     "Deposited",
     "Unlocked",
@@ -50,6 +50,7 @@ pub const ANSWERS: [&str; 37] = [
     "BadSignature",
     "UsedUp",
     "NoClaim",
+    "NotContested",
     "AlreadyContested",
     "DailyLimitReached",
     "TooFewSignatures",
@@ -74,7 +75,7 @@ fn terms(token: Address, treasury: Address) -> GuaranteeTerms {
         withdraw_delay_s: 40,
         contest_window_s: 20,
         ruling_window_s: 30,
-        rotation_delay_s: 60,
+        rotation_delay_s: 90,
         // Not of whole 1e9 wei, by which the contract counts what is moved in a day.
         fee: Wei(30_000_000_001),
         cover: Wei(20_000_000_007),
@@ -514,6 +515,9 @@ fn error_bytes(error: &ConcentError, contract: Address) -> Vec<u8> {
         ConcentError::BadProvider(provider) => abi::BadProvider { provider }.abi_encode(),
         ConcentError::BadSignature(signer) => abi::BadSignature { signer }.abi_encode(),
         ConcentError::UsedUp { requestor, provider, nonce } => abi::UsedUp { requestor, provider, nonce }.abi_encode(),
+        ConcentError::NotContested { requestor, promise } => {
+            abi::NotContested { requestor, promiseDigest: promise }.abi_encode()
+        }
         ConcentError::NoClaim { requestor, promise } => abi::NoClaim { requestor, promiseDigest: promise }.abi_encode(),
         ConcentError::AlreadyContested(due) => abi::AlreadyContested { due: uint40(due) }.abi_encode(),
         ConcentError::DailyLimitReached { moved, asked, allowed } => {

@@ -472,10 +472,14 @@ impl ConcentDeposit {
         if now >= claim.state.due {
             return Err(ConcentError::TooLate { due: claim.state.due, now });
         }
-        let paid = amount.min(claim.state.reserved);
+        let contested = claim.state.stage == ClaimStage::Contested;
         let granted = amount >= claim.state.amount;
+        if !granted && !contested {
+            return Err(ConcentError::NotContested { requestor, promise: read.digest });
+        }
+        let paid = amount.min(claim.state.reserved);
         // Who did not contest staked nothing, and loses no more than what was claimed.
-        if granted && claim.state.stage == ClaimStage::Open {
+        if !contested {
             return Ok(Ruled { paid, moved: paid.0, end: End::Conceded(claim) });
         }
         let (winner, loser) = if granted { (provider, requestor) } else { (requestor, provider) };
@@ -560,14 +564,17 @@ impl ConcentDeposit {
     fn deposited(&self, owner: Address, amount: Wei) -> Result<ConcentAccount, ConcentError> {
         let account = self.account(&owner);
         let allowed = self.terms.deposit_max;
-        let total = account.deposit.0.saturating_add(amount.0);
+        // What is at stake does not count, or claims would keep a requestor from the bond it contests them with.
+        let free = account.free().0.saturating_add(amount.0);
         if amount == Wei::ZERO {
             return Err(ConcentError::BadAmount { got: amount, allowed });
         }
-        if total > allowed.0 {
-            return Err(ConcentError::DepositTooLarge { got: total, allowed });
+        if free > allowed.0 {
+            return Err(ConcentError::DepositTooLarge { got: free, allowed });
         }
-        Ok(ConcentAccount { deposit: Wei(total), unlock_at: ChainTime(0), ..account })
+        let total = account.reserved.0.saturating_add(free);
+        let deposit = Wei(total).bounded().ok_or(ConcentError::TooLargeFor { bits: 96, value: total })?;
+        Ok(ConcentAccount { deposit, unlock_at: ChainTime(0), ..account })
     }
 
     /// Does not lock the account: nobody but its owner moves its times. All deposits together fit 96 bits, as the

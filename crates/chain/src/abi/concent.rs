@@ -62,6 +62,7 @@ alloy::sol! {
         error BadSignature(address signer);
         error UsedUp(address requestor, address provider, uint256 nonce);
         error NoClaim(address requestor, bytes32 promiseDigest);
+        error NotContested(address requestor, bytes32 promiseDigest);
         error AlreadyContested(uint40 due);
         error DailyLimitReached(uint256 moved, uint256 asked, uint256 allowed);
         error TooFewSignatures(uint256 got, uint256 needed);
@@ -159,7 +160,7 @@ pub(super) fn error_in_words(error: &ConcentDepositErrors) -> String {
             format!("BadAmount: {}, allowed is what is above 0 and up to {}", wei(e.got), wei(e.allowed))
         }
         E::DepositTooLarge(e) => {
-            format!("DepositTooLarge: the deposit would be {}, above {}", wei(e.got), wei(e.allowed))
+            format!("DepositTooLarge: with the deposit {} would be free, above {}", wei(e.got), wei(e.allowed))
         }
         E::TooLittle(e) => format!("TooLittle: {} has {} free, and {} is needed", e.account, wei(e.got), wei(e.needed)),
         E::Locked(e) => format!("Locked: the deposit of {} is locked; unlock it first", e.account),
@@ -173,6 +174,9 @@ pub(super) fn error_in_words(error: &ConcentDepositErrors) -> String {
         E::BadSignature(e) => format!("BadSignature: it was signed by {}, who is not the one asked for", e.signer),
         E::UsedUp(e) => {
             format!("UsedUp: promise {} of {} to {} was claimed, ruled on or voided", e.nonce, e.requestor, e.provider)
+        }
+        E::NotContested(e) => {
+            format!("NotContested: the claim of promise {} of {} is not contested", e.promiseDigest, e.requestor)
         }
         E::NoClaim(e) => format!("NoClaim: there is no claim of promise {} of {}", e.promiseDigest, e.requestor),
         E::AlreadyContested(e) => format!("AlreadyContested: Concent has until chain time {} to rule", e.due),

@@ -25,7 +25,7 @@ fn terms(devnet: &Devnet) -> GuaranteeTerms {
         withdraw_delay_s: 1000,
         contest_window_s: 500,
         ruling_window_s: 700,
-        rotation_delay_s: 1000,
+        rotation_delay_s: 2200,
         fee: gnt(2),
         cover: gnt(1),
         daily_limit: gnt(100),

@@ -33,10 +33,10 @@ pub enum ConcentError {
         /// The most.
         allowed: Wei,
     },
-    /// A deposit above the most that one account can have.
-    #[error("the deposit would be {} wei, above {allowed}", .got)]
+    /// A deposit above the most that one account can have free.
+    #[error("with the deposit {} wei would be free, above {allowed}", .got)]
     DepositTooLarge {
-        /// What it would be, in wei; more than a [`Wei`] may hold.
+        /// What would be free, in wei; more than a [`Wei`] may hold.
         got: u128,
         /// The most.
         allowed: Wei,
@@ -105,6 +105,14 @@ pub enum ConcentError {
         /// The promise's digest.
         promise: B256,
     },
+    /// Only a claim that the requestor contested can be ruled against.
+    #[error("the claim of promise {promise} of {requestor} is not contested, and so cannot be lost")]
+    NotContested {
+        /// Who promised.
+        requestor: Address,
+        /// The promise's digest.
+        promise: B256,
+    },
     /// It was contested before.
     #[error("the claim is contested already, until {}", .0.0)]
     AlreadyContested(ChainTime),
@@ -139,7 +147,7 @@ pub enum ConcentError {
         /// How many of them make a ruling.
         threshold: u64,
     },
-    /// A time that does not fit its place: rulings end with the year 2149, all else in 36812.
+    /// A number that does not fit its place: of times, rulings end with the year 2149, all else in 36812.
     #[error("{value} does not fit {bits} bits")]
     TooLargeFor {
         /// The place.

@@ -29,7 +29,7 @@ fn terms() -> GuaranteeTerms {
         withdraw_delay_s: 60,
         contest_window_s: 20,
         ruling_window_s: 30,
-        rotation_delay_s: 60,
+        rotation_delay_s: 110,
         fee: Wei(FEE),
         cover: Wei(COVER),
         daily_limit: Wei(100 * GWEI),
@@ -252,10 +252,14 @@ fn a_ruling_needs_enough_keys_in_ascending_order_and_nothing_else() {
     refused(&[&good[..64], &good[..64]].concat(), 50, 1);
     refused(&[&good[..], &[0]].concat(), 50, 2);
     refused(&rulings(&promise, 50, &[key(1), key(2)]), 50, 0);
-    refused(&good, 49, 0);
+    refused(&good, 51, 0);
     assert_eq!(twin, before);
     let too_much = ConcentError::BadAmount { got: Wei(61), allowed: Wei(60) };
     assert_eq!(twin.rule(TREASURY, &promised(promise), Wei(61), B256::ZERO, &good, START), Err(too_much));
+    let unasked = ConcentError::NotContested { requestor: requestor(), promise: promise.digest(&at()) };
+    let less = rulings(&promise, 49, &keys[..2]);
+    let ruled = twin.rule(TREASURY, &promised(promise), Wei(49), B256::ZERO, &less, START);
+    assert_eq!(ruled, Err(unasked), "a claim that nobody contests cannot be lost");
     let late = ConcentError::TooLate { due: after(20), now: after(20) };
     assert_eq!(twin.rule(TREASURY, &promised(promise), Wei(50), B256::ZERO, &good, after(20)), Err(late));
     assert_eq!(twin.rule(TREASURY, &promised(promise), Wei(50), B256::ZERO, &good, START), Ok(Wei(50)));
@@ -361,19 +365,19 @@ fn keys_change_behind_a_delay_and_only_by_the_present_ones() {
     assert_eq!(twin.propose_rotation(&new, 1, &sign_all(0, &old[..1]), START), Err(few));
     assert_eq!(twin.cancel_rotation(&[]), Err(ConcentError::NotProposed));
     assert_eq!(twin.rotate(&new, 1, after(100)), Err(ConcentError::NotProposed));
-    assert_eq!(twin.propose_rotation(&new, 1, &sign_all(0, &old[1..]), START), Ok(after(60)));
+    assert_eq!(twin.propose_rotation(&new, 1, &sign_all(0, &old[1..]), START), Ok(after(110)));
     let again = ConcentError::TooFewSignatures { got: 0, needed: 2 };
     assert_eq!(twin.propose_rotation(&new, 1, &sign_all(0, &old[1..]), START), Err(again), "the nonce is used");
-    assert_eq!(twin.rotate(&addresses(&old), 2, after(60)), Err(ConcentError::NotProposed));
-    let early = ConcentError::TooEarly { due: after(60), now: after(59) };
-    assert_eq!(twin.rotate(&new, 1, after(59)), Err(early));
+    assert_eq!(twin.rotate(&addresses(&old), 2, after(110)), Err(ConcentError::NotProposed));
+    let early = ConcentError::TooEarly { due: after(110), now: after(109) };
+    assert_eq!(twin.rotate(&new, 1, after(109)), Err(early));
     let mut cancelled = twin.clone();
     let cancel = CancelRotation { nonce: U256::from(1) };
     let cancel = pack_signatures(&old[..2].iter().map(|key| sign(cancel, &at(), key).unwrap()).collect::<Vec<_>>());
     assert_eq!(cancelled.cancel_rotation(&cancel[..64]), Err(ConcentError::TooFewSignatures { got: 1, needed: 2 }));
     cancelled.cancel_rotation(&cancel).unwrap();
-    assert_eq!(cancelled.rotate(&new, 1, after(60)), Err(ConcentError::NotProposed));
-    assert_eq!(twin.rotate(&new, 1, after(60)), Ok(()));
+    assert_eq!(cancelled.rotate(&new, 1, after(110)), Err(ConcentError::NotProposed));
+    assert_eq!(twin.rotate(&new, 1, after(110)), Ok(()));
     assert_eq!((twin.concent(), twin.announced(), twin.rotation_nonce()), ((new, 1), None, 1));
 }
 
