@@ -77,6 +77,19 @@ pub(crate) struct Ran {
     pub(crate) folder: RunFolder,
 }
 
+/// Ends a run whose waiter is gone, as when the node is dropped: its thread would go on for nobody.
+struct Abandoned {
+    token: Option<CancelToken>,
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(token) = &self.token {
+            token.cancel();
+        }
+    }
+}
+
 /// The output folder of one run.
 pub(crate) struct RunFolder(PathBuf);
 
@@ -167,11 +180,13 @@ impl Runner {
             },
         };
         let (sandbox, pace, token) = (self.sandbox.clone(), self.pace, stop.token.clone());
+        let mut abandoned = Abandoned { token: Some(token.clone()) };
         let ran = tokio::task::spawn_blocking(move || {
             let _slot = slot;
             sandbox.run(&request, &token, pace)
         })
         .await;
+        abandoned.token = None;
         let outcome = ran.unwrap_or_else(|error| Err(SandboxError::Engine { reason: error.to_string() }))?;
         Ok(Ran { outcome, folder })
     }

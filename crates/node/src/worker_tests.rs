@@ -172,3 +172,27 @@ fn keeps_the_end_of_a_long_message_within_its_bound() {
     };
     assert!(message.len() <= TEXT_BYTES_MAX && message.ends_with("the end"));
 }
+
+#[tokio::test]
+async fn a_run_that_nobody_waits_for_any_more_gives_its_slot_back() {
+    let bench = bench();
+    let endless = bench.job(&wasm(LOOPS), b"", |input| input.limits.fuel_max = Fuel::from_units(u64::MAX / 4));
+    let endless =
+        ComputeJob { header: Header { fuel_max: Fuel::from_units(u64::MAX / 4), ..endless.header.clone() }, ..endless };
+    {
+        let running = bench.outcome(endless, JobStop::new());
+        let begun = async {
+            while bench.runner.slots.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = running => panic!("it ended: {ended:?}"),
+            () = begun => {}
+        }
+    }
+    // Well before the endless one would be out of time.
+    let next = bench.outcome(bench.job(&wasm(COPY), b"hello", |_| {}), JobStop::new());
+    let next = tokio::time::timeout(Duration::from_secs(30), next).await.expect("there is a slot again");
+    assert!(matches!(next, SubtaskOutcome::Completed { .. }), "{next:?}");
+}

@@ -1,5 +1,8 @@
 //! A development chain that is ready, funded, and gone when its owner is.
 
+mod many;
+mod nodes;
+
 use golem_chain::{ChainClient, Deployment, RpcConfig};
 use golem_devnet::{ANVIL_ENV, Anvil, AnvilError, AnvilOptions, Devnet, DevnetOptions, Mining};
 use golem_protocol::Wei;
