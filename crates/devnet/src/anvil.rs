@@ -1,6 +1,6 @@
 //! anvil as a child process that does not outlive its owner, and the things that only a development chain can do.
 
-use crate::find::{ANVIL_ENV, find_anvil};
+use crate::find::{ANVIL_ENV, find_or_fetch_anvil};
 use golem_chain::{ChainError, Rpc, RpcConfig};
 use golem_protocol::Address;
 use serde::Deserialize;
@@ -116,13 +116,21 @@ impl fmt::Debug for Anvil {
 pub enum AnvilError {
     /// anvil is not on this machine.
     #[error(
-        "anvil was not found{}; install Foundry, or run `npm ci` in the folder `contracts` of a checkout and start from \
-         within it, or name the binary in the variable {ANVIL_ENV}",
+        "anvil was not found{}; install Foundry, or Node with npm, by which the pinned one is fetched, or run `npm ci` in \
+         the folder `contracts` of a checkout and start from within it, or name the binary in the variable {ANVIL_ENV}",
         .named.as_ref().map(|path| format!(" at {}, which {ANVIL_ENV} names", path.display())).unwrap_or_default()
     )]
     NotFound {
         /// What the variable names, if it is set.
         named: Option<PathBuf>,
+    },
+    /// The pinned one could not be fetched.
+    #[error("anvil {version} could not be fetched with npm: {reason}; install Foundry, or try again")]
+    Fetch {
+        /// Which version.
+        version: String,
+        /// What npm says.
+        reason: String,
     },
     /// It cannot be started.
     #[error("anvil cannot be started ({path}): {reason}")]
@@ -163,11 +171,12 @@ struct ConfigOut {
 type Lines = Arc<Mutex<VecDeque<String>>>;
 
 impl Anvil {
-    /// Starts anvil on loopback and waits until it answers.
+    /// Starts anvil on loopback and waits until it answers. Where [`crate::find_anvil`] finds none, the pinned one is
+    /// fetched with npm first, once.
     ///
     /// Errors: every one of [`AnvilError`]; nothing keeps running then.
     pub async fn start(options: AnvilOptions) -> Result<Anvil, AnvilError> {
-        let path = find_anvil()?;
+        let path = find_or_fetch_anvil().await?;
         let folder = tempfile::tempdir()
             .map_err(|e| AnvilError::Spawn { path: path.clone(), reason: format!("no temporary folder: {e}") })?;
         let config = folder.path().join("anvil.json");

@@ -1,6 +1,7 @@
 //! Where anvil is on this machine.
 
 use crate::anvil::AnvilError;
+use crate::pinned::{fetch, fetched};
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ pub const ANVIL_ENV: &str = "GOLEM_ANVIL";
 const FOLDERS_UP_MAX: usize = 16;
 
 /// Finds anvil: the variable [`ANVIL_ENV`], then the PATH, then `contracts/node_modules` of a checkout that the present
-/// folder is in.
+/// folder is in, then the pinned one that an earlier [`crate::Anvil::start`] fetched.
 ///
 /// Errors: `NotFound`, with how to get it.
 pub fn find_anvil() -> Result<PathBuf, AnvilError> {
@@ -19,12 +20,13 @@ pub fn find_anvil() -> Result<PathBuf, AnvilError> {
         // Named and missing is a mistake to hear of, not a reason to take another.
         return if path.is_file() { Ok(path) } else { Err(AnvilError::NotFound { named: Some(path) }) };
     }
-    let file = format!("anvil{}", env::consts::EXE_SUFFIX);
+    let file = anvil_file();
     let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
     on_path
         .map(|folder| folder.join(&file))
         .find(|path| path.is_file())
         .or_else(|| find_upwards(&in_checkout(&file)))
+        .or_else(fetched)
         .ok_or(AnvilError::NotFound { named: None })
 }
 
@@ -34,8 +36,29 @@ pub fn find_upwards(file: &Path) -> Option<PathBuf> {
     here.ancestors().take(FOLDERS_UP_MAX).map(|folder| folder.join(file)).find(|path| path.is_file())
 }
 
+/// As [`find_anvil`]; where there is none, the pinned one is fetched, once for this user.
+pub(crate) async fn find_or_fetch_anvil() -> Result<PathBuf, AnvilError> {
+    match find_anvil() {
+        Err(AnvilError::NotFound { named: None }) => {
+            let fetching = tokio::task::spawn_blocking(fetch).await;
+            fetching.unwrap_or(Err(AnvilError::NotFound { named: None }))
+        }
+        found => found,
+    }
+}
+
+/// What the binary is called here.
+pub(crate) fn anvil_file() -> String {
+    format!("anvil{}", env::consts::EXE_SUFFIX)
+}
+
 /// Where `npm ci` puts the native binary: the package's own entry is a script that needs node.
 fn in_checkout(file: &str) -> PathBuf {
+    Path::new("contracts/node_modules/@foundry-rs").join(package()).join("bin").join(file)
+}
+
+/// The npm package with the native binary for this system.
+pub(crate) fn package() -> String {
     let system = match env::consts::OS {
         "macos" => "darwin",
         "windows" => "win32",
@@ -46,6 +69,5 @@ fn in_checkout(file: &str) -> PathBuf {
         "aarch64" => "arm64",
         other => other,
     };
-    let package = format!("anvil-{system}-{processor}");
-    Path::new("contracts/node_modules/@foundry-rs").join(package).join("bin").join(file)
+    format!("anvil-{system}-{processor}")
 }

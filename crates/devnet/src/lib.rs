@@ -44,6 +44,7 @@ mod error;
 mod find;
 #[cfg(feature = "nodes")]
 mod nodes;
+mod pinned;
 #[cfg(feature = "nodes")]
 mod requestor;
 

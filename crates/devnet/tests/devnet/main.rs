@@ -122,6 +122,8 @@ async fn plays_a_role() {
             println!("\nholding {} {deployment}", devnet.anvil().port());
             std::future::pending::<()>().await;
         }
+        Ok("start anvil") => drop(Anvil::start(AnvilOptions::default()).await.unwrap()),
+        Ok("name anvil") => println!("\nanswer {}", golem_devnet::find_anvil().unwrap().display()),
         Ok("look for anvil") => println!("\nanswer {}", golem_devnet::find_anvil().unwrap_err()),
         _ => {}
     }
@@ -161,6 +163,28 @@ fn says_how_to_get_anvil() {
     assert!(named.contains("/no/such/anvil") && named.contains("npm ci"), "{named}");
     let nowhere = tempfile::tempdir().unwrap();
     let mut command = this_test("look for anvil");
+    command.env("XDG_CACHE_HOME", nowhere.path());
     let lost = words(command.env_remove(ANVIL_ENV).env("PATH", "").current_dir(nowhere.path()));
     assert!(lost.contains("anvil was not found") && lost.contains("npm ci"), "{lost}");
+}
+
+#[test]
+fn fetches_the_pinned_anvil_once_where_there_is_none() {
+    let (nowhere, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = std::env::var_os("PATH").unwrap();
+    let without = std::env::split_paths(&path).filter(|folder| !folder.join("anvil").exists());
+    let without = std::env::join_paths(without).unwrap();
+    let stranger = |role: &str, path: &std::ffi::OsStr| {
+        let mut command = this_test(role);
+        command.env_remove(ANVIL_ENV).env("PATH", path).env("XDG_CACHE_HOME", cache.path());
+        command.current_dir(nowhere.path()).output().unwrap()
+    };
+    let started = stranger("start anvil", &without);
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    // From then on it is there, with no npm.
+    let named = String::from_utf8(stranger("name anvil", "".as_ref()).stdout).unwrap();
+    let named = named.lines().find_map(|line| line.strip_prefix("answer ")).unwrap();
+    assert!(std::path::Path::new(named).starts_with(cache.path()), "{named}");
+    // One folder and the lock: nothing half done is left.
+    assert_eq!(std::fs::read_dir(cache.path().join("golem")).unwrap().count(), 2);
 }
