@@ -3,6 +3,7 @@
 //! ```text
 //! FOLDER/devnet.json          what runs, and a lock while it does
 //!        deployment.json      where the contracts are
+//!        accounts.json        all of it for other programs: contracts, keys, balances, as in `anvil/accounts.json`
 //!        password             of all the keys here
 //!        accounts/0, 1, ...   a data folder each, with key and settings: `golem --dir FOLDER/accounts/1 provide`
 //! ```
@@ -116,6 +117,8 @@ enum Never {}
 async fn serve(args: &DevnetArgs, devnet: &Devnet, providers: &mut Vec<Service>) -> anyhow::Result<Never> {
     let out = fs::canonicalize(&args.out).with_context(|| format!("cannot find {}", args.out.display()))?;
     devnet.save_deployment(&out.join("deployment.json"))?;
+    write_private(&out.join("accounts.json"), devnet.accounts_file().await?.to_text().as_bytes())
+        .context("cannot write accounts.json")?;
     let password_file = out.join("password");
     write_private(&password_file, format!("{PASSWORD}\n").as_bytes()).context("cannot write the password file")?;
     let mut accounts = Vec::new();
@@ -159,6 +162,7 @@ fn print(args: &DevnetArgs, devnet: &Devnet, out: &Path, summary: &Value) -> any
     output::line(&format!("RPC              {}", devnet.rpc_url()))?;
     print_deployment(devnet.deployment())?;
     output::line(&format!("deployment file  {}", out.join("deployment.json").display()))?;
+    output::line(&format!("accounts file    {}", out.join("accounts.json").display()))?;
     output::line(&format!("password file    {}", out.join("password").display()))?;
     output::line(&format!(
         "\n{} accounts with {} and {} ETH each, and a data folder:",

@@ -38,6 +38,7 @@
 //! # }
 //! ```
 
+mod accounts_file;
 mod anvil;
 mod devnet;
 mod error;
@@ -48,6 +49,7 @@ mod pinned;
 #[cfg(feature = "nodes")]
 mod requestor;
 
+pub use accounts_file::{AccountsFile, KnownAccount};
 pub use anvil::{Anvil, AnvilError, AnvilOptions, DevAccount, Mining};
 pub use devnet::{Devnet, DevnetOptions, OpenChannel, StartTimes};
 pub use error::DevnetError;

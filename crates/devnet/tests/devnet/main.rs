@@ -1,5 +1,6 @@
 //! A development chain that is ready, funded, and gone when its owner is.
 
+mod anvil_folder;
 mod many;
 mod nodes;
 
