@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Start with [`Devnet`]; [`Anvil`] alone is a chain without contracts. Every network has ports and folders of its own,
-//! so there can be many at once, and all of it is gone when its owner is dropped, ends or is killed. It never touches a
-//! chain that it did not start.
+//! so there can be many at once, and all of it is gone when its owner is dropped, ends or is killed; only a kill leaves
+//! the nodes' folders in the system's temporary one. It never touches a chain that it did not start.
 //!
 //! ```no_run
 //! # #[cfg(feature = "nodes")]
