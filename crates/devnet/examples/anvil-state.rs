@@ -1,4 +1,5 @@
-//! Writes the development chain as data: `anvil/state.json` and `anvil/accounts.json`.
+//! Writes the development chain as data: `anvil/state.json` and `anvil/accounts.json`; and its token's address into the
+//! README there.
 //!
 //! ```sh
 //! cargo run -p golem-devnet --example anvil-state
@@ -29,15 +30,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if !folder.join("start").is_file() {
         return Err("start this from the top of a checkout".into());
     }
-    for (name, text) in make().await? {
-        let file = folder.join(name);
-        fs::write(&file, text)?;
-        println!("{} is written", file.display());
+    let [state, accounts] = make().await?;
+    let gnt =
+        |text: &str| Ok::<_, serde_json::Error>(serde_json::from_str::<Value>(text)?["deployment"]["gnt"].clone());
+    // The calls that the README shows are made to the token.
+    let before = gnt(&fs::read_to_string(folder.join("accounts.json"))?)?;
+    let (before, after) = (before.as_str().unwrap_or_default().to_owned(), gnt(&accounts)?);
+    let readme = fs::read_to_string(folder.join("README.md"))?;
+    let readme = readme.replace(&before, after.as_str().ok_or("there is no token")?);
+    for (name, text) in [("state.json", state), ("accounts.json", accounts), ("README.md", readme)] {
+        fs::write(folder.join(name), text)?;
     }
     Ok(())
 }
 
-async fn make() -> Result<[(&'static str, String); 2], Box<dyn Error>> {
+/// The texts of the state and of the accounts.
+async fn make() -> Result<[String; 2], Box<dyn Error>> {
     let home = tempfile::tempdir()?;
     let dump = home.path().join("state.json");
     let mut options = DevnetOptions::default();
@@ -51,7 +59,7 @@ async fn make() -> Result<[(&'static str, String); 2], Box<dyn Error>> {
     accounts.rpc_url = RPC_URL.to_owned();
     devnet.stop();
     let state = without_history(serde_json::from_str(&fs::read_to_string(&dump)?)?)?;
-    Ok([("state.json", format!("{state}\n")), ("accounts.json", accounts.to_text())])
+    Ok([format!("{state}\n"), accounts.to_text()])
 }
 
 /// Leaves accounts, code and storage, and of all blocks the newest, without a trace of when it was made.
