@@ -61,6 +61,8 @@ async fn is_of_the_same_contracts_and_balances_as_this_crate_makes() {
     let known: Vec<_> = file.accounts.iter().map(KnownAccount::account).collect();
     let found = AccountsFile::read(&chain, &file.rpc_url, &file.deployer.account(), &known).await.unwrap();
     assert_eq!(found, file);
+    let written = Deployment::known(file.deployment.chain_id).unwrap();
+    assert_eq!(written.as_ref(), Some(&file.deployment), "stale: cargo run -p golem-devnet --example anvil-state");
 
     let fresh = Devnet::start(DevnetOptions::default()).await.unwrap();
     assert_eq!(fresh.deployment(), &file.deployment, "stale: cargo run -p golem-devnet --example anvil-state");
