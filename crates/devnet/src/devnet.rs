@@ -7,8 +7,8 @@ use crate::nodes::{DevProvider, NodeOptions, Nodes};
 #[cfg(feature = "nodes")]
 use crate::requestor::DevRequestor;
 use golem_chain::{
-    Account, ChainClient, ChainError, DeployOptions, DeployReport, Deployment, FaucetTerms, Funding, MemoryJournal,
-    RpcConfig, SenderOptions, TxSender, deploy,
+    Account, ChainClient, ChainError, ConcentTerms, DeployOptions, DeployReport, Deployment, FaucetTerms, Funding,
+    MemoryJournal, RpcConfig, SenderOptions, TxSender, deploy,
 };
 use golem_protocol::{ChannelId, ChannelState, KeySigner, Signed, Voucher, Wei, sign};
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ pub struct Devnet {
 }
 
 impl Devnet {
-    /// Starts a chain, deploys the contracts, funds the accounts, opens the channels and starts the nodes.
+    /// Starts a chain, deploys the contracts (the deployer is Concent, with the usual terms), funds the accounts, opens the channels and starts the nodes.
     ///
     /// Errors: every one of [`DevnetError`]; nothing keeps running then.
     pub async fn start(options: DevnetOptions) -> Result<Devnet, DevnetError> {
@@ -120,7 +120,8 @@ impl Devnet {
             token: None,
             close_delay_s: options.close_delay_s,
             faucet: options.faucet,
-            concent: None,
+            // The deployer is Concent: its key is at hand for a ruling, and known to everybody like the others.
+            concent: Some(ConcentTerms::new(vec![deployer.address], 1, deployer.address)),
             existing: options.existing,
         };
         let report = deploy(&sender, &deploy_options, &mut |_| {}).await?;
