@@ -1,9 +1,9 @@
-//! Thousands of worlds, each as bad as its seed makes it. `GOLEM_SEEDS` says how many, `GOLEM_SEED_FIRST` from where.
+//! Thousands of worlds, each as bad as its seed makes it. `GOLEM_SIM_SEEDS` says how many, `GOLEM_SIM_FIRST` from where.
 
 use golem_payments::planted::{Bug, plant};
 use golem_sim::faults::{Failure, Report, Scenario, run, run_seeds};
 
-/// How many seeds the check plays. Reason: half a minute on two cores.
+/// How many seeds the check plays. Reason: about a minute on two cores.
 const SEEDS: u64 = 2_000;
 
 fn setting(name: &str, usual: u64) -> u64 {
@@ -15,7 +15,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 
 #[test]
 fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
-    let (first, count) = (setting("GOLEM_SEED_FIRST", 0), setting("GOLEM_SEEDS", SEEDS));
+    let (first, count) = (setting("GOLEM_SIM_FIRST", 0), setting("GOLEM_SIM_SEEDS", SEEDS));
     let reports = run_seeds(first, count, |_| {}).unwrap_or_else(|failure| panic!("{failure}"));
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     let (crashes, undone, lost) = (sum(|r| r.crashes), sum(|r| r.blocks_undone), sum(|r| r.lost));
