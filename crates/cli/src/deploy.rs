@@ -91,7 +91,8 @@ pub async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<Answer> 
     let sender = tx::sender(&folder, &wallet, rpc).await?;
     if args.dry_run {
         let plan = plan_deploy(&sender, &options).await?;
-        show_plan(&args, sender.address(), &options, &plan)?;
+        let balance_wei = sender.rpc().eth_balance(sender.address()).await?;
+        show_plan(&args, (sender.address(), balance_wei), &options, &plan)?;
         return Ok(Answer::Yes);
     }
     // Before anything is paid for that could then not be written down.
@@ -152,9 +153,16 @@ fn tell(step: &DeployStep<TxReceipt>) {
     }
 }
 
-fn show_plan(args: &DeployArgs, from: Address, options: &DeployOptions, plan: &DeployPlan) -> anyhow::Result<()> {
+fn show_plan(
+    args: &DeployArgs,
+    (from, balance_wei): (Address, u128),
+    options: &DeployOptions,
+    plan: &DeployPlan,
+) -> anyhow::Result<()> {
     if args.json {
-        return output::json(&json!({ "from": from, "concent": options.concent, "plan": plan }));
+        return output::json(&json!({
+            "from": from, "balance_wei": balance_wei.to_string(), "concent": options.concent, "plan": plan,
+        }));
     }
     output::line(&format!("To chain {}, from {from}:", plan.deployment.chain_id))?;
     let mut table = Table::new(&["contract", "address", "state", ">gas", ">cost now", ">at most"]);
@@ -174,11 +182,15 @@ fn show_plan(args: &DeployArgs, from: Address, options: &DeployOptions, plan: &D
     }
     output::line(table.render().trim_end())?;
     say_concent(options.concent.as_ref(), &plan.deployment)?;
-    output::line(&if plan.steps.iter().all(|step| step.presence == Presence::Found) {
-        "All is there; nothing would be sent.".to_owned()
-    } else {
-        format!("{} now, at most {}.", output::eth(plan.cost_wei), output::eth(plan.cost_max_wei))
-    })
+    if plan.steps.iter().all(|step| step.presence == Presence::Found) {
+        return output::line("All is there; nothing would be sent.");
+    }
+    let (cost, cost_max) = (output::eth(plan.cost_wei), output::eth(plan.cost_max_wei));
+    let enough = match plan.cost_max_wei.checked_sub(balance_wei) {
+        None | Some(0) => String::new(),
+        Some(missing) => format!(": send it {} first", output::eth(missing)),
+    };
+    output::line(&format!("{cost} now, at most {cost_max}. The account has {}{enough}.", output::eth(balance_wei)))
 }
 
 /// What Concent is here, or why there is none.
