@@ -1,7 +1,8 @@
-//! One channel's ledger, both sides, and the twins of the contracts.
+//! One channel's ledger, both sides, the twins of the contracts, and the rule by which a payee claims.
 //!
-//! Start with [`PayerLedger`] and [`PayeeLedger`]; [`contract::Channels`] says what the chain makes of both.
-//! [`concent::ConcentDeposit`] is the guarantee beside it, [`registry::AppRegistry`] the apps' fees.
+//! Start with [`PayerLedger`] and [`PayeeLedger`]; [`contract::Channels`] says what the chain makes of both, and
+//! [`claim_rule`] when it is time to claim. [`concent::ConcentDeposit`] is the guarantee beside it,
+//! [`registry::AppRegistry`] the apps' fees.
 //!
 //! ```text
 //! payer:  observe -> reserve (agreement) -> pay (verdict) -> voucher -.
@@ -18,6 +19,7 @@
 //! nothing of deals, keeps no clock, holds no key and does no I/O: whoever calls makes a ledger durable before a
 //! voucher leaves.
 
+pub mod claim_rule;
 pub mod concent;
 pub mod contract;
 pub mod payee;
@@ -28,6 +30,7 @@ pub mod registry;
 #[cfg(test)]
 mod tests;
 
+pub use claim_rule::{ClaimPlan, ClaimReason, ClaimRule, Claimable, GasWorth, Waiting};
 pub use payee::{Accepted, CoverError, PayeeLedger, VoucherError};
 pub use payer::{PayError, PayerLedger};
 

@@ -1,5 +1,6 @@
 //! Tests of both ledgers and the twin, refusals first.
 
+mod claim_rule;
 mod concent;
 mod contract;
 mod payee;
