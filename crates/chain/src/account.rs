@@ -1,13 +1,14 @@
 //! What one key does with the contracts: fund channels, claim, close.
 
+mod claims;
+
 use crate::abi::{Change, amount_word, channels, faucet, gnt, moved, uint96};
 use crate::call::{Call, Estimate, TxReceipt};
-use crate::claim::{self, ClaimEntry, ClaimOutcome, ClaimReport, ENTRIES_PER_CLAIM_MAX, SkipReason};
+use crate::claim::{self, ClaimEntry, ClaimOutcome, ClaimReport, SkipReason};
 use crate::client::{ChainClient, FundingRoute};
 use crate::error::ChainError;
-use crate::rpc::{Rpc, Simulated};
 use crate::sender::TxSender;
-use alloy::primitives::{B256, U256, keccak256};
+use alloy::primitives::{B256, U256};
 use alloy::sol_types::SolCall;
 use golem_protocol::{Address, ChannelId, ChannelState, Signed, Voucher, Wei};
 use serde::{Deserialize, Serialize};
@@ -493,42 +494,6 @@ impl Account {
             Step { name: format!("transfer-{number}"), call }
         };
         payments.chunks(per_tx).enumerate().map(step).collect()
-    }
-
-    async fn claim_steps(
-        &self,
-        prefix: &str,
-        payee: Address,
-        vouchers: &[Signed<Voucher>],
-    ) -> Result<Vec<Step>, ChainError> {
-        let channels_address = self.client.deployment().channels;
-        let mut steps = Vec::new();
-        for part in vouchers.chunks(ENTRIES_PER_CLAIM_MAX) {
-            let mut packed = Vec::new();
-            part.iter().for_each(|voucher| claim::pack(voucher, &mut packed));
-            // Named by what is in it, so that a claim of other vouchers under the same id is not taken for this one.
-            let name = format!("claim-{}", keccak256(&packed));
-            let call = channels::claimManyCall { payee, vouchers: packed.into() };
-            let recorded = self.sender.recorded(&format!("{prefix}{name}")).is_some();
-            if !recorded && self.pays_nothing(&call).await? {
-                continue;
-            }
-            let label = format!("claim {} vouchers for {payee}", part.len());
-            steps.push(Step { name, call: Call::contract(label, channels_address, call.abi_encode()) });
-        }
-        Ok(steps)
-    }
-
-    /// Whether a claim would only cost gas.
-    async fn pays_nothing(&self, call: &channels::claimManyCall) -> Result<bool, ChainError> {
-        let rpc: &Rpc = self.client.rpc();
-        let simulated = rpc.read_at(self.client.deployment().channels, call.clone(), "pending".to_owned()).await?;
-        match simulated {
-            Simulated::Done(paid) => Ok(paid.is_zero()),
-            Simulated::Reverted(reason) => {
-                Err(ChainError::Reverted { label: "a claim of vouchers".into(), tx: None, reason })
-            }
-        }
     }
 }
 

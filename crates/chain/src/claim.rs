@@ -5,9 +5,56 @@ use crate::call::TxReceipt;
 use golem_protocol::{Address, ChainRef, ChannelId, ChannelState, Document, Signed, Voucher, Wei};
 use serde::{Deserialize, Serialize};
 
-/// Vouchers in one transaction: at about 11,000 gas each they stay below the gas of one transaction, and at 80 bytes
-/// each below the 128 KiB that nodes pass on.
-pub(crate) const ENTRIES_PER_CLAIM_MAX: usize = 1_000;
+/// The bytes of one voucher in a claim.
+pub(crate) const ENTRY_BYTES: usize = 80;
+/// The most vouchers in one transaction, whatever gas allows: nodes pass on 128 KiB, and a KiB is left for the rest of it.
+pub(crate) const ENTRIES_PER_CLAIM_MAX: usize = (127 * 1024) / ENTRY_BYTES;
+/// How much of the gas that a transaction can use is filled, in percent. Reason: what a voucher costs can change a little
+/// until it is mined, as when the payee's first tokens are on their way.
+pub(crate) const GAS_FILLED_PERCENT: u64 = 97;
+/// About what one voucher takes: where the search for how many fit begins. The trial runs decide, not this.
+const ENTRY_GAS: u64 = 10_900;
+
+/// Narrows down how many of a row of vouchers fit one transaction, by trying: the first trial is all of them, since that is
+/// the usual answer, the next is what their gas suggests, then half of what is left.
+#[derive(Debug)]
+pub(crate) struct Fitting {
+    /// So many are known to fit.
+    fits: usize,
+    /// So many are known not to fit.
+    too_many: usize,
+    gas: u64,
+}
+
+impl Fitting {
+    /// For so many vouchers and so much gas.
+    pub(crate) fn new(vouchers: usize, gas: u64) -> Fitting {
+        Fitting { fits: 0, too_many: vouchers.min(ENTRIES_PER_CLAIM_MAX).saturating_add(1), gas }
+    }
+
+    /// How many to try, given how often it was tried; `None` once it is known how many fit.
+    pub(crate) fn next(&self, trial: usize) -> Option<usize> {
+        let most = self.too_many.saturating_sub(1);
+        if most <= self.fits {
+            return None;
+        }
+        let suggested = usize::try_from(self.gas / ENTRY_GAS).unwrap_or(usize::MAX);
+        let wanted = match trial {
+            0 => most,
+            1 => suggested,
+            _ => self.fits.saturating_add(most).saturating_add(1) / 2,
+        };
+        Some(wanted.clamp(self.fits.saturating_add(1), most))
+    }
+
+    /// What the trial of so many showed.
+    pub(crate) fn tried(&mut self, vouchers: usize, did_fit: bool) {
+        match did_fit {
+            true => self.fits = self.fits.max(vouchers),
+            false => self.too_many = self.too_many.min(vouchers),
+        }
+    }
+}
 
 /// What became of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +182,31 @@ mod tests {
         assert_eq!(packed[..12], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0a, 0x0b]);
         assert_eq!(packed[12..16], [1, 2, 3, 4]);
         assert_eq!(packed[16..], [7; 64]);
+    }
+
+    #[test]
+    fn finds_how_many_fit_in_few_trials() {
+        for (vouchers, room, gas) in [
+            (1_000, 1_000, 16_000_000),
+            (1_000, 915, 10_000_000),
+            (1_000, 3, 100),
+            (1, 0, 100),
+            (7, 7, 1),
+            (9_000, 1_500, 16_000_000),
+        ] {
+            let (mut fitting, mut trials) = (Fitting::new(vouchers, gas), 0);
+            while let Some(count) = fitting.next(trials) {
+                assert!(count > 0 && count <= vouchers);
+                fitting.tried(count, count <= room);
+                trials += 1;
+            }
+            assert_eq!(fitting.fits, room.min(vouchers));
+            assert!(trials <= 14, "{trials}");
+            // The usual case takes one.
+            assert!(room < vouchers || trials == 1, "{trials}");
+        }
+        // More than nodes pass on are not tried.
+        assert_eq!(Fitting::new(9_000, u64::MAX).next(0), Some(ENTRIES_PER_CLAIM_MAX));
     }
 
     #[test]

@@ -165,8 +165,9 @@ pub enum ChainError {
     },
     /// A transaction was sent and is not confirmed yet.
     #[error(
-        "{label} (transaction {tx}, nonce {nonce}) is not confirmed after {waited_s} s; \
-         it may still be: it is kept, and taken up again when the same is asked again or at the next start"
+        "{label} (transaction {tx}, nonce {nonce}) is not confirmed after {waited_s} s{}; \
+         it may still be: it is kept, and taken up again when the same is asked again or at the next start",
+        .obstacle.as_ref().map(|obstacle| format!(" ({obstacle})")).unwrap_or_default()
     )]
     Unconfirmed {
         /// What was sent.
@@ -177,6 +178,18 @@ pub enum ChainError {
         nonce: u64,
         /// How long it was waited for.
         waited_s: u64,
+        /// What stood in its way at the last look, where anything did.
+        obstacle: Option<Box<ChainError>>,
+    },
+    /// It cannot be mined before others of the same key that nobody has.
+    #[error("{missing} transactions of {address} from nonce {first} on have to be mined before, and no node has them")]
+    NonceGap {
+        /// Whose nonces.
+        address: Address,
+        /// The lowest one that is missing.
+        first: u64,
+        /// How many are.
+        missing: u64,
     },
     /// Other transactions of the same key kept taking the nonce.
     #[error(
@@ -278,6 +291,7 @@ impl ChainError {
             | ChainError::Unconfirmed { .. }
             | ChainError::UnderWay { .. }
             | ChainError::NonceTaken { .. }
+            | ChainError::NonceGap { .. }
             | ChainError::NoGas { .. }
             | ChainError::NotEnoughGnt { .. } => true,
             ChainError::BadUrl { .. }

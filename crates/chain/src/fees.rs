@@ -1,7 +1,9 @@
 //! What a transaction offers per gas (EIP-1559), and how it offers more when it is stuck.
 
 use crate::error::ChainError;
+use golem_protocol::ChainTime;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The most gas of one transaction (EIP-7825): 2^24.
 pub const TX_GAS_MAX: u64 = 1 << 24;
@@ -43,6 +45,53 @@ impl Fees {
     }
 }
 
+/// How much it matters that transactions are mined soon, by the chain's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Haste {
+    /// Nothing is lost by waiting.
+    Usual,
+    /// Less than [`SOON_S`] is left: the tip is doubled, and raised twice as soon.
+    Soon,
+    /// Less than [`LAST_S`] is left, or it is over and what is late may still count: the tip is eight times what is usual
+    /// and raised block by block.
+    Last,
+}
+
+/// An hour: what the default of a provider calls the time that a claim may need.
+const SOON_S: u64 = 3_600;
+/// A quarter of an hour is 75 blocks of the main chain: time for every version that a transaction may have.
+const LAST_S: u64 = 900;
+
+impl Haste {
+    /// How much haste there is with something due at `due`; 0 is never.
+    pub(crate) fn of(due: ChainTime, now: ChainTime) -> Haste {
+        match due.saturating_sub(now) {
+            _ if due.0 == 0 => Haste::Usual,
+            left if left >= SOON_S => Haste::Usual,
+            left if left >= LAST_S => Haste::Soon,
+            _ => Haste::Last,
+        }
+    }
+
+    fn times(self) -> u32 {
+        match self {
+            Haste::Usual => 1,
+            Haste::Soon => 2,
+            Haste::Last => 8,
+        }
+    }
+
+    /// The tip to offer where this one is usual.
+    pub(crate) fn tip(self, usual: u64) -> u64 {
+        usual.saturating_mul(u64::from(self.times()))
+    }
+
+    /// After how long, and after how many blocks, a transaction counts as stuck.
+    pub(crate) fn stuck_after(self, usual: Duration, usual_blocks: u64) -> (Duration, u64) {
+        (usual / self.times(), (usual_blocks / u64::from(self.times())).max(1))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +102,22 @@ mod tests {
     fn refuses_a_chain_dearer_than_the_limit() {
         let refused = Fees::first(10 * GWEI, GWEI, 10 * GWEI);
         assert_eq!(refused, Err(ChainError::FeeAboveLimit { asked: 11 * GWEI, allowed: 10 * GWEI }));
+    }
+
+    #[test]
+    fn hurries_more_the_nearer_the_time_is() {
+        let haste = |left: u64| Haste::of(ChainTime(100_000), ChainTime(100_000 - left));
+        assert_eq!(Haste::of(ChainTime(0), ChainTime(100_000)), Haste::Usual);
+        assert_eq!(
+            (haste(3_600), haste(3_599), haste(900), haste(899)),
+            (Haste::Usual, Haste::Soon, Haste::Soon, Haste::Last)
+        );
+        assert_eq!(Haste::of(ChainTime(100_000), ChainTime(200_000)), Haste::Last, "what is late may still count");
+        assert_eq!([Haste::Usual, Haste::Soon, Haste::Last].map(|haste| haste.tip(GWEI)), [GWEI, 2 * GWEI, 8 * GWEI]);
+        assert_eq!(Haste::Last.tip(u64::MAX), u64::MAX);
+        let minute = Duration::from_secs(60);
+        assert_eq!(Haste::Soon.stuck_after(minute, 4), (minute / 2, 2));
+        assert_eq!(Haste::Last.stuck_after(minute, 4), (minute / 8, 1));
     }
 
     #[test]

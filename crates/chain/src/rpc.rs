@@ -48,6 +48,8 @@ pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 /// The shortest and the longest pause between two looks at the chain, where it is not set.
 const POLL_MIN: Duration = Duration::from_millis(200);
 const POLL_MAX: Duration = Duration::from_secs(3);
+/// The code of JSON-RPC for "something went wrong inside".
+const INTERNAL_ERROR: i64 = -32603;
 /// Over how many blocks the block time is measured.
 const BLOCK_TIME_SAMPLE: u64 = 16;
 
@@ -257,12 +259,18 @@ impl Rpc {
         }
     }
 
-    /// Sends signed bytes. An answer that it is known already is as good as a first acceptance.
+    /// Sends signed bytes, once. An answer that it is known already is as good as a first acceptance.
+    ///
+    /// Not tried again here: a second attempt is refused for what the first one did, which reads like a refusal of both.
+    /// Whoever follows the transaction sends it again.
     pub(crate) async fn send_raw(&self, raw: &Bytes) -> Result<(), ChainError> {
-        match self.request::<_, B256>("eth_sendRawTransaction", (raw,)).await {
+        const METHOD: &str = "eth_sendRawTransaction";
+        match self.attempts::<_, B256>(METHOD, (raw,), 0).await? {
             Ok(_) => Ok(()),
-            Err(ChainError::RpcRefused { message, .. }) if is_known(&message) => Ok(()),
-            Err(error) => Err(error),
+            Err(Failure::Refused { message, .. }) if is_known(&message) => Ok(()),
+            // "Internal error": whether it has the bytes is not said.
+            Err(Failure::Refused { code: INTERNAL_ERROR, message, .. }) => Err(self.bad_answer(METHOD, message)),
+            Err(failure) => Err(self.failed(METHOD, failure)),
         }
     }
 
@@ -278,7 +286,26 @@ impl Rpc {
         call: C,
         block: String,
     ) -> Result<Simulated<C::Return>, ChainError> {
-        let request = TransactionRequest::default().to(to).input(call.abi_encode().into());
+        self.read_with(TransactionRequest::default().to(to), call, block).await
+    }
+
+    /// Calls a function without a transaction, on top of what is under way, as one that may use so much gas.
+    pub(crate) async fn read_within<C: SolCall>(
+        &self,
+        to: Address,
+        call: C,
+        gas: u64,
+    ) -> Result<Simulated<C::Return>, ChainError> {
+        self.read_with(TransactionRequest::default().to(to).gas_limit(gas), call, "pending".to_owned()).await
+    }
+
+    async fn read_with<C: SolCall>(
+        &self,
+        request: TransactionRequest,
+        call: C,
+        block: String,
+    ) -> Result<Simulated<C::Return>, ChainError> {
+        let request = request.input(call.abi_encode().into());
         let answer: Bytes = match self.simulate("eth_call", (request, block)).await? {
             Simulated::Done(answer) => answer,
             Simulated::Reverted(reason) => return Ok(Simulated::Reverted(reason)),
@@ -296,7 +323,7 @@ impl Rpc {
         P: Serialize + Clone + fmt::Debug + Send + Sync + Unpin + 'static,
         R: DeserializeOwned + fmt::Debug + Send + Sync + Unpin + 'static,
     {
-        match self.attempts(method, params).await? {
+        match self.attempts(method, params, self.inner.config.retries).await? {
             Ok(value) => Ok(Simulated::Done(value)),
             Err(Failure::Refused { code, message, data }) => match data {
                 Some(data) => Ok(Simulated::Reverted(decode_revert(&data))),
@@ -304,7 +331,7 @@ impl Rpc {
                 None if code == 3 || message.contains("revert") => Ok(Simulated::Reverted(Revert::Silent)),
                 None => Err(ChainError::RpcRefused { method: method.into(), code, message }),
             },
-            Err(Failure::Senseless(reason) | Failure::NoAnswer(reason)) => Err(self.bad_answer(method, reason)),
+            Err(failure) => Err(self.failed(method, failure)),
         }
     }
 
@@ -316,16 +343,23 @@ impl Rpc {
         P: Serialize + Clone + fmt::Debug + Send + Sync + Unpin,
         R: DeserializeOwned + fmt::Debug + Send + Sync + Unpin + 'static,
     {
-        match self.attempts(method, params).await? {
-            Ok(value) => Ok(value),
-            Err(Failure::Refused { code, message, .. }) => {
-                Err(ChainError::RpcRefused { method: method.into(), code, message })
-            }
-            Err(Failure::Senseless(reason) | Failure::NoAnswer(reason)) => Err(self.bad_answer(method, reason)),
+        let answer = self.attempts(method, params, self.inner.config.retries).await?;
+        answer.map_err(|failure| self.failed(method, failure))
+    }
+
+    fn failed(&self, method: &'static str, failure: Failure) -> ChainError {
+        match failure {
+            Failure::Refused { code, message, .. } => ChainError::RpcRefused { method: method.into(), code, message },
+            Failure::Senseless(reason) | Failure::NoAnswer(reason) => self.bad_answer(method, reason),
         }
     }
 
-    async fn attempts<P, R>(&self, method: &'static str, params: P) -> Result<Result<R, Failure>, ChainError>
+    async fn attempts<P, R>(
+        &self,
+        method: &'static str,
+        params: P,
+        retries: u32,
+    ) -> Result<Result<R, Failure>, ChainError>
     where
         P: Serialize + Clone + fmt::Debug + Send + Sync + Unpin,
         R: DeserializeOwned + fmt::Debug + Send + Sync + Unpin + 'static,
@@ -344,7 +378,7 @@ impl Rpc {
                 Err(_) => Failure::NoAnswer(format!("none within {:?}", config.request_timeout)),
             };
             let Failure::NoAnswer(reason) = failure else { return Ok(Err(failure)) };
-            if attempt > config.retries {
+            if attempt > retries {
                 return Err(ChainError::RpcUnreachable { url: self.url().to_owned(), attempts: attempt, reason });
             }
             debug!(method, attempt, %reason, "no answer from the RPC");

@@ -6,14 +6,20 @@
 //!                                    dropped, or the RPC was down: same bytes |
 //!                                    stuck: same nonce, higher fee            |
 //!                                    nonce taken from elsewhere: a new nonce -+
+//!                                    a nonce before it is nobody's: filled ---+
 //! ```
+//!
+//! An RPC may be slow, behind, or wrong. Its word alone never makes the sender sign the same call for a second nonce: only
+//! a nonce that the chain counts as used, seen several times and as deep as confirmations ask, while no node has a
+//! version of ours.
 
 mod follow;
+mod gap;
 
 use crate::abi::decode_revert;
 use crate::call::{Call, Estimate, TxReceipt};
 use crate::error::ChainError;
-use crate::fees::{Fees, TX_GAS_MAX};
+use crate::fees::{Fees, Haste, TX_GAS_MAX};
 use crate::journal::{Pending, PendingJournal, PendingStage};
 use crate::rpc::{Rpc, Simulated};
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
@@ -22,6 +28,7 @@ use alloy::primitives::{Address, Bytes, TxKind, U64, U256};
 use alloy::rpc::types::TransactionRequest;
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
+use golem_protocol::ChainTime;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -59,6 +66,8 @@ impl Default for SenderOptions {
     }
 }
 
+/// How often a fee is raised because a node does not take a new transaction for it.
+const PRICE_ATTEMPTS_MAX: u32 = 8;
 /// How many nonces are tried for one transaction before it is taken that another program uses the same key.
 const NONCE_ATTEMPTS_MAX: u32 = 8;
 /// How often a nonce must be seen used by another transaction before ours is signed anew: an RPC behind a balancer may
@@ -85,6 +94,18 @@ struct Inner {
     records: Mutex<BTreeMap<String, Pending>>,
     /// Ids that a caller waits for.
     followed: Mutex<BTreeSet<String>>,
+    /// By when all of them should be mined, in seconds of chain time; 0 where there is no hurry.
+    due_s: AtomicU64,
+}
+
+/// What the chain asks of a transaction now.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    base_fee: u64,
+    /// What is usual, raised by the haste there is.
+    tip: u64,
+    /// The most gas that one transaction can use.
+    gas_max: u64,
 }
 
 impl fmt::Debug for TxSender {
@@ -130,6 +151,7 @@ impl TxSender {
             turn: tokio::sync::Mutex::new(()),
             records: Mutex::default(),
             followed: Mutex::default(),
+            due_s: AtomicU64::new(0),
         };
         let sender = TxSender { inner: Arc::new(inner) };
         let loaded = sender.in_journal(|journal| journal.load()).await?;
@@ -153,6 +175,29 @@ impl TxSender {
         lock(&self.inner.records).values().cloned().collect()
     }
 
+    /// Says by when this key's transactions should be mined: the nearer it is, the more is offered, and the sooner more,
+    /// within the limit. Of all of them, because a later one waits for those before it. 0 takes the hurry away.
+    pub fn hurry(&self, due: ChainTime) {
+        self.inner.due_s.store(due.0, Ordering::Relaxed);
+    }
+
+    fn haste(&self, now: ChainTime) -> Haste {
+        Haste::of(ChainTime(self.inner.due_s.load(Ordering::Relaxed)), now)
+    }
+
+    /// The most gas that a transaction can use: by the rules, and by what a block holds.
+    pub(crate) async fn gas_max(&self) -> Result<u64, ChainError> {
+        Ok(TX_GAS_MAX.min(self.rpc().head().await?.gas_limit))
+    }
+
+    /// What gas costs now, tip included, in wei of ether.
+    ///
+    /// Errors: those of a read.
+    pub async fn gas_price(&self) -> Result<u64, ChainError> {
+        let asked = self.asked().await?;
+        Ok(asked.base_fee.saturating_add(asked.tip))
+    }
+
     /// What is recorded under an id.
     pub(crate) fn recorded(&self, id: &str) -> Option<Pending> {
         lock(&self.inner.records).get(id).cloned()
@@ -162,8 +207,9 @@ impl TxSender {
     ///
     /// Errors: `Reverted` where the contract would refuse it, `GasAboveLimit`, or those of a read.
     pub async fn estimate(&self, call: &Call) -> Result<Estimate, ChainError> {
-        let gas = self.gas(call).await?;
-        self.priced(call, gas).await
+        let asked = self.asked().await?;
+        let gas = self.gas(call, asked.gas_max).await?;
+        self.priced_at(call, gas, asked)
     }
 
     /// What a transaction would cost if accounts were as the overrides say (geth's third argument of `eth_estimateGas`).
@@ -171,7 +217,7 @@ impl TxSender {
         let simulated: Simulated<U64> =
             self.rpc().simulate("eth_estimateGas", (self.request(call), "latest", overrides)).await?;
         match simulated {
-            Simulated::Done(gas) => self.priced(call, gas.to::<u64>()).await,
+            Simulated::Done(gas) => self.priced_at(call, gas.to::<u64>(), self.asked().await?),
             Simulated::Reverted(reason) => Err(ChainError::Reverted { label: call.label.clone(), tx: None, reason }),
         }
     }
@@ -196,13 +242,14 @@ impl TxSender {
         let payload = serde_json::json!({ "blockStateCalls": [{ "calls": requests }] });
         let blocks: Vec<SimulatedBlock> = self.rpc().request("eth_simulateV1", (payload, "latest")).await?;
         let done: Vec<SimulatedCall> = blocks.into_iter().flat_map(|block| block.calls).collect();
+        let asked = self.asked().await?;
         let mut estimates = Vec::with_capacity(calls.len());
         for (call, done) in calls.iter().zip(&done) {
             if done.status.is_zero() {
                 let reason = decode_revert(&done.return_data);
                 return Err(ChainError::Reverted { label: call.label.clone(), tx: None, reason });
             }
-            estimates.push(self.priced(call, done.gas_used.to::<u64>()).await?);
+            estimates.push(self.priced_at(call, done.gas_used.to::<u64>(), asked)?);
         }
         Ok(estimates)
     }
@@ -212,8 +259,9 @@ impl TxSender {
     ///
     /// The receipt stays recorded until [`TxSender::acknowledge`], so a caller that asks again under the same id after a
     /// crash gets the same answer and pays once.
-    /// Errors: before anything left: `Reverted` (no `tx`), `NoGas`, `FeeAboveLimit`, `GasAboveLimit`, `NonceTaken`,
-    /// `IdInUse`, `Journal`, those of a read. After: `Reverted` with its `tx`, and `Unconfirmed`.
+    /// Errors: before anything left: `Reverted` (no `tx`), `NoGas`, `FeeAboveLimit`, `GasAboveLimit`, `IdInUse`,
+    /// `Journal`, those of a read. After: `Reverted` with its `tx`; `NonceTaken`, when it cannot be mined any more; and
+    /// `Unconfirmed` after `give_up_after` and the answers to one last look.
     pub async fn send(&self, id: &str, call: Call) -> Result<TxReceipt, ChainError> {
         let _slot = self.inner.slots.acquire().await.map_err(|_| ChainError::Stopped)?;
         let in_use = |under_way: String| ChainError::IdInUse { id: id.into(), under_way, asked: call.label.clone() };
@@ -276,7 +324,7 @@ impl TxSender {
     }
 
     /// Gas that a call uses now, on top of what is under way already.
-    async fn gas(&self, call: &Call) -> Result<u64, ChainError> {
+    async fn gas(&self, call: &Call, gas_max: u64) -> Result<u64, ChainError> {
         let simulated: Simulated<U64> = self.rpc().simulate("eth_estimateGas", (self.request(call), "pending")).await?;
         let gas = match simulated {
             Simulated::Done(gas) => gas.to::<u64>(),
@@ -284,16 +332,17 @@ impl TxSender {
                 return Err(ChainError::Reverted { label: call.label.clone(), tx: None, reason });
             }
         };
-        if gas > TX_GAS_MAX {
-            return Err(ChainError::GasAboveLimit { label: call.label.clone(), needed: gas, allowed: TX_GAS_MAX });
+        if gas > gas_max {
+            return Err(ChainError::GasAboveLimit { label: call.label.clone(), needed: gas, allowed: gas_max });
         }
         Ok(gas)
     }
 
-    async fn fees(&self) -> Result<(u64, u64), ChainError> {
+    async fn asked(&self) -> Result<Asked, ChainError> {
         let head = self.rpc().head().await?;
-        let tip = self.rpc().suggested_tip().await?.min(self.inner.tip_max.load(Ordering::Relaxed));
-        Ok((head.base_fee, tip))
+        let suggested = self.rpc().suggested_tip().await?.min(self.inner.tip_max.load(Ordering::Relaxed));
+        let tip = self.haste(head.time).tip(suggested);
+        Ok(Asked { base_fee: head.base_fee, tip, gas_max: TX_GAS_MAX.min(head.gas_limit) })
     }
 
     /// From now on tips no more than this per gas, whatever the node suggests.
@@ -301,8 +350,13 @@ impl TxSender {
         self.inner.tip_max.store(tip, Ordering::Relaxed);
     }
 
+    /// What a transaction that uses so much gas would cost now.
     pub(crate) async fn priced(&self, call: &Call, gas: u64) -> Result<Estimate, ChainError> {
-        let (base_fee, tip) = self.fees().await?;
+        self.priced_at(call, gas, self.asked().await?)
+    }
+
+    fn priced_at(&self, call: &Call, gas: u64, asked: Asked) -> Result<Estimate, ChainError> {
+        let Asked { base_fee, tip, gas_max } = asked;
         let fees = Fees::first(base_fee, tip, self.inner.options.max_fee_limit)?;
         let gas_price_wei = base_fee.saturating_add(tip);
         Ok(Estimate {
@@ -310,19 +364,20 @@ impl TxSender {
             gas,
             gas_price_wei,
             cost_wei: u128::from(gas).saturating_mul(u128::from(gas_price_wei)),
-            cost_max_wei: u128::from(gas_limit(gas)).saturating_mul(u128::from(fees.max_fee)),
+            cost_max_wei: u128::from(gas_limit(gas, gas_max)).saturating_mul(u128::from(fees.max_fee)),
         })
     }
 
     /// Signs, records and broadcasts. The caller has the turn.
     async fn first_send(&self, id: &str, call: &Call) -> Result<Pending, ChainError> {
         self.resend_orphans().await;
-        let gas = gas_limit(self.gas(call).await?);
-        let (base_fee, tip) = self.fees().await?;
-        let mut fees = Fees::first(base_fee, tip, self.inner.options.max_fee_limit)?;
+        let asked = self.asked().await?;
+        let gas = gas_limit(self.gas(call, asked.gas_max).await?, asked.gas_max);
+        let mut fees = Fees::first(asked.base_fee, asked.tip, self.inner.options.max_fee_limit)?;
         self.check_balance(call, gas, fees).await?;
-        for _ in 0..NONCE_ATTEMPTS_MAX {
-            let nonce = self.next_nonce().await?;
+        let mut refused = None;
+        for _ in 0..PRICE_ATTEMPTS_MAX {
+            let nonce = self.next_nonce(0).await?;
             let pending = self.signed(id, call, nonce, gas, fees)?;
             self.save(pending.clone()).await?;
             match self.broadcast(&pending).await {
@@ -330,15 +385,17 @@ impl TxSender {
                     info!(id, label = %call.label, nonce, tx = ?pending.hashes.last(), "transaction sent");
                     return Ok(pending);
                 }
-                Broadcast::Unclear(error) => {
+                // Whoever follows it finds out whose the nonce is. A new one now could pay twice: the refusal may be of
+                // these very bytes, sent on and mined before.
+                Broadcast::Unclear(error) | Broadcast::NonceTaken(error) => {
                     warn!(id, nonce, %error, "the RPC did not say whether it took the transaction");
                     return Ok(pending);
                 }
-                Broadcast::NonceTaken => self.remove(id).await?,
-                Broadcast::TooCheap => {
+                Broadcast::TooCheap(error) => {
                     self.remove(id).await?;
-                    let (base_fee, tip) = self.fees().await?;
-                    fees = fees.raised(base_fee, tip, self.inner.options.max_fee_limit)?;
+                    let asked = self.asked().await?;
+                    fees = fees.raised(asked.base_fee, asked.tip, self.inner.options.max_fee_limit)?;
+                    refused = Some(error);
                 }
                 Broadcast::Refused(error) => {
                     self.remove(id).await?;
@@ -347,7 +404,7 @@ impl TxSender {
                 }
             }
         }
-        Err(self.nonce_taken(&call.label))
+        Err(refused.unwrap_or(ChainError::Stopped))
     }
 
     fn nonce_taken(&self, label: &str) -> ChainError {
@@ -364,12 +421,16 @@ impl TxSender {
     }
 
     /// The lowest nonce that neither the chain nor a record of ours uses: it also fills a gap that a dropped
-    /// transaction left.
-    async fn next_nonce(&self) -> Result<u64, ChainError> {
+    /// transaction left. At least `least`, below which all are known to be used.
+    async fn next_nonce(&self, least: u64) -> Result<u64, ChainError> {
         let known = self.rpc().nonce(self.address(), "pending").await?;
+        Ok(lowest_free(known.max(least), &self.nonces_under_way()))
+    }
+
+    fn nonces_under_way(&self) -> BTreeSet<u64> {
         let records = lock(&self.inner.records);
         let under_way = records.values().filter(|pending| pending.stage == PendingStage::Sent);
-        Ok(lowest_free(known, &under_way.map(|pending| pending.nonce).collect()))
+        under_way.map(|pending| pending.nonce).collect()
     }
 
     fn signed(&self, id: &str, call: &Call, nonce: u64, gas_limit: u64, fees: Fees) -> Result<Pending, ChainError> {
@@ -431,10 +492,10 @@ impl TxSender {
                     Err(error) => return Broadcast::Unclear(error),
                 }
             }
-            return Broadcast::NonceTaken;
+            return Broadcast::NonceTaken(error);
         }
         if says(&["underpriced", "less than block base fee", "fee cap", "feetoolow", "fee too low"]) {
-            return Broadcast::TooCheap;
+            return Broadcast::TooCheap(error);
         }
         Broadcast::Refused(error)
     }
@@ -487,17 +548,17 @@ enum Broadcast {
     Out,
     /// No answer: it may have them.
     Unclear(ChainError),
-    /// Another transaction has the nonce.
-    NonceTaken,
+    /// Another transaction has the nonce, it says.
+    NonceTaken(ChainError),
     /// The fee is too low to be taken at all.
-    TooCheap,
+    TooCheap(ChainError),
     /// It does not take them.
     Refused(ChainError),
 }
 
 /// A fifth more than the estimate: state may change until it is mined. What is not used is not paid.
-fn gas_limit(estimate: u64) -> u64 {
-    estimate.saturating_add(estimate / 5).min(TX_GAS_MAX)
+fn gas_limit(estimate: u64, gas_max: u64) -> u64 {
+    estimate.saturating_add(estimate / 5).min(gas_max)
 }
 
 fn lowest_free(known: u64, ours: &BTreeSet<u64>) -> u64 {
@@ -520,7 +581,7 @@ mod tests {
 
     #[test]
     fn leaves_room_above_an_estimate_up_to_the_limit() {
-        assert_eq!(gas_limit(100_000), 120_000);
-        assert_eq!(gas_limit(TX_GAS_MAX - 1), TX_GAS_MAX);
+        assert_eq!(gas_limit(100_000, TX_GAS_MAX), 120_000);
+        assert_eq!(gas_limit(TX_GAS_MAX - 1, TX_GAS_MAX), TX_GAS_MAX);
     }
 }

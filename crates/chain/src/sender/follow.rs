@@ -16,14 +16,18 @@ impl TxSender {
     pub(super) async fn follow(&self, mut pending: Pending) -> Result<TxReceipt, ChainError> {
         let options = self.inner.options;
         let started = Instant::now();
-        let mut progress = Progress { since: started, since_block: None, sightings: 0, anew: 0 };
+        let mut progress = Progress::new(0);
         loop {
             match self.look(&mut pending, &mut progress).await {
                 Ok(Some(receipt)) => return self.finish(pending, receipt).await,
                 Ok(None) => {}
-                // An outage must not lose track of what was sent.
-                Err(error @ (ChainError::RpcUnreachable { .. } | ChainError::RpcRefused { .. })) => {
-                    warn!(id = %pending.id, %error, "cannot see whether the transaction is mined");
+                // An outage must not lose track of what was sent; answers that make no sense are one.
+                Err(
+                    error @ (ChainError::RpcUnreachable { .. }
+                    | ChainError::RpcRefused { .. }
+                    | ChainError::BadAnswer { .. }),
+                ) => {
+                    progress.meets(&pending, error);
                 }
                 Err(error) => return Err(error),
             }
@@ -33,6 +37,7 @@ impl TxSender {
                     label: pending.label,
                     nonce: pending.nonce,
                     waited_s: started.elapsed().as_secs(),
+                    obstacle: progress.obstacle.map(Box::new),
                 });
             }
             tokio::time::sleep(self.rpc().poll_interval()).await;
@@ -96,36 +101,45 @@ impl TxSender {
         pending: &mut Pending,
         progress: &mut Progress,
     ) -> Result<Option<TransactionReceipt>, ChainError> {
-        let head = self.rpc().block_number().await?;
+        let block = self.rpc().head().await?;
+        let (head, haste) = (block.number, self.haste(block.time));
         for hash in pending.hashes.iter().rev() {
             // Looked up anew each time: a reorg may have taken it out again.
             let Some(receipt) = self.rpc().receipt(*hash).await? else { continue };
             let block = receipt.block_number.unwrap_or(head);
             let deep = head.saturating_sub(block).saturating_add(1) >= self.rpc().confirmations();
-            *progress = Progress { since: Instant::now(), since_block: Some(head), sightings: 0, anew: progress.anew };
+            *progress = Progress { since_block: Some(head), ..Progress::new(progress.anew) };
             return Ok(deep.then_some(receipt));
         }
         let since_block = *progress.since_block.get_or_insert(head);
         let mined = self.rpc().nonce(self.address(), "latest").await?;
         if mined > pending.nonce {
-            return self.taken(pending, progress, head, since_block).await.map(|()| None);
+            return self.taken(pending, progress, head, mined).await.map(|()| None);
         }
         progress.sightings = 0;
         let newest = pending.hashes.last().copied().unwrap_or_default();
         if !self.rpc().knows(newest).await? {
             info!(id = %pending.id, nonce = pending.nonce, "the node has not got the transaction; sending it again");
-            if let Broadcast::TooCheap = self.broadcast(pending).await {
-                self.replace(pending).await?;
+            match self.broadcast(pending).await {
+                Broadcast::Out => progress.obstacle = None,
+                Broadcast::TooCheap(_) => self.replace(pending, progress).await?,
+                Broadcast::Unclear(error) | Broadcast::NonceTaken(error) | Broadcast::Refused(error) => {
+                    progress.meets(pending, error);
+                }
             }
             return Ok(None);
         }
-        let stuck = progress.since.elapsed() >= self.inner.options.stuck_after
-            || head.saturating_sub(since_block) >= self.inner.options.stuck_after_blocks;
-        // Only the next in line is stuck for its fee; the others wait for it.
-        if stuck && mined == pending.nonce {
+        let options = self.inner.options;
+        let (stuck_after, stuck_after_blocks) = haste.stuck_after(options.stuck_after, options.stuck_after_blocks);
+        let stuck = progress.since.elapsed() >= stuck_after || head.saturating_sub(since_block) >= stuck_after_blocks;
+        if stuck {
             progress.since = Instant::now();
             progress.since_block = Some(head);
-            self.replace(pending).await?;
+            // Only the next in line is stuck for its fee; the others wait for it, or for one that nobody has.
+            match mined == pending.nonce {
+                true => self.replace(pending, progress).await?,
+                false => self.fill_gap(pending, progress).await?,
+            }
         }
         Ok(None)
     }
@@ -136,12 +150,13 @@ impl TxSender {
         pending: &mut Pending,
         progress: &mut Progress,
         head: u64,
-        since_block: u64,
+        mined: u64,
     ) -> Result<(), ChainError> {
         if progress.sightings == 0 {
             progress.since_block = Some(head);
         }
         progress.sightings = progress.sightings.saturating_add(1);
+        let since_block = progress.since_block.unwrap_or(head);
         let depth = head.saturating_sub(since_block).saturating_add(1);
         if progress.sightings < TAKEN_SIGHTINGS || depth < self.rpc().confirmations() {
             return Ok(());
@@ -157,29 +172,29 @@ impl TxSender {
             return Err(self.nonce_taken(&pending.label));
         }
         let _turn = self.inner.turn.lock().await;
-        let mut anew = Pending { hashes: Vec::new(), nonce: self.next_nonce().await?, ..pending.clone() };
+        let mut anew = Pending { hashes: Vec::new(), nonce: self.next_nonce(mined).await?, ..pending.clone() };
         warn!(id = %pending.id, taken = pending.nonce, nonce = anew.nonce, "another transaction took the nonce");
         self.sign(&mut anew)?;
         self.save(anew.clone()).await?;
         *pending = anew;
-        *progress =
-            Progress { since: Instant::now(), since_block: None, sightings: 0, anew: progress.anew.saturating_add(1) };
+        *progress = Progress::new(progress.anew.saturating_add(1));
         // Whatever comes of it, the next look sees it.
         self.broadcast(pending).await;
         Ok(())
     }
 
     /// The same nonce at a higher fee.
-    async fn replace(&self, pending: &mut Pending) -> Result<(), ChainError> {
+    async fn replace(&self, pending: &mut Pending, progress: &mut Progress) -> Result<(), ChainError> {
         if pending.hashes.len() >= VERSIONS_MAX {
             return Ok(());
         }
-        let (base_fee, tip) = self.fees().await?;
+        let asked = self.asked().await?;
         let fees = Fees { max_fee: pending.max_fee, max_priority_fee: pending.max_priority_fee };
-        let raised = match fees.raised(base_fee, tip, self.inner.options.max_fee_limit) {
+        let raised = match fees.raised(asked.base_fee, asked.tip, self.inner.options.max_fee_limit) {
             Ok(raised) => raised,
             Err(error) => {
-                warn!(id = %pending.id, %error, "the transaction is stuck and stays as it is");
+                // It stays as it is, and is mined when the chain asks for less again.
+                progress.meets(pending, error);
                 return Ok(());
             }
         };
@@ -223,7 +238,7 @@ impl TxSender {
 }
 
 /// What has been seen of a transaction that is followed.
-struct Progress {
+pub(super) struct Progress {
     /// Since when it waits at its present fee.
     since: Instant,
     since_block: Option<u64>,
@@ -231,6 +246,22 @@ struct Progress {
     sightings: u32,
     /// How often it got a new nonce.
     anew: u32,
+    /// What stood in its way last.
+    obstacle: Option<ChainError>,
+}
+
+impl Progress {
+    fn new(anew: u32) -> Progress {
+        Progress { since: Instant::now(), since_block: None, sightings: 0, anew, obstacle: None }
+    }
+
+    /// Notes what stands in its way, and says it once.
+    pub(super) fn meets(&mut self, pending: &Pending, obstacle: ChainError) {
+        if self.obstacle.as_ref() != Some(&obstacle) {
+            warn!(id = %pending.id, nonce = pending.nonce, %obstacle, "the transaction is kept and not mined yet");
+        }
+        self.obstacle = Some(obstacle);
+    }
 }
 
 fn receipt_of(mined: &TransactionReceipt) -> TxReceipt {
