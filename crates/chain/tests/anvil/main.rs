@@ -3,7 +3,9 @@
 mod concent;
 mod connecting;
 mod deploying;
+mod faulty;
 mod operations;
+mod rpc_faults;
 mod sending;
 mod watching;
 
