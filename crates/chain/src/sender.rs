@@ -66,6 +66,9 @@ impl Default for SenderOptions {
     }
 }
 
+/// A reorg may empty a slot that was in use when gas was estimated, and writing it costs 17,100 more then: this is room for
+/// two of them.
+const GAS_MARGIN_MIN: u64 = 35_000;
 /// How often a fee is raised because a node does not take a new transaction for it.
 const PRICE_ATTEMPTS_MAX: u32 = 8;
 /// How many nonces are tried for one transaction before it is taken that another program uses the same key.
@@ -556,9 +559,10 @@ enum Broadcast {
     Refused(ChainError),
 }
 
-/// A fifth more than the estimate: state may change until it is mined. What is not used is not paid.
+/// A fifth more than the estimate, and at least [`GAS_MARGIN_MIN`]: state may change until it is mined. What is not used
+/// is not paid.
 fn gas_limit(estimate: u64, gas_max: u64) -> u64 {
-    estimate.saturating_add(estimate / 5).min(gas_max)
+    estimate.saturating_add((estimate / 5).max(GAS_MARGIN_MIN)).min(gas_max)
 }
 
 fn lowest_free(known: u64, ours: &BTreeSet<u64>) -> u64 {
@@ -581,7 +585,8 @@ mod tests {
 
     #[test]
     fn leaves_room_above_an_estimate_up_to_the_limit() {
-        assert_eq!(gas_limit(100_000, TX_GAS_MAX), 120_000);
+        assert_eq!(gas_limit(200_000, TX_GAS_MAX), 240_000);
+        assert_eq!(gas_limit(50_000, TX_GAS_MAX), 85_000);
         assert_eq!(gas_limit(TX_GAS_MAX - 1, TX_GAS_MAX), TX_GAS_MAX);
     }
 }

@@ -249,8 +249,10 @@ impl Follower {
             }
             self.cursor = number.checked_sub(1);
             if self.tail.is_empty() {
-                // Deeper than what is remembered: nothing that was told can be relied on.
+                // Deeper than what is remembered: nothing that was told can be relied on, and what is new since then may
+                // have come in blocks further down.
                 self.undone.extend(self.known.iter().copied());
+                self.cursor = number.checked_sub(TAIL_BLOCKS_MAX as u64 + 1);
             }
         }
         Ok(())
@@ -276,7 +278,9 @@ impl Follower {
 
     /// Searches blocks that are deep enough for nobody to expect a reorg, many at a time.
     async fn search_bulk(&mut self, from: u64, to: u64) -> Result<(), Interrupted> {
-        let mut changed = BTreeSet::new();
+        // What was told of the last blocks before an outage, and was not deep enough by then, is deep enough now.
+        let unsure = self.tail.iter().filter(|seen| !seen.told_confirmed).flat_map(|seen| &seen.changed);
+        let mut changed: BTreeSet<ChannelId> = unsure.map(|(id, _)| *id).collect();
         let mut start = from;
         let mut span = SPAN_BLOCKS_MAX;
         while start <= to {

@@ -7,6 +7,7 @@ mod faulty;
 mod operations;
 mod rpc_faults;
 mod sending;
+mod stress;
 mod watching;
 
 use golem_chain::{Account, JournalError, MemoryJournal, Pending, PendingJournal, Rpc, SenderOptions, TxSender};
@@ -58,6 +59,18 @@ async fn account_with(
 ) -> Account {
     let client = golem_chain::ChainClient::new(rpc.clone(), devnet.deployment().clone()).await.unwrap();
     Account::new(client, TxSender::start(rpc, &key.key, options, journal).await.unwrap()).unwrap()
+}
+
+/// Waits until the node has a transaction.
+async fn known(rpc: &Rpc, pending: &Pending) {
+    within(async {
+        let hash = pending.hashes.last().unwrap();
+        while rpc.request::<_, Option<serde_json::Value>>("eth_getTransactionByHash", (hash,)).await.unwrap().is_none()
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// A journal that tells of every record it gets.

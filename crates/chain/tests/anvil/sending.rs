@@ -1,6 +1,6 @@
 //! Transactions through everything that happens to them.
 
-use crate::{Cable, TellingJournal, account_over, account_with, devnet, devnet_with, gnt, within};
+use crate::{Cable, TellingJournal, account_over, account_with, devnet, devnet_with, gnt, known, within};
 use golem_chain::{
     Account, ChainError, Funding, JournalError, MemoryJournal, Operation, Pending, PendingJournal, PendingStage, Rpc,
     SenderOptions, Settled,
@@ -79,18 +79,6 @@ async fn sends_again_what_the_node_forgot() {
     devnet.anvil().drop_transaction(first.hashes[0]).await.unwrap();
     let settled = mined(&devnet, task).await.unwrap();
     assert_eq!(settled.receipts[0].tx, first.hashes[0]);
-}
-
-/// Waits until the node has a transaction.
-async fn known(rpc: &Rpc, pending: &Pending) {
-    within(async {
-        let hash = pending.hashes.last().unwrap();
-        while rpc.request::<_, Option<serde_json::Value>>("eth_getTransactionByHash", (hash,)).await.unwrap().is_none()
-        {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
 }
 
 #[tokio::test]

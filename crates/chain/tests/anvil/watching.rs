@@ -168,6 +168,55 @@ async fn goes_on_after_an_outage() {
 }
 
 #[tokio::test]
+async fn tells_after_an_outage_what_it_was_not_sure_of_before() {
+    let devnet = devnet().await;
+    let [alice, bob, ..] = devnet.accounts() else { panic!() };
+    let cable = Cable::to(devnet.anvil().port()).await;
+    let mut config = RpcConfig::new(cable.url());
+    config.retries = 0;
+    config.confirmations = 3;
+    config.poll_interval = Some(Duration::from_millis(10));
+    let client = ChainClient::connect(config, devnet.deployment().clone()).await.unwrap();
+    let mut watcher = Watcher::start(client, WatchOptions::new(vec![bob.address]));
+    devnet.account(alice).await.unwrap().open_or_topup(bob.address, gnt(5)).await.unwrap();
+    assert!(!channel(&mut watcher).await.2, "one block deep");
+    cable.cut();
+    // So many that the next search is in bulk.
+    devnet.mine(100).await.unwrap();
+    cable.join();
+    let (_, state, confirmed) = channel(&mut watcher).await;
+    assert_eq!((state.deposit, confirmed), (gnt(5), true));
+}
+
+#[tokio::test]
+async fn finds_what_came_below_a_reorg_deeper_than_what_is_remembered() {
+    let devnet = devnet().await;
+    let [alice, bob, carol, _] = devnet.accounts() else { panic!() };
+    let mut options = WatchOptions::new(vec![bob.address]);
+    options.from_block = devnet.anvil().rpc().block_number().await.unwrap();
+    let cable = Cable::to(devnet.anvil().port()).await;
+    let mut config = RpcConfig::new(cable.url());
+    config.retries = 0;
+    config.poll_interval = Some(Duration::from_millis(10));
+    let client = ChainClient::connect(config, devnet.deployment().clone()).await.unwrap();
+    let snapshot = devnet.snapshot().await.unwrap();
+    devnet.mine(40).await.unwrap();
+    let mut watcher = Watcher::start(client, options);
+    let head = devnet.anvil().rpc().block_number().await.unwrap();
+    time_at(&mut watcher, head).await;
+    // The other branch, all of it while nobody looks: what is new in it comes before the first block that is remembered.
+    cable.cut();
+    assert!(devnet.revert(&snapshot).await.unwrap());
+    devnet.account(alice).await.unwrap().open_or_topup(bob.address, gnt(5)).await.unwrap();
+    devnet.account(carol).await.unwrap().open_or_topup(bob.address, gnt(6)).await.unwrap();
+    devnet.mine(40).await.unwrap();
+    cable.join();
+    let mut told = [channel(&mut watcher).await.1.deposit, channel(&mut watcher).await.1.deposit];
+    told.sort();
+    assert_eq!(told, [gnt(5), gnt(6)]);
+}
+
+#[tokio::test]
 async fn waits_for_a_slow_listener_and_stops_all_the_same() {
     let devnet = devnet().await;
     let [alice, bob, ..] = devnet.accounts() else { panic!() };
