@@ -4,7 +4,7 @@ use super::{Account, Step};
 use crate::abi::channels;
 use crate::call::Call;
 use crate::claim::{self, ENTRY_BYTES, Fitting, GAS_FILLED_PERCENT};
-use crate::error::{ChainError, Revert};
+use crate::error::ChainError;
 use crate::rpc::Simulated;
 use alloy::primitives::{U256, keccak256};
 use alloy::sol_types::SolCall;
@@ -58,6 +58,8 @@ impl Account {
     }
 
     /// How many of these vouchers one transaction can claim, and the call; no call where they pay nothing.
+    ///
+    /// Errors: what stops a claim of one voucher; a larger one that is stopped is taken to be too large.
     async fn claim_that_fits(
         &self,
         payee: Address,
@@ -65,37 +67,34 @@ impl Account {
         gas: u64,
     ) -> Result<(usize, Option<channels::claimManyCall>), ChainError> {
         let mut fitting = Fitting::new(entries.len(), gas);
-        let mut found = None;
+        let mut found = (entries.len(), None);
         let mut trial = 0;
         while let Some(count) = fitting.next(trial) {
             trial += 1;
             let vouchers = entries.iter().take(count).flatten().copied().collect::<Vec<u8>>().into();
             let call = channels::claimManyCall { payee, vouchers };
-            let paid = self.paid_by(&call, gas).await?;
-            fitting.tried(count, paid.is_some());
-            if let Some(paid) = paid {
-                found = Some((count, (!paid.is_zero()).then_some(call)));
+            match self.paid_by(&call, gas).await {
+                Ok(paid) => {
+                    fitting.tried(count, true);
+                    found = (count, (!paid.is_zero()).then_some(call));
+                }
+                // Out of gas has as many names as there are nodes.
+                Err(ChainError::RpcRefused { .. } | ChainError::Reverted { .. }) if count > 1 => {
+                    fitting.tried(count, false);
+                }
+                Err(error) => return Err(error),
             }
         }
-        // Not even one: the gas is the contract's own, and no smaller claim is left to try.
-        found.ok_or_else(|| ChainError::GasAboveLimit {
-            label: format!("claim a voucher for {payee}"),
-            needed: gas.saturating_add(1),
-            allowed: gas,
-        })
+        Ok(found)
     }
 
-    /// What a claim would pay now, in a trial run that may use so much gas; `None` where that is too little.
-    async fn paid_by(&self, call: &channels::claimManyCall, gas: u64) -> Result<Option<U256>, ChainError> {
-        match self.client.rpc().read_within(self.client.deployment().channels, call.clone(), gas).await {
-            Ok(Simulated::Done(paid)) => Ok(Some(paid)),
-            // The contract skips what it does not pay on, so it stops for gas alone, and says nothing then.
-            Ok(Simulated::Reverted(Revert::Silent)) => Ok(None),
-            Ok(Simulated::Reverted(reason)) => {
+    /// What a claim would pay now, in a trial run that may use so much gas.
+    async fn paid_by(&self, call: &channels::claimManyCall, gas: u64) -> Result<U256, ChainError> {
+        match self.client.rpc().read_within(self.client.deployment().channels, call.clone(), gas).await? {
+            Simulated::Done(paid) => Ok(paid),
+            Simulated::Reverted(reason) => {
                 Err(ChainError::Reverted { label: "a claim of vouchers".into(), tx: None, reason })
             }
-            Err(ChainError::RpcRefused { message, .. }) if message.to_ascii_lowercase().contains("gas") => Ok(None),
-            Err(error) => Err(error),
         }
     }
 }
