@@ -20,14 +20,24 @@ pub enum Table {
     ProviderDeal,
     /// Ledgers of a payee, by the payer's address.
     Payee,
+    /// How long a payee's money has waited to be claimed, by the payer's address. Beside the ledger and not in it: a folder
+    /// without it counts from now on.
+    Waiting,
     /// The market's memory of peers; keys and values are the policy's.
     Market,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 6] =
-        [Table::Task, Table::RequestorDeal, Table::Payer, Table::ProviderDeal, Table::Payee, Table::Market];
+    pub const ALL: [Table; 7] = [
+        Table::Task,
+        Table::RequestorDeal,
+        Table::Payer,
+        Table::ProviderDeal,
+        Table::Payee,
+        Table::Waiting,
+        Table::Market,
+    ];
 
     /// The table's name in the store.
     pub fn name(self) -> &'static str {
@@ -37,6 +47,7 @@ impl Table {
             Table::Payer => "payer",
             Table::ProviderDeal => "provider_deal",
             Table::Payee => "payee",
+            Table::Waiting => "payee_waiting",
             Table::Market => "market",
         }
     }

@@ -3,7 +3,7 @@
 use super::interface::ComputeJob;
 use crate::Keys;
 use crate::record::{Record, RecoverError, Table, read};
-use golem_payments::PayeeLedger;
+use golem_payments::{PayeeLedger, Waiting};
 use golem_protocol::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,6 +63,9 @@ pub(super) struct Account {
     pub owed: Wei,
     /// Paid by vouchers ahead of the verdict that accepts.
     pub ahead: Wei,
+    /// How long what can be claimed has waited; a record of its own.
+    #[serde(skip)]
+    pub waiting: Waiting,
 }
 
 impl Deal {
@@ -161,7 +164,7 @@ impl Deal {
 
 impl Account {
     pub fn new(channel: ChannelId) -> Account {
-        Account { ledger: PayeeLedger::new(channel), owed: Wei::ZERO, ahead: Wei::ZERO }
+        Account { ledger: PayeeLedger::new(channel), owed: Wei::ZERO, ahead: Wei::ZERO, waiting: Waiting::default() }
     }
 
     /// A verdict accepted work of this worth.
@@ -178,7 +181,15 @@ impl Account {
         self.ahead = self.ahead.saturating_add(amount.saturating_sub(covered));
     }
 
-    pub fn record(&self) -> Option<Record> {
-        Record::put(Table::Payee, self.ledger.channel().payer.as_slice(), self).ok()
+    /// Takes note that what can be claimed may have changed; to be called whenever the ledger has.
+    pub fn counts_waiting(&mut self, now: ChainTime) {
+        self.waiting.observe(self.ledger.claimable(), now);
+    }
+
+    pub fn records(&self) -> Vec<Record> {
+        let payer = self.ledger.channel().payer;
+        let ledger = Record::put(Table::Payee, payer.as_slice(), self);
+        let waiting = Record::put(Table::Waiting, payer.as_slice(), &self.waiting);
+        [ledger, waiting].into_iter().flatten().collect()
     }
 }

@@ -178,6 +178,42 @@ pub enum ProviderEvent {
         /// The most that is lent.
         credit: Wei,
     },
+    /// Work waits: the channel does not pay for it any more. A reorg took its deposit, or it was closed.
+    Uncovered {
+        /// For whom the work is.
+        requestor: NodeId,
+        /// Whose channel.
+        payer: Address,
+        /// What is missing.
+        detail: String,
+    },
+    /// A channel is over, and not all of what was held had been seen claimed. Only the chain knows what was paid at the end.
+    Ended {
+        /// Whose channel.
+        payer: Address,
+        /// The epoch that is over.
+        epoch: u32,
+        /// What was claimed in it when it was last seen.
+        claimed: Wei,
+        /// What could be claimed by then.
+        unclaimed: Wei,
+    },
+    /// A reorg took a deposit back, or a part of it.
+    DepositUndone {
+        /// Whose channel.
+        payer: Address,
+        /// What is left.
+        deposit: Wei,
+        /// What could be claimed before. The voucher is kept: if the deposit comes back, it is good again.
+        claimable: Wei,
+    },
+    /// A reorg took a claim back; it is made again.
+    ClaimUndone {
+        /// Whose channel.
+        payer: Address,
+        /// How much.
+        amount: Wei,
+    },
     /// A deal was given up: nothing was heard of it for too long.
     Abandoned {
         /// The agreement's digest.

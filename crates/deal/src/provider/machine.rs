@@ -5,6 +5,7 @@ use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSet
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
 use crate::{Keys, ProviderFact, ProviderPolicy, Violation};
+use golem_payments::{Claimable, Waiting};
 use golem_protocol::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,6 +111,7 @@ impl Provider {
         now: Now,
     ) -> Result<Provider, RecoverError> {
         let mut provider = Provider::new(settings, keys);
+        let mut waiting: BTreeMap<&[u8], Waiting> = BTreeMap::new();
         for record in records {
             match record.table {
                 Table::ProviderDeal => {
@@ -123,8 +125,13 @@ impl Provider {
                     let account: Account = read(record)?;
                     provider.accounts.insert(account.ledger.channel().payer, account);
                 }
+                Table::Waiting => drop(waiting.insert(&record.key, read(record)?)),
                 Table::Task | Table::RequestorDeal | Table::Payer | Table::Market => {}
             }
+        }
+        for (payer, account) in &mut provider.accounts {
+            account.waiting = waiting.get(payer.as_slice()).copied().unwrap_or_default();
+            account.counts_waiting(now.chain);
         }
         Ok(provider)
     }
@@ -187,6 +194,17 @@ impl Provider {
         self.accounts.values().map(|account| account.ledger.clone()).collect()
     }
 
+    /// What can be claimed of every channel, as the rule of when to claim sees it.
+    pub fn claimables(&self, now: ChainTime) -> Vec<Claimable> {
+        let claimable = |(payer, account): (&Address, &Account)| Claimable {
+            payer: *payer,
+            amount: account.ledger.claimable(),
+            wei_seconds: account.waiting.until(now),
+            close_at: account.ledger.state().close_at,
+        };
+        self.accounts.iter().map(claimable).filter(|claimable| claimable.amount > Wei::ZERO).collect()
+    }
+
     /// What each payer owes by verdicts that no voucher covers.
     pub fn owed(&self) -> Vec<(Address, Wei)> {
         self.accounts.iter().map(|(payer, account)| (*payer, account.owed)).collect()
@@ -236,9 +254,12 @@ impl Provider {
             return;
         }
         let account = self.accounts.entry(channel.payer).or_insert_with(|| Account::new(channel));
-        if *account.ledger.state() != state {
+        let before = (*account.ledger.state(), account.ledger.claimable());
+        if before.0 != state {
             account.ledger.observe(state);
-            step.records.extend(account.record());
+            account.counts_waiting(now.chain);
+            step.records.extend(account.records());
+            Self::say_what_was_lost(channel.payer, before, state, step);
         }
         if state.close_at.0 != 0 && account.ledger.claimable() > Wei::ZERO {
             step.effects.push(ProviderEffect::Claim { payer: channel.payer });
@@ -253,6 +274,23 @@ impl Provider {
             if let Some(unchecked) = self.unchecked.remove(&digest) {
                 self.consider(policy, unchecked.agreement, true, now, step);
             }
+        }
+    }
+
+    /// What the chain took away since it was last seen: an end of the channel, or what a reorg undid.
+    fn say_what_was_lost(payer: Address, before: (ChannelState, Wei), state: ChannelState, step: &mut Step) {
+        let (old, claimable) = before;
+        let is_same = state.epoch == old.epoch && old.deposit > Wei::ZERO;
+        if state.epoch > old.epoch || (is_same && state.deposit == Wei::ZERO) {
+            if claimable > Wei::ZERO {
+                step.say(ProviderEvent::Ended { payer, epoch: old.epoch, claimed: old.claimed, unclaimed: claimable });
+            }
+        } else if state.epoch < old.epoch || (is_same && state.deposit < old.deposit) {
+            step.say(ProviderEvent::DepositUndone { payer, deposit: state.deposit, claimable });
+        } else if is_same && state.claimed < old.claimed {
+            step.say(ProviderEvent::ClaimUndone { payer, amount: old.claimed.saturating_sub(state.claimed) });
+            // It was worth a claim before, and no waiting has to be paid for again.
+            step.effects.push(ProviderEffect::Claim { payer });
         }
     }
 

@@ -5,7 +5,7 @@ use super::interface::{ComputeJob, ProviderEffect, ProviderEvent};
 use super::machine::{Provider, RESEND_MS, Step};
 use crate::record::{Record, Table};
 use crate::{ProviderFact, ProviderPolicy};
-use golem_payments::Accepted;
+use golem_payments::{Accepted, CoverError};
 use golem_protocol::limits::TEXT_BYTES_MAX;
 use golem_protocol::*;
 
@@ -51,6 +51,13 @@ impl Provider {
                     }
                     break;
                 }
+                let (payer, value) = (deal.agreement.payer, deal.value_of(index));
+                if let Err(uncovered) = self.still_covered(payer, value) {
+                    if self.held_back.insert(requestor) {
+                        step.say(ProviderEvent::Uncovered { requestor, payer, detail: uncovered.to_string() });
+                    }
+                    break;
+                }
                 self.held_back.remove(&requestor);
                 let Some(deal) = self.deals.get_mut(&digest) else { break };
                 let Some(job) = deal.job(index) else { break };
@@ -59,6 +66,18 @@ impl Provider {
                 free -= 1;
             }
         }
+    }
+
+    /// Whether the channel, as it is now, pays for one subtask more on top of what was done and runs. A reorg deeper than
+    /// confirmations can have taken the deposit that was there when it was agreed.
+    fn still_covered(&self, payer: Address, value: Wei) -> Result<(), CoverError> {
+        let account = self.accounts.get(&payer).ok_or(CoverError::NotOpen)?;
+        let deals = self.deals.values().filter(|deal| deal.agreement.payer == payer);
+        let needed = deals.fold(value.saturating_add(account.owed), |sum, deal| {
+            sum.saturating_add(deal.unpaid_work()).saturating_add(deal.running_value())
+        });
+        // The epoch that is open, whichever: what was agreed is paid from it. When it may close was looked at then.
+        account.ledger.covers(account.ledger.state().epoch, needed, ChainTime(0))
     }
 
     /// The jobs that begin next, as slots become free, so that their inputs can be here by then. Oldest agreement first.
@@ -209,7 +228,7 @@ impl Provider {
             step.say(ProviderEvent::Unpaid { requestor, detail });
         }
         if *account != before {
-            step.records.extend(account.record());
+            step.records.extend(account.records());
         }
     }
 
@@ -232,12 +251,14 @@ impl Provider {
                 .say(unpaid(format!("the voucher is signed by {}, who has no channel to us", voucher.signer())));
         };
         let claim_by = now.chain.saturating_add(self.settings.claim_margin_s);
-        match account.ledger.accept(&voucher, claim_by) {
+        let accepted = account.ledger.accept(&voucher, claim_by);
+        account.counts_waiting(now.chain);
+        match accepted {
             Ok(Accepted::Stale) => {}
             Ok(Accepted::Raised(amount)) => {
                 account.pay(amount);
                 policy.note(&ProviderFact::Paid { requestor: from, value: amount }, now);
-                step.records.extend(account.record());
+                step.records.extend(account.records());
                 step.say(ProviderEvent::Paid { requestor: from, amount, cumulative: voucher.cumulative });
                 if account.ledger.state().close_at.0 != 0 {
                     step.effects.push(ProviderEffect::Claim { payer: voucher.signer() });
@@ -245,7 +266,7 @@ impl Provider {
             }
             Err(error) => {
                 // No payment, yet the ledger may keep it: the contract might still pay on it.
-                step.records.extend(account.record());
+                step.records.extend(account.records());
                 step.say(unpaid(error.to_string()));
             }
         }

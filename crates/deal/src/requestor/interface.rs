@@ -231,6 +231,20 @@ pub enum RequestorEvent {
         /// Why.
         detail: String,
     },
+    /// A reorg took a deposit back, or a part of it. What is promised from it is put in again.
+    DepositUndone {
+        /// Whose channel.
+        payee: Address,
+        /// What is left in it.
+        deposit: Wei,
+        /// What vouchers and agreements promise beyond that.
+        uncovered: Wei,
+    },
+    /// A reorg took back the wish to close a channel: it is open, and has to be asked again.
+    CloseUndone {
+        /// Whose channel.
+        payee: Address,
+    },
     /// A channel could not be funded.
     FundFailed {
         /// Whose.

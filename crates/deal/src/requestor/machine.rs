@@ -129,7 +129,7 @@ impl Requestor {
                     let payee = ledger.channel().payee;
                     requestor.channels.insert(payee, Channel { ledger, known: false, funding: Funding::Idle });
                 }
-                Table::ProviderDeal | Table::Payee | Table::Market => {}
+                Table::ProviderDeal | Table::Payee | Table::Waiting | Table::Market => {}
             }
         }
         requestor.enter_deals();
@@ -188,7 +188,7 @@ impl Requestor {
             RequestorInput::Start(order) => self.on_start(*order, now, &mut step),
             RequestorInput::Stop(header) => self.on_stop(header),
             RequestorInput::Message { from, message } => self.on_message(policy, from, *message, now, &mut step),
-            RequestorInput::Channel { channel, state } => self.on_channel(channel, state, &mut step),
+            RequestorInput::Channel { channel, state } => self.on_channel(channel, state, now, &mut step),
             RequestorInput::FundFailed { payee, detail } => self.on_fund_failed(payee, detail, now, &mut step),
             RequestorInput::Fetched { agreement, index, complete } => {
                 self.on_fetched(policy, agreement, index, complete, now, &mut step)
@@ -280,7 +280,7 @@ impl Requestor {
         }
     }
 
-    fn on_channel(&mut self, id: ChannelId, state: ChannelState, step: &mut Step) {
+    fn on_channel(&mut self, id: ChannelId, state: ChannelState, now: Now, step: &mut Step) {
         if id.payer != self.keys.payment.address() {
             return;
         }
@@ -291,10 +291,36 @@ impl Requestor {
             Funding::Asked { deposit, epoch, .. } if (state.epoch, state.deposit) >= (epoch, deposit) => Funding::Idle,
             waiting @ (Funding::Asked { .. } | Funding::Failed { .. }) => waiting,
         };
-        if *channel.ledger.state() != state {
+        let before = *channel.ledger.state();
+        if before != state {
             channel.ledger.observe(state);
             step.records.extend(Self::payer_record(channel));
+            Self::make_good(id.payee, channel, before, now, step);
         }
+    }
+
+    /// After a reorg that took a deposit back: what vouchers and agreements rest on is put in again, since it was promised.
+    /// The chain is told as deep as confirmations ask, so a transaction that only moved to a later block is seen first.
+    fn make_good(payee: Address, channel: &mut Channel, before: ChannelState, now: Now, step: &mut Step) {
+        let state = *channel.ledger.state();
+        let is_same = state.epoch == before.epoch && state.deposit > Wei::ZERO;
+        if before.close_at.0 != 0 && state.close_at.0 == 0 && is_same && state.deposit <= before.deposit {
+            step.say(RequestorEvent::CloseUndone { payee });
+        }
+        if !(state.epoch < before.epoch || (is_same && state.deposit < before.deposit)) {
+            return;
+        }
+        // Of the epoch that was open: it is the one that comes back.
+        let promised = channel.ledger.signed_in(before.epoch).saturating_add(channel.ledger.reserved());
+        let uncovered = promised.saturating_sub(state.deposit);
+        step.say(RequestorEvent::DepositUndone { payee, deposit: state.deposit, uncovered });
+        if uncovered == Wei::ZERO || matches!(channel.funding, Funding::Asked { .. }) {
+            return;
+        }
+        let opens = u32::from(state.deposit == Wei::ZERO);
+        let (deposit, epoch) = (promised, state.epoch.saturating_add(opens));
+        channel.funding = Funding::Asked { deposit, epoch, since: now.local };
+        step.effects.push(RequestorEffect::Fund { payee, amount: uncovered, deposit, epoch });
     }
 
     fn on_fund_failed(&mut self, payee: Address, detail: String, now: Now, step: &mut Step) {

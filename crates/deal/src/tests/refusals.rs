@@ -4,11 +4,11 @@ use super::world::{CHAIN, Fixed, PROFILE, header, keys, provider_settings, reque
 use crate::*;
 use golem_protocol::*;
 
-const NOW: Now = Now { local: LocalTime(1_000_000), chain: ChainTime(5_000) };
-const VALUE: Wei = Wei(6_000);
+pub(super) const NOW: Now = Now { local: LocalTime(1_000_000), chain: ChainTime(5_000) };
+pub(super) const VALUE: Wei = Wei(6_000);
 
 /// Answers every save at once, until nothing is left to save.
-fn provide(provider: &mut Provider, policy: &mut Fixed, input: ProviderInput) -> Vec<ProviderEffect> {
+pub(super) fn provide(provider: &mut Provider, policy: &mut Fixed, input: ProviderInput) -> Vec<ProviderEffect> {
     let mut done = Vec::new();
     let mut effects = provider.apply(policy, input, NOW);
     while let Some(effect) = effects.pop() {
@@ -25,7 +25,12 @@ fn provide(provider: &mut Provider, policy: &mut Fixed, input: ProviderInput) ->
     done
 }
 
-fn request(requestor: &mut Requestor, policy: &mut Fixed, input: RequestorInput, now: Now) -> Vec<RequestorEffect> {
+pub(super) fn request(
+    requestor: &mut Requestor,
+    policy: &mut Fixed,
+    input: RequestorInput,
+    now: Now,
+) -> Vec<RequestorEffect> {
     let mut done = Vec::new();
     let mut effects = requestor.apply(policy, input, now);
     while let Some(effect) = effects.pop() {
@@ -42,20 +47,20 @@ fn request(requestor: &mut Requestor, policy: &mut Fixed, input: RequestorInput,
     done
 }
 
-struct Side {
-    requestor: Keys,
-    provider: Provider,
-    policy: Fixed,
+pub(super) struct Side {
+    pub requestor: Keys,
+    pub provider: Provider,
+    pub policy: Fixed,
     header: Authentic<Header>,
     offer: Authentic<Offer>,
 }
 
-fn from(keys: &Keys, message: Message) -> ProviderInput {
+pub(super) fn from(keys: &Keys, message: Message) -> ProviderInput {
     ProviderInput::Message { from: NodeId(keys.identity.address()), message: Box::new(message) }
 }
 
 /// A provider that has heard a header, offered, and knows an open channel with this deposit.
-fn side(deposit: u128) -> Side {
+pub(super) fn side(deposit: u128) -> Side {
     let (requestor, own) = (keys(1), keys(2));
     let mut provider = Provider::new(provider_settings(&own), own);
     let mut policy = Fixed::default();
@@ -75,12 +80,12 @@ fn side(deposit: u128) -> Side {
 }
 
 impl Side {
-    fn channel(&mut self, state: ChannelState) -> Vec<ProviderEffect> {
+    pub fn channel(&mut self, state: ChannelState) -> Vec<ProviderEffect> {
         let channel = ChannelId { payer: self.requestor.payment.address(), payee: self.offer.payee };
         provide(&mut self.provider, &mut self.policy, ProviderInput::Channel { channel, state })
     }
 
-    fn agreement(&self, count: u32, change: impl FnOnce(&mut Agreement)) -> Authentic<Agreement> {
+    pub fn agreement(&self, count: u32, change: impl FnOnce(&mut Agreement)) -> Authentic<Agreement> {
         let subtask = |index| AgreedSubtask { index, input: ContentHash(B256::with_last_byte(9)), value: VALUE };
         let mut agreement = Agreement {
             header: self.header.digest(),
@@ -101,12 +106,12 @@ impl Side {
         sign(agreement, &CHAIN, &*self.requestor.identity).unwrap()
     }
 
-    fn propose(&mut self, agreement: &Authentic<Agreement>) -> Vec<ProviderEffect> {
+    pub fn propose(&mut self, agreement: &Authentic<Agreement>) -> Vec<ProviderEffect> {
         let message = Message::Agreement(agreement.signed().clone());
         provide(&mut self.provider, &mut self.policy, from(&self.requestor, message))
     }
 
-    fn compute(&mut self, agreement: &Authentic<Agreement>, index: u32) -> Option<Authentic<Report>> {
+    pub fn compute(&mut self, agreement: &Authentic<Agreement>, index: u32) -> Option<Authentic<Report>> {
         let outcome = SubtaskOutcome::Completed {
             output: ContentHash(B256::ZERO),
             output_bytes: ByteCount(1),
@@ -121,7 +126,7 @@ impl Side {
         })
     }
 
-    fn verdict(&self, report: &Authentic<Report>, cumulative: u128, change: impl FnOnce(&mut Voucher)) -> Message {
+    pub fn verdict(&self, report: &Authentic<Report>, cumulative: u128, change: impl FnOnce(&mut Voucher)) -> Message {
         let verdict = Verdict {
             agreement: report.agreement,
             report: report.digest(),
@@ -148,7 +153,7 @@ fn refusal(effects: &[ProviderEffect]) -> Option<RefusalReason> {
     })
 }
 
-fn computes(effects: &[ProviderEffect]) -> usize {
+pub(super) fn computes(effects: &[ProviderEffect]) -> usize {
     effects.iter().filter(|effect| matches!(effect, ProviderEffect::Compute(_))).count()
 }
 
@@ -416,7 +421,7 @@ fn refuses_offers_above_the_maximum_expired_unknown_or_of_another() {
 }
 
 /// A requestor with an agreement that one provider countersigned.
-fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
+pub(super) fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
     let (mut requestor, mut policy, digest) = started();
     let effects = request(&mut requestor, &mut policy, offer(digest, 2, |_| {}), NOW);
     assert!(effects.iter().any(|e| matches!(e, RequestorEffect::ReadChannel(_))), "{effects:?}");
