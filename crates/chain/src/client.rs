@@ -5,9 +5,14 @@ use crate::call::TxReceipt;
 use crate::deployment::Deployment;
 use crate::error::ChainError;
 use crate::rpc::{Rpc, RpcConfig, Simulated};
-use alloy::primitives::{Address, Bytes};
+use alloy::primitives::{Address, Bytes, U256};
+use alloy::rpc::types::Filter;
+use alloy::sol_types::SolEvent;
 use golem_protocol::signed::{CHANNELS_DOMAIN, domain};
 use golem_protocol::{ChainRef, ChainTime, ChannelId, ChannelState, Wei};
+
+/// Blocks in one search of the log; it is halved as long as the RPC refuses.
+pub(crate) const SPAN_BLOCKS_MAX: u64 = 2_000;
 
 /// A chain whose contracts were checked to be the ones of a [`Deployment`]. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -114,9 +119,47 @@ impl ChainClient {
         Ok(answered("PaymentChannels", self.deployment.channels, "channel", state)?.into())
     }
 
+    /// What was claimed in all in the epochs of a channel that have ended, newest first, at most so many.
+    ///
+    /// Read from the log, from the newest block backwards: the channel itself does not keep it.
+    pub async fn claimed_at_ends(&self, channel: ChannelId, most: usize) -> Result<Vec<Wei>, ChainError> {
+        let first = self.deployment.block;
+        let mut end = self.block_number().await?;
+        let mut span = SPAN_BLOCKS_MAX;
+        let mut ends = Vec::new();
+        while ends.len() < most && end >= first {
+            let start = end.saturating_sub(span - 1).max(first);
+            let filter = Filter::new()
+                .address(self.deployment.channels)
+                .event_signature(channels::Closed::SIGNATURE_HASH)
+                .topic1(channel.payer.into_word())
+                .topic2(channel.payee.into_word());
+            let logs = match self.rpc.logs(&filter.from_block(start).to_block(end)).await {
+                Ok(logs) => logs,
+                // Providers cap the range; how, each says in other words.
+                Err(ChainError::RpcRefused { .. }) if span > 1 => {
+                    span /= 2;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let closes = logs.iter().rev().filter_map(|log| channels::Closed::decode_log(&log.inner).ok());
+            ends.extend(closes.map(|close| wei(U256::from(close.claimed))));
+            let Some(before) = start.checked_sub(1) else { break };
+            end = before;
+        }
+        ends.truncate(most);
+        Ok(ends)
+    }
+
     /// The newest block's timestamp.
     pub async fn chain_time(&self) -> Result<ChainTime, ChainError> {
         self.rpc.chain_time().await
+    }
+
+    /// What gas costs now, the suggested tip included, in wei of ether.
+    pub async fn gas_price(&self) -> Result<u64, ChainError> {
+        Ok(self.rpc.head().await?.base_fee.saturating_add(self.rpc.suggested_tip().await?))
     }
 
     /// The newest block's number.

@@ -193,14 +193,6 @@ impl TxSender {
         Ok(TX_GAS_MAX.min(self.rpc().head().await?.gas_limit))
     }
 
-    /// What gas costs now, tip included, in wei of ether.
-    ///
-    /// Errors: those of a read.
-    pub async fn gas_price(&self) -> Result<u64, ChainError> {
-        let asked = self.asked().await?;
-        Ok(asked.base_fee.saturating_add(asked.tip))
-    }
-
     /// What is recorded under an id.
     pub(crate) fn recorded(&self, id: &str) -> Option<Pending> {
         lock(&self.inner.records).get(id).cloned()

@@ -3,7 +3,7 @@
 
 use crate::abi::Change;
 use crate::call::LogRecord;
-use crate::client::ChainClient;
+use crate::client::{ChainClient, SPAN_BLOCKS_MAX};
 use crate::error::ChainError;
 use crate::rpc::{BlockInfo, local_now};
 use alloy::primitives::{Address, B256, U64};
@@ -78,8 +78,6 @@ pub enum ChainEvent {
 const TAIL_BLOCKS_MAX: usize = 128;
 /// Blocks below the head that are read one by one, so that a reorg among them is noticed; those further down in bulk.
 const NEAR_BLOCKS: u64 = 16;
-/// Blocks in one search of the log; it is halved as long as the RPC refuses.
-const SPAN_BLOCKS_MAX: u64 = 2_000;
 /// The longest pause between two attempts in an outage.
 const OUTAGE_PAUSE_MAX: Duration = Duration::from_secs(30);
 

@@ -5,6 +5,7 @@
 
 use crate::Answer;
 use crate::api::{LiveNode, Role};
+use crate::claim_plan;
 use crate::context::{ChainArgs, Context, chain_client, chain_settings, gnt};
 use crate::ledger::{Ledgers, funded_by_hand, note_funded};
 use crate::output::{self, Table, count, short_gnt};
@@ -16,6 +17,8 @@ use golem_chain::{ChainClient, ClaimOutcome, Funding, Operation};
 use golem_node::ChainSettings;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
+use golem_payments::ClaimPlan;
+use golem_payments::claim_rule::{CLAIM_GAS_BASE, CLAIM_GAS_EACH};
 use golem_protocol::{Address, ChannelId, ChannelState, Wei};
 use serde_json::{Value, json};
 
@@ -152,17 +155,19 @@ async fn fund(
 
 async fn list(context: &Context, folder: &Folder, settings: &ChainSettings, json: bool) -> anyhow::Result<Answer> {
     let client = chain_client(settings).await;
-    let (as_payee, mut as_payer) = match LiveNode::find(folder).await? {
+    let (as_payee, mut as_payer, rule) = match LiveNode::find(folder).await? {
         Some(node) => match node.role()? {
-            Role::Provider => (node.status()["payers"].clone(), json!([])),
-            Role::Requestor => (json!([]), node.status()["channels"].clone()),
+            Role::Provider => (node.status()["payers"].clone(), json!([]), node.status()["claim"].clone()),
+            Role::Requestor => (json!([]), node.status()["channels"].clone(), Value::Null),
         },
         None => {
             let mut ledgers = Ledgers::open(context, folder, settings)?;
+            let mut rule = Value::Null;
             if let Ok(client) = &client {
                 ledgers.observe(client).await?;
+                rule = json!(claim_plan::of_records(context, folder, &ledgers, client).await?);
             }
-            (payee_json(&ledgers), payer_json(&ledgers))
+            (payee_json(&ledgers), payer_json(&ledgers), rule)
         }
     };
     match &client {
@@ -170,11 +175,20 @@ async fn list(context: &Context, folder: &Folder, settings: &ChainSettings, json
         Err(error) => eprintln!("This is how the channels were last seen: {}", output::error_text(error)),
     }
     if json {
-        output::json(&json!({ "as_payee": as_payee, "as_payer": as_payer }))?;
+        output::json(&json!({ "as_payee": as_payee, "as_payer": as_payer, "rule": rule }))?;
         return Ok(Answer::Yes);
     }
     print_channels(&as_payee, &as_payer)?;
+    if as_payee.as_array().is_some_and(|rows| !rows.is_empty()) && !rule.is_null() {
+        output::line(&rule_line(&rule)?)?;
+    }
     Ok(Answer::Yes)
+}
+
+/// What the rule of when to claim says, out of a status.
+fn rule_line(rule: &Value) -> anyhow::Result<String> {
+    let plan: ClaimPlan = serde_json::from_value(rule.clone()).context("the running node is of another version")?;
+    Ok(claim_plan::sentence(&plan))
 }
 
 /// Channels that a command here opened and no task has used: the ledgers do not know them.
@@ -298,11 +312,13 @@ async fn claim(
         if args.dry_run {
             let payers = node.status()["payers"].as_array().map_or(0, Vec::len);
             if args.json {
-                output::json(&json!({ "claimable_wei": claimable, "payers": payers }))?;
+                let plan = &node.status()["claim"];
+                output::json(&json!({ "claimable_wei": claimable, "payers": payers, "rule": plan }))?;
             } else {
+                output::line(&rule_line(&node.status()["claim"])?)?;
                 output::line(&format!(
-                    "{claimable} can be claimed from {}. The running node would send one transaction, of about 50,000 gas \
-                     and 11,000 more for each further channel.",
+                    "Without --dry-run the running node claims from {} now: about {CLAIM_GAS_BASE} gas and {CLAIM_GAS_EACH} \
+                     for each channel.",
                     count(payers, "channel")
                 ))?;
             }
@@ -321,8 +337,15 @@ async fn claim(
         return print_claim(&summary, args.json);
     }
     if args.dry_run {
-        eprintln!("{claimable} can be claimed from {}.", count(vouchers.len(), "channel"));
-        return tx::dry_run(&account, &Operation::ClaimMany { payee: ledgers.address, vouchers }, args.json).await;
+        let plan = claim_plan::of_records(context, folder, &ledgers, account.client()).await?;
+        let estimates = account.estimate(&Operation::ClaimMany { payee: ledgers.address, vouchers }).await?;
+        if args.json {
+            output::json(&json!({ "from": account.address(), "transactions": estimates, "rule": plan }))?;
+        } else {
+            output::line(&claim_plan::sentence(&plan))?;
+            tx::print_estimates(&estimates)?;
+        }
+        return Ok(Answer::Yes);
     }
     let report = account.claim_many(ledgers.address, &vouchers).await?;
     let payers: Vec<Value> = report

@@ -222,6 +222,7 @@ pub async fn chain_settings(folder: &Folder, config: &ConfigFile, args: &ChainAr
         bail!("confirmations is 0: set it to at least 1, which is \"in the newest block\"");
     }
     settings.poll_ms = config.chain.poll_ms.or(settings.poll_ms);
+    settings.max_fee_gwei = config.chain.max_fee_gwei.unwrap_or(settings.max_fee_gwei);
     Ok(settings)
 }
 

@@ -6,8 +6,8 @@ use golem_chain::ChainClient;
 use golem_deal::{Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskStatus};
 use golem_node::folder::{Folder, write_private};
 use golem_node::{ChainSettings, RECORD_SCHEMA};
-use golem_payments::{PayeeLedger, PayerLedger};
-use golem_protocol::{Address, ByteCount, LocalTime, Now, Signed, Voucher};
+use golem_payments::{Claimable, PayeeLedger, PayerLedger};
+use golem_protocol::{Address, ByteCount, ChainTime, LocalTime, Now, Signed, Voucher, Wei};
 use golem_store::{DiskStore, SCAN_RECORDS_MAX, Store};
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub struct Ledgers {
     pub tasks: Vec<TaskStatus>,
     /// Whose they are.
     pub address: Address,
+    provider: Provider,
     _store: DiskStore,
 }
 
@@ -59,8 +60,20 @@ impl Ledgers {
             payer: requestor.ledgers(),
             tasks: requestor.tasks(),
             address: wallet.address(),
+            provider,
             _store: store,
         })
+    }
+
+    /// What can be claimed, as the rule of when to claim sees it: by the chain's time, and as the channels were observed.
+    pub fn claimables(&self, now: ChainTime) -> Vec<Claimable> {
+        let waited = self.provider.claimables(now);
+        let claimable = |ledger: &PayeeLedger| {
+            let payer = ledger.channel().payer;
+            let wei_seconds = waited.iter().find(|held| held.payer == payer).map_or(0, |held| held.wei_seconds);
+            Claimable { payer, amount: ledger.claimable(), wei_seconds, due: ledger.state().close_at }
+        };
+        self.payee.iter().map(claimable).filter(|claimable| claimable.amount > Wei::ZERO).collect()
     }
 
     /// Takes over how the channels stand on the chain now.

@@ -5,6 +5,7 @@
 mod api;
 mod apps;
 mod channel;
+mod claim_plan;
 mod context;
 mod demo;
 mod deploy;

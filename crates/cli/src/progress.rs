@@ -141,6 +141,14 @@ impl TaskScreen {
                 let freed = count(subtasks.len(), "subtask");
                 self.say(&format!("{freed} of {} to be done by others: {}", short(&provider.0), one_line(detail)));
             }
+            RequestorEvent::DepositUndone { payee, uncovered, .. } => {
+                let next = if *uncovered == Wei::ZERO { "nothing rests on it" } else { "it is put in again" };
+                self.say(&format!("the chain took back the deposit in the channel to {}: {next}", short(payee)));
+            }
+            RequestorEvent::CloseUndone { payee } => self.say(&format!(
+                "the chain took back the wish to close the channel to {}: run `golem channel close {payee}` again",
+                short(payee)
+            )),
             RequestorEvent::FundFailed { payee, detail } => {
                 self.say(&format!("the channel to {} could not be funded: {detail}", short(payee)));
             }

@@ -225,6 +225,10 @@ fn event_text(event: &ProviderNotice) -> Option<String> {
             format!("claimed {paid} from {} in transaction {transaction}", count(*payers, "payer"))
         }
         ProviderNotice::ClaimFailed { detail } => format!("a claim did not go through and is tried again: {detail}"),
+        ProviderNotice::Lost { payer, lost, claimed } => format!(
+            "LOST {lost}: the channel of {payer} ended before that was claimed ({claimed} was); \
+             be back at the chain within the close delay"
+        ),
         ProviderNotice::Node(notice) => node_text(notice),
     })
 }
@@ -266,6 +270,19 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
             short_gnt(*owed),
             short_gnt(*credit)
         ),
+        ProviderEvent::Uncovered { payer, detail, .. } => {
+            format!("work that {} is to pay waits: {detail}", short(payer))
+        }
+        // What was lost by it, if anything, is another notice: only the chain knows.
+        ProviderEvent::Ended { .. } => return None,
+        ProviderEvent::DepositUndone { payer, claimable, .. } => format!(
+            "the chain took back the deposit in the channel of {}; {} of it was to be claimed and waits for it to come again",
+            short(payer),
+            short_gnt(*claimable)
+        ),
+        ProviderEvent::ClaimUndone { payer, amount } => {
+            format!("the chain took back a claim of {} from {}: it is made again", short_gnt(*amount), short(payer))
+        }
         ProviderEvent::Abandoned { owed, .. } => {
             format!("gave up a deal nobody answers for; {} stay unpaid", short_gnt(*owed))
         }

@@ -12,7 +12,8 @@ use golem_protocol::{Address, B256, ChainTime, ChannelId, ChannelState, Signed, 
 use golem_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
 
 /// Looks at the chain at once. Reason: a public RPC limits requests; others wait their turn.
 const READS_MAX: usize = 8;
@@ -33,8 +34,15 @@ pub(crate) struct ChainLink {
     account: Account,
     confirmations: u64,
     reads: Arc<Semaphore>,
-    /// Set once the transactions of an earlier run are settled: before that, none of ours would know the balance.
-    resumed: Arc<OnceCell<()>>,
+    /// Whether transactions may be under way that nobody follows: of an earlier run, or given up on. Before they are
+    /// settled, none of ours would know the balance, and none would be mined before them.
+    unfollowed: Arc<Mutex<Unfollowed>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unfollowed {
+    Some,
+    None,
 }
 
 impl ChainLink {
@@ -52,10 +60,13 @@ impl ChainLink {
         let rpc = Rpc::connect(config).await.map_err(refused)?;
         let client = ChainClient::new(rpc.clone(), settings.deployment.clone()).await.map_err(refused)?;
         let journal = Arc::new(StoreJournal::new(store));
-        let sender = TxSender::start(rpc, payment_key, SenderOptions::default(), journal).await.map_err(refused)?;
+        let max_fee_limit = settings.max_fee_gwei.saturating_mul(1_000_000_000);
+        let options = SenderOptions { max_fee_limit, ..SenderOptions::default() };
+        let sender = TxSender::start(rpc, payment_key, options, journal).await.map_err(refused)?;
         let account = Account::new(client, sender).map_err(refused)?;
         let reads = Arc::new(Semaphore::new(READS_MAX));
-        Ok(ChainLink { account, confirmations: settings.confirmations, reads, resumed: Arc::new(OnceCell::new()) })
+        let unfollowed = Arc::new(Mutex::new(Unfollowed::Some));
+        Ok(ChainLink { account, confirmations: settings.confirmations, reads, unfollowed })
     }
 
     /// The chain's time now.
@@ -99,20 +110,92 @@ impl ChainLink {
         client.channel_state_after(channel, head.saturating_sub(self.confirmations - 1)).await
     }
 
-    /// Transactions of an earlier run go first.
+    /// How a channel stands in the newest block. Tries until it is answered, as [`ChainLink::read`].
+    pub(crate) async fn read_newest(&self, channel: ChannelId) -> ChannelState {
+        let mut pause = READ_PAUSE.0;
+        loop {
+            match self.account.client().channel_state(channel).await {
+                Ok(state) => return state,
+                Err(error) => tracing::warn!(payer = %channel.payer, %error, "channel not read, trying again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(READ_PAUSE.1);
+        }
+    }
+
+    /// How channels stand now, before anything else is done: those that are closing, and where one confirmation is enough
+    /// all of them. What is not deep enough is told by the follower later.
+    pub(crate) async fn look_first(
+        &self,
+        channels: &[ChannelId],
+    ) -> Result<Vec<(ChannelId, ChannelState)>, StartError> {
+        let mut looks = JoinSet::new();
+        for channel in channels.iter().copied() {
+            let (client, reads) = (self.account.client().clone(), self.reads.clone());
+            looks.spawn(async move {
+                let _turn = reads.acquire().await.map_err(|_| ChainError::Stopped)?;
+                Ok::<_, ChainError>((channel, client.channel_state(channel).await?))
+            });
+        }
+        let mut states = Vec::with_capacity(channels.len());
+        while let Some(look) = looks.join_next().await {
+            let look = look.map_err(|error| StartError::Thread { detail: error.to_string() })?;
+            let (channel, state) = look.map_err(|error| StartError::Chain { detail: error.to_string() })?;
+            if self.confirmations <= 1 || state.close_at.0 != 0 {
+                states.push((channel, state));
+            }
+        }
+        Ok(states)
+    }
+
+    /// What was claimed in all in an epoch that has ended; `None` where the chain's log does not have its end.
+    pub(crate) async fn claimed_at_end(&self, channel: ChannelId, epoch: u32) -> Result<Option<Wei>, ChainError> {
+        let client = self.account.client();
+        let state = client.channel_state(channel).await?;
+        // Every epoch before the present one has ended once, and the present one too where there is no deposit.
+        let later = state.epoch.saturating_sub(epoch);
+        let is_over = state.deposit == Wei::ZERO;
+        let Some(place) = (later as usize + usize::from(is_over)).checked_sub(1) else { return Ok(None) };
+        Ok(client.claimed_at_ends(channel, place + 1).await?.get(place).copied())
+    }
+
+    /// What gas costs now, in wei of ether.
+    pub(crate) async fn gas_price(&self) -> Result<u64, ChainError> {
+        self.account.client().gas_price().await
+    }
+
+    /// Says by when this node's transactions should be mined; 0 is no hurry.
+    pub(crate) fn hurry(&self, due: ChainTime) {
+        self.account.sender().hurry(due);
+    }
+
+    /// Transactions that nobody follows go first: those of an earlier run, and those that were given up on.
     async fn settle_earlier(&self) {
-        self.resumed
-            .get_or_init(|| async {
-                for (id, answer) in self.account.resume().await {
-                    match answer {
-                        Ok(receipt) => {
-                            tracing::info!(%id, transaction = %receipt.tx, "transaction of an earlier run is done")
-                        }
-                        Err(error) => tracing::warn!(%id, %error, "transaction of an earlier run is not done"),
+        let mut unfollowed = self.unfollowed.lock().await;
+        if *unfollowed == Unfollowed::None {
+            return;
+        }
+        let mut left = Unfollowed::None;
+        for (id, answer) in self.account.resume().await {
+            match answer {
+                Ok(receipt) => tracing::info!(%id, transaction = %receipt.tx, "earlier transaction is done"),
+                Err(error) => {
+                    tracing::warn!(%id, %error, "earlier transaction is not done");
+                    if error.may_have_left() {
+                        left = Unfollowed::Some;
                     }
                 }
-            })
-            .await;
+            }
+        }
+        *unfollowed = left;
+    }
+
+    /// Takes note of what became of a transaction.
+    async fn noted<T>(&self, result: Result<T, ChainError>) -> Result<T, ChainError> {
+        if result.as_ref().is_err_and(ChainError::may_have_left) {
+            *self.unfollowed.lock().await = Unfollowed::Some;
+        }
+        result
     }
 
     /// Brings the deposit of the channel to `payee` up to `deposit` in `epoch`. Asked again, it funds nothing twice.
@@ -127,7 +210,7 @@ impl ChainLink {
             return Ok(Funded { state: self.read(channel).await, amount: Wei::ZERO, transaction: None });
         }
         let fundings = vec![golem_chain::Funding { payee, amount: missing }];
-        let settled = self.account.submit(&id, &Operation::Fund { fundings }).await?;
+        let settled = self.noted(self.account.submit(&id, &Operation::Fund { fundings }).await).await?;
         let transaction = settled.receipts.last().map(|receipt| receipt.tx);
         // The chain itself holds the result; a repeat finds the deposit there.
         self.account.acknowledge(&id).await?;
@@ -141,7 +224,7 @@ impl ChainLink {
         }
         self.settle_earlier().await;
         let vouchers: Vec<Signed<Voucher>> = held.iter().map(|held| held.voucher.clone()).collect();
-        let report = self.account.claim_many(payee, &vouchers).await.map_err(not_through)?;
+        let report = self.noted(self.account.claim_many(payee, &vouchers).await).await.map_err(not_through)?;
         let payers = held.iter().zip(&report.entries).map(|(held, entry)| {
             let claimed = match entry.outcome {
                 ClaimOutcome::Paid { claimed } => claimed,
@@ -169,7 +252,7 @@ impl ChainLink {
         self.settle_earlier().await;
         let mut closes = Vec::with_capacity(held.len());
         for HeldVoucher { payer, voucher, claimed_before } in held {
-            let result = match self.account.close(&voucher).await {
+            let result = match self.noted(self.account.close(&voucher).await).await {
                 Ok(settled) => closed(&settled, claimed_before),
                 Err(error) => CloseResult::Failed { detail: error.to_string() },
             };
@@ -181,7 +264,7 @@ impl ChainLink {
     /// Asks for the channel to `payee` to be closed; gives the time from which it can be finalized.
     pub(crate) async fn request_close(&self, payee: Address) -> Result<ChainTime, SettleError> {
         self.settle_earlier().await;
-        let settled = self.account.request_close(payee).await.map_err(not_through)?;
+        let settled = self.noted(self.account.request_close(payee).await).await.map_err(not_through)?;
         let close_at = settled.changes.iter().find_map(|change| match change {
             Change::CloseRequested { close_at, .. } => Some(*close_at),
             Change::Funded { .. } | Change::Claimed { .. } | Change::Closed { .. } => None,
@@ -192,7 +275,8 @@ impl ChainLink {
     /// Ends the channel to `payee` after its delay; gives the transaction.
     pub(crate) async fn finalize(&self, payee: Address) -> Result<B256, SettleError> {
         self.settle_earlier().await;
-        let settled = self.account.finalize(self.account.address(), payee).await.map_err(not_through)?;
+        let finalized = self.account.finalize(self.account.address(), payee).await;
+        let settled = self.noted(finalized).await.map_err(not_through)?;
         let transaction = settled.receipts.last().map(|receipt| receipt.tx);
         transaction.ok_or_else(|| SettleError::Chain { detail: "no transaction was made".to_owned() })
     }

@@ -8,6 +8,7 @@
 //! deployment = "sepolia.json"         # seen from the data folder; without, what is known of the chain
 //! confirmations = 1                   # blocks, the transaction's own included
 //! poll_ms = 1000                      # without, as often as the chain makes blocks
+//! max_fee_gwei = 300                  # never more for gas
 //!
 //! [network]
 //! listen = ["/ip4/0.0.0.0/udp/4001/quic-v1", "/ip4/0.0.0.0/tcp/4001"]
@@ -25,7 +26,9 @@
 //! output_max_mib = 256                # of one subtask
 //! content_max_mib = 10240             # on disk
 //! modules_max_mib = 2048              # on disk
-//! claim_threshold_gnt = "10"
+//! claim_threshold_gnt = "10"          # claimed at once when this much is claimable
+//! claim_waiting_ppm_per_day = 1000    # what it costs to leave money unclaimed, of a million, each day
+//! gnt_per_ether = "8000"              # without, the threshold alone decides when to claim
 //! claim_on_exit = false
 //! offer_life_s = 600
 //! claim_margin_s = 3600
@@ -46,7 +49,9 @@
 //! ```
 
 use crate::folder::read_small;
-use crate::settings::{ClaimOnExit, MdnsMode, NetworkSettings, PeerLists, ProviderConfig, RequestorConfig};
+use crate::settings::{
+    ClaimOnExit, ClaimSettings, EtherWorth, MdnsMode, NetworkSettings, PeerLists, ProviderConfig, RequestorConfig,
+};
 use golem_protocol::units::AmountError;
 use golem_protocol::{Address, ByteCount, NodeId, Wei};
 use serde::Deserialize;
@@ -84,6 +89,8 @@ pub struct ChainSection {
     pub confirmations: Option<u64>,
     /// How often the endpoint is asked, in milliseconds.
     pub poll_ms: Option<u64>,
+    /// The most that is offered for gas, in gwei.
+    pub max_fee_gwei: Option<u64>,
 }
 
 /// `[network]`.
@@ -126,6 +133,10 @@ pub struct ProviderSection {
     pub modules_max_mib: Option<u64>,
     /// The claimable sum at which everything is claimed, in GNT.
     pub claim_threshold_gnt: Option<String>,
+    /// What waiting to claim costs, in parts per million per day.
+    pub claim_waiting_ppm_per_day: Option<u32>,
+    /// What an ether is worth, in GNT.
+    pub gnt_per_ether: Option<String>,
     /// Whether a stop claims.
     pub claim_on_exit: Option<bool>,
     /// How long an offer stands, in seconds.
@@ -253,13 +264,22 @@ impl ConfigFile {
         set(&mut config.output_max, size("provider.output_max_mib", section.output_max_mib)?);
         set(&mut config.content_max, size("provider.content_max_mib", section.content_max_mib)?);
         set(&mut config.modules_max, size("provider.modules_max_mib", section.modules_max_mib)?);
-        let threshold = amount("provider.claim_threshold_gnt", section.claim_threshold_gnt.as_deref())?;
-        set(&mut config.claim.threshold, threshold);
-        let on_exit = section.claim_on_exit.map(|claim| if claim { ClaimOnExit::Claim } else { ClaimOnExit::Keep });
-        set(&mut config.claim.on_exit, on_exit);
+        self.apply_to_claim(&mut config.claim)?;
         set(&mut config.offer_life_s, section.offer_life_s);
         set(&mut config.claim_margin_s, section.claim_margin_s);
         set(&mut config.payee, section.payee);
+        Ok(())
+    }
+
+    /// Puts its settings into those of when to claim.
+    pub fn apply_to_claim(&self, claim: &mut ClaimSettings) -> Result<(), ConfigError> {
+        let section = &self.provider;
+        set(&mut claim.threshold, amount("provider.claim_threshold_gnt", section.claim_threshold_gnt.as_deref())?);
+        set(&mut claim.waiting_ppm_per_day, section.claim_waiting_ppm_per_day);
+        let ether = amount("provider.gnt_per_ether", section.gnt_per_ether.as_deref())?;
+        set(&mut claim.ether, ether.map(EtherWorth::Gnt));
+        let on_exit = section.claim_on_exit.map(|claim| if claim { ClaimOnExit::Claim } else { ClaimOnExit::Keep });
+        set(&mut claim.on_exit, on_exit);
         Ok(())
     }
 
@@ -345,13 +365,15 @@ mod tests {
     #[test]
     fn takes_over_what_is_set() {
         let text = "[provider]\nmin_price_gnt_per_hour = \"0.25\"\nslots = 3\nmemory_max_mib = 5\nclaim_on_exit = true\n\
-                    [network]\nmdns = false\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
+                    claim_waiting_ppm_per_day = 7\ngnt_per_ether = \"0.5\"\n[network]\nmdns = false\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
         let home = tempfile::tempdir().unwrap();
         let mut config = provider(home.path());
         parse(text).unwrap().apply_to_provider(&mut config).unwrap();
         assert_eq!(config.min_price, Wei(250_000_000_000_000_000));
         assert_eq!((config.slots, config.memory_max.0), (3, 5 << 20));
         assert_eq!((config.claim.on_exit, config.network.mdns), (ClaimOnExit::Claim, MdnsMode::Off));
+        assert_eq!(config.claim.waiting_ppm_per_day, 7);
+        assert_eq!(config.claim.ether, EtherWorth::Gnt(Wei(500_000_000_000_000_000)));
         assert_eq!(config.peers.deny.len(), 1);
     }
 

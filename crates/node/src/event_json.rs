@@ -16,6 +16,9 @@ impl ProviderNotice {
                 json!({"kind": "claimed", "transaction": transaction, "paid_wei": paid, "payers": payers})
             }
             ProviderNotice::ClaimFailed { detail } => json!({"kind": "claim_failed", "detail": detail}),
+            ProviderNotice::Lost { payer, lost, claimed } => {
+                json!({"kind": "lost", "payer": payer, "lost_wei": lost, "claimed_wei": claimed})
+            }
             ProviderNotice::Node(notice) => node_notice(notice),
         }
     }
@@ -83,6 +86,18 @@ fn provider_event(event: &ProviderEvent) -> Value {
         ProviderEvent::CreditExceeded { requestor, owed, credit } => {
             json!({"kind": "credit_exceeded", "requestor": requestor, "owed_wei": owed, "credit_wei": credit})
         }
+        ProviderEvent::Uncovered { requestor, payer, detail } => {
+            json!({"kind": "uncovered", "requestor": requestor, "payer": payer, "detail": detail})
+        }
+        ProviderEvent::Ended { payer, epoch, claimed, unclaimed } => json!({
+            "kind": "channel_ended", "payer": payer, "epoch": epoch, "claimed_wei": claimed, "unclaimed_wei": unclaimed,
+        }),
+        ProviderEvent::DepositUndone { payer, deposit, claimable } => json!({
+            "kind": "deposit_undone", "payer": payer, "deposit_wei": deposit, "claimable_wei": claimable,
+        }),
+        ProviderEvent::ClaimUndone { payer, amount } => {
+            json!({"kind": "claim_undone", "payer": payer, "amount_wei": amount})
+        }
         ProviderEvent::Abandoned { agreement, owed } => {
             json!({"kind": "abandoned", "agreement": agreement, "owed_wei": owed})
         }
@@ -116,6 +131,10 @@ fn requestor_event(event: &RequestorEvent) -> Value {
         RequestorEvent::Freed { header, provider, subtasks, detail } => json!({
             "kind": "freed", "header": header, "provider": provider, "subtasks": subtasks, "detail": detail,
         }),
+        RequestorEvent::DepositUndone { payee, deposit, uncovered } => json!({
+            "kind": "deposit_undone", "payee": payee, "deposit_wei": deposit, "uncovered_wei": uncovered,
+        }),
+        RequestorEvent::CloseUndone { payee } => json!({"kind": "close_undone", "payee": payee}),
         RequestorEvent::FundFailed { payee, detail } => {
             json!({"kind": "fund_failed", "payee": payee, "detail": detail})
         }

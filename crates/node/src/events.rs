@@ -36,6 +36,15 @@ pub enum ProviderNotice {
         /// Why.
         detail: String,
     },
+    /// A channel ended before all that was held of it was claimed: the rest cannot be claimed any more.
+    Lost {
+        /// Whose channel.
+        payer: Address,
+        /// What was held and never paid.
+        lost: Wei,
+        /// What was claimed in that epoch, in all.
+        claimed: Wei,
+    },
     /// Something about the node itself.
     Node(NodeNotice),
 }

@@ -5,13 +5,28 @@ use crate::error::SettleError;
 use crate::events::ProviderNotice;
 use crate::lifecycle::local_now;
 use crate::provider_loop::ProviderLoop;
+use crate::settings::EtherWorth;
 use crate::status::{ChannelClose, ClaimSummary};
-use golem_protocol::{Address, ChannelId, Wei};
+use golem_payments::{ClaimPlan, ClaimReason, GasWorth};
+use golem_protocol::{Address, ChannelId, LocalTime, Wei};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
-/// The pause after a claim that failed, before the rule claims again.
+/// The longest pause after a claim that failed, before the rule claims again; shorter where a close is near.
 const CLAIM_PAUSE_MS: u64 = 60_000;
+/// The shortest. Reason: an RPC that refuses is asked again at once by nobody.
+const CLAIM_PAUSE_MS_MIN: u64 = 2_000;
+/// How often the rule is asked, in milliseconds. Reason: it looks at every channel, and what it weighs grows by the day.
+const PLAN_MS: u64 = 1_000;
+/// How often the price of gas is read for it, in milliseconds: about once a block.
+const GAS_PRICE_MS: u64 = 10_000;
+/// Claims at once: a usual one, and one that cannot wait for it.
+const CLAIMS_MAX: usize = 2;
+/// The pause between two tries to read what was paid at a channel's end.
+const END_PAUSE: Duration = Duration::from_secs(10);
+
 /// Who waits for a settlement.
 pub(crate) enum Asker {
     Rule,
@@ -20,16 +35,43 @@ pub(crate) enum Asker {
 
 /// What came of a settlement.
 pub(crate) enum Settled {
-    Claim(Asker, Result<ClaimSummary, SettleError>),
+    Claim { asker: Asker, payers: BTreeSet<Address>, result: Result<ClaimSummary, SettleError> },
     Close(oneshot::Sender<Result<Vec<ChannelClose>, SettleError>>, Vec<ChannelClose>),
 }
 
+/// What was asked of the chain for the rule, and what it said.
+pub(crate) enum ForRule {
+    GasPrice(Option<u64>),
+    /// What was claimed of an ended channel, and what was held of it.
+    End {
+        payer: Address,
+        held: Wei,
+        claimed: Option<Wei>,
+    },
+}
+
+/// What the rule goes by besides the ledgers.
+#[derive(Default)]
+pub(crate) struct RuleState {
+    /// Payers to claim from for another reason than a close: each stays until nothing of it is claimable.
+    risky: BTreeSet<Address>,
+    /// Payers whose vouchers are in a claim that is under way.
+    claiming: BTreeSet<Address>,
+    /// When the rule is asked next; at once after something that cannot wait.
+    ask_at: LocalTime,
+    /// The rule claims nothing before this.
+    claim_again: LocalTime,
+    /// What gas costs in wei of ether, as last read; and when it was asked for.
+    gas_price: Option<u64>,
+    gas_asked: LocalTime,
+    pub(crate) asked: JoinSet<ForRule>,
+}
+
 impl ProviderLoop {
-    /// The vouchers that would pay something, of these payers or of all.
-    pub(crate) fn held(&self, payers: Option<&BTreeSet<Address>>) -> Vec<HeldVoucher> {
+    /// The vouchers that would pay something, of these payers.
+    pub(crate) fn held(&self, payers: &BTreeSet<Address>) -> Vec<HeldVoucher> {
         let ledgers = self.machine.ledgers();
-        let wanted =
-            ledgers.iter().filter(|ledger| payers.is_none_or(|payers| payers.contains(&ledger.channel().payer)));
+        let wanted = ledgers.iter().filter(|ledger| payers.contains(&ledger.channel().payer));
         wanted
             // A channel that is closed has nothing left to claim, or to close.
             .filter(|ledger| ledger.state().deposit > Wei::ZERO)
@@ -43,48 +85,122 @@ impl ProviderLoop {
             .collect()
     }
 
-    /// The rule of `ClaimRule`: everything at once when it is worth it.
+    /// Every payer that a voucher is held of.
+    pub(crate) fn all_payers(&self) -> BTreeSet<Address> {
+        self.machine.vouchers().into_iter().map(|(payer, _)| payer).collect()
+    }
+
+    /// Every payer of whom something can be claimed.
+    pub(crate) fn claimable_payers(&self) -> BTreeSet<Address> {
+        self.machine.claimables(self.now.chain).into_iter().map(|claimable| claimable.payer).collect()
+    }
+
+    fn gas_worth(&self) -> GasWorth {
+        self.rule.gas_price.map_or(GasWorth::Unknown, |price| self.config.claim.gas_worth(price))
+    }
+
+    /// What the rule says now.
+    pub(crate) fn claim_plan(&self) -> ClaimPlan {
+        let mut channels = self.machine.claimables(self.now.chain);
+        for channel in channels.iter_mut().filter(|channel| channel.due.0 == 0) {
+            if self.rule.risky.contains(&channel.payer) {
+                channel.due = self.now.chain;
+            }
+        }
+        self.config.claim.rule().plan(&channels, self.gas_worth())
+    }
+
+    /// The machine says that waiting for this payer's money is a risk.
+    pub(crate) fn claim_soon(&mut self, payer: Address) {
+        self.rule.risky.insert(payer);
+        self.rule_is_due();
+    }
+
+    /// Has the rule asked in this turn.
+    pub(crate) fn rule_is_due(&mut self) {
+        self.rule.ask_at = LocalTime::default();
+    }
+
+    /// Asks the rule, and claims what it says.
     pub(crate) fn claim_by_rule(&mut self) {
-        if !self.settlements.is_empty() || self.claim_again > self.now.local {
+        let now = local_now();
+        if self.rule.ask_at > now {
             return;
         }
-        let claimable =
-            self.machine.ledgers().iter().fold(Wei::ZERO, |sum, ledger| sum.saturating_add(ledger.claimable()));
-        if claimable > Wei::ZERO && claimable >= self.config.claim.threshold {
-            self.claim_all_due = true;
+        self.rule.ask_at = now.saturating_add(PLAN_MS);
+        self.ask_gas_price(now);
+        let claimables = self.machine.claimables(self.now.chain);
+        let closes = claimables.iter().map(|channel| channel.due).filter(|due| due.0 != 0);
+        let due = closes.min().unwrap_or_default();
+        self.chain.hurry(due);
+        self.rule.risky.retain(|payer| claimables.iter().any(|channel| channel.payer == *payer));
+        if self.chain_lost.is_some() || self.rule.claim_again > now || self.settlements.len() >= CLAIMS_MAX {
+            return;
+        }
+        let plan = self.claim_plan();
+        // Only what cannot wait goes beside a claim that is under way.
+        if !self.settlements.is_empty() && plan.reason != ClaimReason::Due {
+            return;
+        }
+        let payers: BTreeSet<Address> =
+            plan.payers.iter().filter(|payer| !self.rule.claiming.contains(*payer)).copied().collect();
+        if !payers.is_empty() {
+            let (reason, claimable) = (plan.reason, plan.claimable_wei);
+            tracing::info!(?reason, %claimable, cost = %plan.cost_wei, payers = payers.len(), "the rule claims");
+            self.claim(payers, Asker::Rule);
         }
     }
 
-    pub(crate) fn start_claims(&mut self) {
-        if !self.settlements.is_empty() || self.chain_lost.is_some() || self.claim_again > self.now.local {
-            return;
-        }
-        if std::mem::take(&mut self.claim_all_due) {
-            self.claim_due.clear();
-            self.claim(None, Asker::Rule);
-        } else if !self.claim_due.is_empty() {
-            let due = std::mem::take(&mut self.claim_due);
-            self.claim(Some(&due), Asker::Rule);
+    fn ask_gas_price(&mut self, now: LocalTime) {
+        let wanted = self.config.claim.ether != EtherWorth::Unknown;
+        if wanted && now.saturating_sub(self.rule.gas_asked) >= GAS_PRICE_MS && self.chain_lost.is_none() {
+            self.rule.gas_asked = now;
+            let chain = self.chain.clone();
+            self.rule.asked.spawn(async move { ForRule::GasPrice(chain.gas_price().await.ok()) });
         }
     }
 
-    pub(crate) fn claim(&mut self, payers: Option<&BTreeSet<Address>>, asker: Asker) {
-        let mut held = self.held(payers);
-        let claimable: BTreeSet<Address> = self
-            .machine
-            .ledgers()
-            .iter()
-            .filter(|ledger| ledger.claimable() > Wei::ZERO)
-            .map(|ledger| ledger.channel().payer)
-            .collect();
-        held.retain(|held| claimable.contains(&held.payer));
+    /// Asks the chain what was claimed of a channel by its end: only that says whether anything was lost.
+    pub(crate) fn look_at_end(&mut self, payer: Address, epoch: u32, held: Wei) {
+        let (chain, channel) = (self.chain.clone(), ChannelId { payer, payee: self.config.payee });
+        self.rule.asked.spawn(async move {
+            loop {
+                match chain.claimed_at_end(channel, epoch).await {
+                    Ok(claimed) => return ForRule::End { payer, held, claimed },
+                    Err(error) => tracing::warn!(%payer, %error, "the end of a channel was not read, trying again"),
+                }
+                tokio::time::sleep(END_PAUSE).await;
+            }
+        });
+    }
+
+    pub(crate) fn on_asked(&mut self, answer: ForRule) {
+        match answer {
+            ForRule::GasPrice(price) => self.rule.gas_price = price.or(self.rule.gas_price),
+            // The log does not have its end: a reorg took that back.
+            ForRule::End { claimed: None, .. } => {}
+            ForRule::End { payer, held, claimed: Some(claimed) } => {
+                let lost = held.saturating_sub(claimed);
+                if lost > Wei::ZERO {
+                    tracing::error!(%payer, %lost, %claimed, "the channel ended before all that was held was claimed");
+                    self.lost = self.lost.saturating_add(lost);
+                    self.say(ProviderNotice::Lost { payer, lost, claimed });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn claim(&mut self, payers: BTreeSet<Address>, asker: Asker) {
+        let held = self.held(&payers);
+        self.rule.claiming.extend(&payers);
         let (chain, payee) = (self.chain.clone(), self.config.payee);
-        self.settlements.spawn(async move { Settled::Claim(asker, chain.claim(payee, held).await) });
+        self.settlements.spawn(async move { Settled::Claim { asker, payers, result: chain.claim(payee, held).await } });
     }
 
     pub(crate) fn on_settled(&mut self, settled: Settled) {
         match settled {
-            Settled::Claim(asker, result) => {
+            Settled::Claim { asker, payers: asked, result } => {
+                self.rule.claiming.retain(|payer| !asked.contains(payer));
                 match &result {
                     Ok(summary) => {
                         self.counters.claims += summary.transactions.len() as u64;
@@ -97,12 +213,12 @@ impl ProviderLoop {
                         let payee = self.config.payee;
                         payers.into_iter().for_each(|payer| self.read(ChannelId { payer, payee }));
                         // What was just claimed is not claimable before the chain has been looked at.
-                        self.claim_again = local_now().saturating_add(1_000);
+                        self.rule.claim_again = local_now().saturating_add(1_000);
                     }
                     Err(error) => {
                         tracing::warn!(%error, "claim failed, vouchers are kept");
                         self.say(ProviderNotice::ClaimFailed { detail: error.to_string() });
-                        self.claim_again = local_now().saturating_add(CLAIM_PAUSE_MS);
+                        self.rule.claim_again = local_now().saturating_add(self.pause_after_failure());
                     }
                 }
                 if let Asker::Claim(reply) = asker {
@@ -117,5 +233,13 @@ impl ProviderLoop {
                 let _ = reply.send(Ok(closes));
             }
         }
+    }
+
+    /// An eighth of what is left until the first close can be final, so that a failed claim is tried again several times.
+    fn pause_after_failure(&self) -> u64 {
+        let claimables = self.machine.claimables(self.now.chain);
+        let left = claimables.iter().filter(|c| c.due.0 != 0).map(|c| c.due.saturating_sub(self.now.chain)).min();
+        let eighth = left.map_or(CLAIM_PAUSE_MS, |left_s| left_s.saturating_mul(1_000) / 8);
+        eighth.clamp(CLAIM_PAUSE_MS_MIN, CLAIM_PAUSE_MS)
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::HeaderGate;
 use crate::lifecycle::local_now;
-use crate::provider_claims::{Asker, Settled};
+use crate::provider_claims::{Asker, RuleState, Settled};
 use crate::provider_handle::ProviderCommand;
 use crate::saver::Saver;
 use crate::settings::{ClaimOnExit, ProviderConfig};
@@ -20,8 +20,8 @@ use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent,
 use golem_market::ProviderMarketPolicy;
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
 use golem_protocol::{
-    Address, B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, RefusalReason,
-    SubtaskOutcome,
+    B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, RefusalReason, SubtaskOutcome,
+    Wei,
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,12 +58,19 @@ pub(crate) struct ProviderParts {
     pub(crate) performance: u64,
     pub(crate) bounds: SubtaskBounds,
     pub(crate) now: Now,
+    pub(crate) looked_first: Vec<(ChannelId, ChannelState)>,
 }
 
 /// How the loop ended: what its owner is told, and why where nobody asked.
 pub(crate) struct LoopEnd {
     pub(crate) result: Result<(), StopError>,
     pub(crate) reason: Option<String>,
+}
+
+/// How a channel stands: as deep as confirmations ask, or in the newest block.
+enum Read {
+    Confirmed(ChannelId, ChannelState),
+    Newest(ChannelId, ChannelState),
 }
 
 /// Where the loop is in its life.
@@ -100,12 +107,14 @@ pub(crate) struct ProviderLoop {
     /// Inputs being fetched ahead of their runs, at most as many as there are slots; and which were.
     prefetches: JoinSet<()>,
     prefetched: BTreeSet<(B256, u32)>,
-    reads: JoinSet<(ChannelId, ChannelState)>,
+    reads: JoinSet<Read>,
     reading: BTreeSet<ChannelId>,
     pub(crate) settlements: JoinSet<Settled>,
-    pub(crate) claim_due: BTreeSet<Address>,
-    pub(crate) claim_all_due: bool,
-    pub(crate) claim_again: LocalTime,
+    pub(crate) rule: RuleState,
+    /// Held of channels that ended before it was claimed, since the start.
+    pub(crate) lost: Wei,
+    /// How channels stood when this node looked first.
+    looked_first: Vec<(ChannelId, ChannelState)>,
     wake: LocalTime,
     phase: Phase,
     /// When something last ran, or the node was not asked to stop yet.
@@ -117,8 +126,20 @@ pub(crate) struct ProviderLoop {
 
 impl ProviderLoop {
     pub(crate) fn new(parts: ProviderParts) -> ProviderLoop {
-        let ProviderParts { machine, policy, config, base, watcher, saver, commands, events, performance, bounds, now } =
-            parts;
+        let ProviderParts {
+            machine,
+            policy,
+            config,
+            base,
+            watcher,
+            saver,
+            commands,
+            events,
+            performance,
+            bounds,
+            now,
+            looked_first,
+        } = parts;
         ProviderLoop {
             machine,
             policy,
@@ -148,9 +169,9 @@ impl ProviderLoop {
             reads: JoinSet::new(),
             reading: BTreeSet::new(),
             settlements: JoinSet::new(),
-            claim_due: BTreeSet::new(),
-            claim_all_due: false,
-            claim_again: LocalTime::default(),
+            rule: RuleState::default(),
+            lost: Wei::ZERO,
+            looked_first,
             wake: LocalTime::default(),
             phase: Phase::Running,
             busy_at: tokio::time::Instant::now(),
@@ -162,6 +183,11 @@ impl ProviderLoop {
 
     /// Runs until it is asked to stop, or must. Everything it started has ended when it returns.
     pub(crate) async fn run(mut self, api: Option<ApiServer>) -> LoopEnd {
+        // Before anything else: a payer may have asked to close while this node was away.
+        for (channel, state) in std::mem::take(&mut self.looked_first) {
+            self.step(ProviderInput::Channel { channel, state });
+        }
+        self.claim_by_rule();
         self.step(ProviderInput::Tick);
         while self.goes_on() {
             self.turn().await;
@@ -216,9 +242,11 @@ impl ProviderLoop {
                 Ok((agreement, index, outcome)) => self.on_computed(agreement, index, outcome),
                 Err(error) => self.fatal = Some(format!("a worker failed: {error}")),
             },
-            Some(read) = self.reads.join_next() => if let Ok((channel, state)) = read {
-                self.reading.remove(&channel);
-                self.step(ProviderInput::Channel { channel, state });
+            Some(read) = self.reads.join_next() => if let Ok(read) = read {
+                self.on_read(read);
+            },
+            Some(answer) = self.rule.asked.join_next() => if let Ok(answer) = answer {
+                self.on_asked(answer);
             },
             Some(settled) = self.settlements.join_next() => match settled {
                 Ok(settled) => self.on_settled(settled),
@@ -265,7 +293,6 @@ impl ProviderLoop {
         };
         self.policy.close(closed);
         self.claim_by_rule();
-        self.start_claims();
     }
 
     /// One step of the machine, and its effects.
@@ -312,7 +339,7 @@ impl ProviderLoop {
             }
             ProviderEffect::Claim { payer } => {
                 tracing::debug!(effect = "claim", %payer);
-                self.claim_due.insert(payer);
+                self.claim_soon(payer);
             }
             ProviderEffect::WakeAt(at) => {
                 self.wake = if self.wake == LocalTime::default() { at } else { self.wake.min(at) };
@@ -329,7 +356,29 @@ impl ProviderLoop {
         }
         if self.reading.insert(channel) {
             let chain = self.chain.clone();
-            self.reads.spawn(async move { (channel, chain.read(channel).await) });
+            self.reads.spawn(async move { Read::Confirmed(channel, chain.read(channel).await) });
+        }
+    }
+
+    /// Looks at the newest block: something there takes back what was relied on, and that is not waited for.
+    fn read_newest(&mut self, channel: ChannelId) {
+        if self.reads.len() < READS_MAX {
+            let chain = self.chain.clone();
+            self.reads.spawn(async move { Read::Newest(channel, chain.read_newest(channel).await) });
+        }
+    }
+
+    fn on_read(&mut self, read: Read) {
+        match read {
+            Read::Confirmed(channel, state) => {
+                self.reading.remove(&channel);
+                self.step(ProviderInput::Channel { channel, state });
+            }
+            // Good news waits until it is deep enough.
+            Read::Newest(channel, state) if self.machine.takes_back(channel, &state) => {
+                self.step(ProviderInput::Channel { channel, state });
+            }
+            Read::Newest(..) => {}
         }
     }
 
@@ -429,6 +478,9 @@ impl ProviderLoop {
                 // A requested close is acted on at once: the delay has begun.
                 if confirmed || state.close_at.0 != 0 {
                     self.step(ProviderInput::Channel { channel: id, state });
+                } else if self.machine.takes_back(id, &state) {
+                    // An older block may be told late; the newest one decides.
+                    self.read_newest(id);
                 }
             }
             Some(ChainEvent::Down { error, .. }) => {
@@ -457,11 +509,11 @@ impl ProviderLoop {
                 let _ = reply.send(status);
             }
             ProviderCommand::Claim(reply) if self.settlements.is_empty() => {
-                self.claim(None, Asker::Claim(reply));
+                self.claim(self.claimable_payers(), Asker::Claim(reply));
             }
             ProviderCommand::Claim(reply) => drop(reply.send(Err(SettleError::UnderWay))),
             ProviderCommand::Close(reply) if self.settlements.is_empty() => {
-                let (chain, held) = (self.chain.clone(), self.held(None));
+                let (chain, held) = (self.chain.clone(), self.held(&self.all_payers()));
                 self.settlements.spawn(async move { Settled::Close(reply, chain.close(held).await) });
             }
             ProviderCommand::Close(reply) => drop(reply.send(Err(SettleError::UnderWay))),
@@ -489,13 +541,26 @@ impl ProviderLoop {
             ProviderEvent::Offered { .. } => self.counters.offers += 1,
             ProviderEvent::Agreed { .. } => self.counters.agreements += 1,
             ProviderEvent::Rejected { .. } => self.counters.rejected += 1,
-            ProviderEvent::Paid { .. } => self.counters.vouchers += 1,
+            ProviderEvent::Paid { .. } => {
+                self.counters.vouchers += 1;
+                self.rule_is_due();
+            }
             ProviderEvent::Abandoned { .. } => self.counters.abandoned += 1,
             ProviderEvent::Refused { .. }
             | ProviderEvent::RefusedByPeer { .. }
             | ProviderEvent::Computed { .. }
             | ProviderEvent::Unpaid { .. }
-            | ProviderEvent::CreditExceeded { .. } => {}
+            | ProviderEvent::CreditExceeded { .. }
+            | ProviderEvent::Uncovered { .. } => {}
+            ProviderEvent::Ended { payer, epoch, claimed, unclaimed } => {
+                self.look_at_end(*payer, *epoch, claimed.saturating_add(*unclaimed));
+            }
+            ProviderEvent::DepositUndone { payer, deposit, claimable } => {
+                tracing::warn!(%payer, %deposit, %claimable, "a reorg took back a deposit");
+            }
+            ProviderEvent::ClaimUndone { payer, amount } => {
+                tracing::warn!(%payer, %amount, "a reorg took back a claim");
+            }
         }
         self.say(ProviderNotice::Deal(event));
     }
@@ -529,7 +594,7 @@ impl ProviderLoop {
             self.on_settled(settled);
         }
         if self.fatal.is_none() && self.config.claim.on_exit == ClaimOnExit::Claim {
-            let held = self.held(None);
+            let held = self.held(&self.claimable_payers());
             self.chain.claim(self.config.payee, held).await?;
         }
         let waited_ms = DRAIN.as_millis() as u64;
@@ -546,6 +611,7 @@ impl ProviderLoop {
     /// Joins everything that is left.
     async fn finish(mut self) {
         self.reads.shutdown().await;
+        self.rule.asked.shutdown().await;
         self.settlements.shutdown().await;
         self.courier.stop(FLUSH).await;
         if let Some(watcher) = self.watcher.take() {

@@ -14,7 +14,7 @@ use crate::worker::{SubtaskBounds, sandbox_profile};
 use golem_deal::{Provider, ProviderSettings};
 use golem_market::ProviderMarketPolicy;
 use golem_protocol::limits::SLOTS_MAX;
-use golem_protocol::{ByteCount, Now};
+use golem_protocol::{ByteCount, ChannelId, Now};
 use golem_sandbox::Pace;
 use tokio::sync::mpsc;
 
@@ -95,7 +95,8 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
         node = %config.keys.node_id(), performance, deals = machine.open_deals(), vouchers = machine.vouchers().len(),
         records = base.records.len(), "provider taken up"
     );
-    let known = machine.ledgers().iter().map(|ledger| ledger.channel()).collect();
+    let known: Vec<ChannelId> = machine.ledgers().iter().map(|ledger| ledger.channel()).collect();
+    let looked_first = base.chain.look_first(&known).await?;
     let watcher = base.chain.watch(config.payee, known).await?;
     let saver = Saver::start(base.store.clone()).map_err(|error| StartError::Thread { detail: error.to_string() })?;
     let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
@@ -115,8 +116,20 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
     // A quarter of the room for content: other subtasks' inputs and the outputs need theirs.
     let input_max = ByteCount::from_bytes(config.content_max.0 / 4);
     let bounds = SubtaskBounds { memory_max: config.memory_max, output_max: config.output_max, input_max };
-    let parts =
-        ProviderParts { machine, policy, config, base, watcher, saver, commands, events, performance, bounds, now };
+    let parts = ProviderParts {
+        machine,
+        policy,
+        config,
+        base,
+        watcher,
+        saver,
+        commands,
+        events,
+        performance,
+        bounds,
+        now,
+        looked_first,
+    };
     let main = tokio::spawn(async move {
         let ended = ProviderLoop::new(parts).run(api).await;
         ended_sender.end(ended.reason);

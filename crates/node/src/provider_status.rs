@@ -46,6 +46,8 @@ impl ProviderLoop {
             counters: self.counters,
             payers,
             totals,
+            claim: self.claim_plan(),
+            lost_wei: self.lost,
         }
     }
 

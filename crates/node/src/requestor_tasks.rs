@@ -106,6 +106,12 @@ impl RequestorLoop {
             RequestorEvent::Refused { .. }
             | RequestorEvent::RefusedByPeer { .. }
             | RequestorEvent::FundFailed { .. } => {}
+            RequestorEvent::DepositUndone { payee, uncovered, .. } => {
+                tracing::warn!(%payee, %uncovered, "a reorg took back the deposit of a channel");
+            }
+            RequestorEvent::CloseUndone { payee } => {
+                tracing::warn!(%payee, "a reorg took back the wish to close a channel: ask again");
+            }
             RequestorEvent::Finished { header, .. } => {
                 if let Some(progress) = self.tasks.get_mut(header) {
                     progress.finished();

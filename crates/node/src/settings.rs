@@ -5,6 +5,7 @@ use crate::folder::Folder;
 use crate::identity::NodeKeys;
 use golem_chain::Deployment;
 use golem_market::{AccessLists, Ratio, RequestorSettings};
+use golem_payments::{ClaimRule, GasWorth};
 use golem_protocol::{Address, ByteCount, ChainRef, NodeId, Wei};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -19,12 +20,14 @@ pub struct ChainSettings {
     pub confirmations: u64,
     /// How often the endpoint is asked for new blocks, in milliseconds; `None` follows the chain's block time.
     pub poll_ms: Option<u64>,
+    /// The most that is ever offered for gas, in gwei.
+    pub max_fee_gwei: u64,
 }
 
 impl ChainSettings {
-    /// The defaults: one confirmation, looked at as often as the chain makes blocks.
+    /// The defaults: one confirmation, looked at as often as the chain makes blocks, at most 300 gwei for gas.
     pub fn new(rpc_url: impl Into<String>, deployment: Deployment) -> ChainSettings {
-        ChainSettings { rpc_url: rpc_url.into(), deployment, confirmations: 1, poll_ms: None }
+        ChainSettings { rpc_url: rpc_url.into(), deployment, confirmations: 1, poll_ms: None, max_fee_gwei: 300 }
     }
 
     /// Which contracts signatures are made for.
@@ -67,18 +70,59 @@ impl Default for ApiSettings {
     }
 }
 
-/// When a provider turns vouchers into money without being asked.
+/// When a provider turns vouchers into money without being asked: the terms of `golem_payments::claim_rule`, which says why.
 ///
-/// The rule: it claims all payers at once when what is claimable in all reaches `threshold`; it claims one payer at
-/// once when that one has requested a close; and on a stop where `on_exit` says so. A claim of many payers costs
-/// about 11,000 gas each and saves nothing by coming early, so below the threshold it waits: the voucher stays good
-/// as long as the channel is open.
+/// It claims when waiting has cost as much as claiming would, where `ether` says what gas is worth; whatever that is, when
+/// what is claimable in all reaches `threshold`; at once from a payer that has asked to close; and on a stop where
+/// `on_exit` says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClaimRule {
+pub struct ClaimSettings {
     /// The claimable sum at which everything is claimed.
     pub threshold: Wei,
+    /// What waiting costs, in parts per million per day of what waits. Reason for the default of 1,000, a thousandth a day:
+    /// a machine at home is lost with its keys and disk once in some years, and what is earned is wanted elsewhere.
+    pub waiting_ppm_per_day: u32,
+    /// What gas is worth.
+    pub ether: EtherWorth,
     /// What happens on a stop.
     pub on_exit: ClaimOnExit,
+}
+
+impl Default for ClaimSettings {
+    /// At 10 GNT, a thousandth a day for waiting, no price of ether, nothing on a stop.
+    fn default() -> ClaimSettings {
+        ClaimSettings {
+            threshold: Wei(10_000_000_000_000_000_000),
+            waiting_ppm_per_day: 1_000,
+            ether: EtherWorth::Unknown,
+            on_exit: ClaimOnExit::Keep,
+        }
+    }
+}
+
+impl ClaimSettings {
+    /// What gas is worth where the chain asks so much ether for it, in wei.
+    pub fn gas_worth(&self, ether_wei_per_gas: u64) -> GasWorth {
+        match self.ether {
+            EtherWorth::Unknown => GasWorth::Unknown,
+            EtherWorth::Gnt(gnt) => GasWorth::of(ether_wei_per_gas, gnt),
+        }
+    }
+
+    /// The terms of the rule.
+    pub fn rule(&self) -> ClaimRule {
+        ClaimRule { waiting_ppm_per_day: self.waiting_ppm_per_day, threshold: self.threshold }
+    }
+}
+
+/// What an ether is worth. Only the owner says so: no oracle is trusted with when money is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EtherWorth {
+    /// Not said: the threshold alone decides.
+    #[default]
+    Unknown,
+    /// So much GNT.
+    Gnt(Wei),
 }
 
 /// Whether a stop claims.
@@ -143,7 +187,7 @@ pub struct ProviderConfig {
     /// The most that compiled modules may take on disk.
     pub modules_max: ByteCount,
     /// When vouchers are claimed without being asked.
-    pub claim: ClaimRule,
+    pub claim: ClaimSettings,
     /// How long an offer stands, in seconds of chain time.
     pub offer_life_s: u64,
     /// For how long a voucher must stay claimable at least, in seconds of chain time: how long a claim may need.
@@ -171,7 +215,7 @@ impl ProviderConfig {
             output_max: ByteCount::from_bytes(256 << 20),
             content_max: ByteCount::from_bytes(10 << 30),
             modules_max: ByteCount::from_bytes(2 << 30),
-            claim: ClaimRule { threshold: Wei(10_000_000_000_000_000_000), on_exit: ClaimOnExit::Keep },
+            claim: ClaimSettings::default(),
             offer_life_s: 600,
             claim_margin_s: 3600,
             peers: PeerLists::default(),

@@ -4,6 +4,7 @@
 
 use crate::prepared::ProviderShare;
 use golem_deal::TaskStatus;
+use golem_payments::ClaimPlan;
 use golem_protocol::{Address, B256, NodeId, Wei};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,10 @@ pub struct ProviderStatus {
     pub payers: Vec<PayerAccount>,
     /// The sums over all payers.
     pub totals: Totals,
+    /// What the rule of when to claim says now.
+    pub claim: ClaimPlan,
+    /// What was lost since the start: held of channels that ended before it was claimed, in wei.
+    pub lost_wei: Wei,
 }
 
 /// What a provider does now.
@@ -204,7 +209,7 @@ pub struct RequestorCounters {
 /// What a claim of many channels came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimSummary {
-    /// The transactions, one for every thousand payers; none where nothing was claimable.
+    /// The transactions, as few as gas and size allow; none where nothing was claimable.
     pub transactions: Vec<B256>,
     /// The gas they took.
     pub gas_used: u64,

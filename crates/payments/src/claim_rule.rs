@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! claimable of a channel, over chain time -> Waiting (its integral) -.
-//! closeAt of the channel ---------------------------------------------+-> ClaimRule::plan -> whom to claim, and why
+//! closeAt of the channel, or another risk ----------------------------+-> ClaimRule::plan -> whom to claim, and why
 //! gas price, GNT per ether ------------------------------------------'
 //! ```
 //!
@@ -125,8 +125,9 @@ pub struct Claimable {
     pub amount: Wei,
     /// What has been waited for so far, in wei-seconds: [`Waiting::until`].
     pub wei_seconds: u128,
-    /// When a requested close can be final; 0 where none is requested.
-    pub close_at: ChainTime,
+    /// By when it should be claimed: when a requested close can be final, or now where waiting is a risk for another reason;
+    /// 0 where there is no hurry.
+    pub due: ChainTime,
 }
 
 /// Why it claims, or does not.
@@ -141,8 +142,8 @@ pub enum ClaimReason {
     Waiting,
     /// Where it is not known what gas costs: the sum is below the threshold.
     BelowThreshold,
-    /// A payer has asked to close.
-    Closing,
+    /// A payer has asked to close, or waiting is a risk for another reason.
+    Due,
     /// The sum has reached the threshold.
     Threshold,
     /// Waiting has cost as much as claiming does.
@@ -162,9 +163,11 @@ pub struct ClaimPlan {
     pub cost_wei: Wei,
     /// What waiting has cost up to now, all channels together.
     pub waited_wei: Wei,
-    /// Whether the cost of gas is known.
+    /// What gas costs in GNT, where that is known.
     pub gas: GasWorth,
-    /// The earliest time at which a requested close can be final, of the channels to claim; 0 where there is none.
+    /// The sum at which it claims whatever waiting has cost.
+    pub threshold_wei: Wei,
+    /// By when the first of the channels to claim should be; 0 where there is no hurry.
     pub due: ChainTime,
 }
 
@@ -185,12 +188,12 @@ impl ClaimRule {
             if count == 0 { Wei::ZERO } else { base.saturating_add(all) }
         };
         let waited = |channel: &Claimable| self.waiting_cost_rounded_down(channel.wei_seconds);
-        let is_closing = |channel: &Claimable| channel.close_at.0 != 0;
+        let is_due = |channel: &Claimable| channel.due.0 != 0;
         // Its waiting has paid for its own gas.
         let is_ripe = |channel: &Claimable| gas != GasWorth::Unknown && waited(channel) >= each;
 
         let worthwhile: Vec<&Claimable> = channels.iter().filter(|channel| channel.amount > each).collect();
-        let closing: Vec<&Claimable> = worthwhile.iter().copied().filter(|channel| is_closing(channel)).collect();
+        let hurried: Vec<&Claimable> = worthwhile.iter().copied().filter(|channel| is_due(channel)).collect();
         let claimable_wei = sum(channels.iter().map(|channel| channel.amount));
         let worth = sum(worthwhile.iter().map(|channel| channel.amount));
         let cost_wei = cost_of(worthwhile.len());
@@ -204,8 +207,8 @@ impl ClaimRule {
             ClaimReason::TooSmall
         } else if worth >= self.threshold {
             ClaimReason::Threshold
-        } else if sum(closing.iter().map(|channel| channel.amount)) > cost_of(closing.len()) {
-            ClaimReason::Closing
+        } else if sum(hurried.iter().map(|channel| channel.amount)) > cost_of(hurried.len()) {
+            ClaimReason::Due
         } else if gas == GasWorth::Unknown {
             ClaimReason::BelowThreshold
         } else if over > Wei::ZERO && over >= base {
@@ -215,11 +218,11 @@ impl ClaimRule {
         };
         let is_claimed = |channel: &Claimable| match reason {
             ClaimReason::Threshold => true,
-            ClaimReason::Closing | ClaimReason::Waited => is_closing(channel) || is_ripe(channel),
+            ClaimReason::Due | ClaimReason::Waited => is_due(channel) || is_ripe(channel),
             ClaimReason::Nothing | ClaimReason::TooSmall | ClaimReason::Waiting | ClaimReason::BelowThreshold => false,
         };
         let payers: Vec<Address> = worthwhile.iter().filter(|c| is_claimed(c)).map(|c| c.payer).collect();
-        let due = closing.iter().map(|channel| channel.close_at).min().filter(|_| !payers.is_empty());
+        let due = hurried.iter().map(|channel| channel.due).min().filter(|_| !payers.is_empty());
         ClaimPlan {
             payers,
             reason,
@@ -227,6 +230,7 @@ impl ClaimRule {
             cost_wei,
             waited_wei: sum(channels.iter().map(waited)),
             gas,
+            threshold_wei: self.threshold,
             due: due.unwrap_or_default(),
         }
     }

@@ -200,9 +200,17 @@ impl Provider {
             payer: *payer,
             amount: account.ledger.claimable(),
             wei_seconds: account.waiting.until(now),
-            close_at: account.ledger.state().close_at,
+            due: account.ledger.state().close_at,
         };
         self.accounts.iter().map(claimable).filter(|claimable| claimable.amount > Wei::ZERO).collect()
+    }
+
+    /// Whether a state takes back something that was relied on, as only a reorg does: a deposit, or a claim.
+    pub fn takes_back(&self, channel: ChannelId, state: &ChannelState) -> bool {
+        let Some(account) = self.accounts.get(&channel.payer) else { return false };
+        let known = account.ledger.state();
+        let is_less = state.deposit < known.deposit || state.claimed < known.claimed;
+        state.epoch < known.epoch || (state.epoch == known.epoch && state.deposit > Wei::ZERO && is_less)
     }
 
     /// What each payer owes by verdicts that no voucher covers.

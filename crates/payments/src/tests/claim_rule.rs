@@ -13,11 +13,11 @@ const DAY: u128 = 86_400;
 
 fn waiting(place: u8, amount: u128, days: u128) -> Claimable {
     let payer = Address::repeat_byte(place);
-    Claimable { payer, amount: Wei(amount), wei_seconds: amount * days * DAY, close_at: ChainTime(0) }
+    Claimable { payer, amount: Wei(amount), wei_seconds: amount * days * DAY, due: ChainTime(0) }
 }
 
-fn closing(place: u8, amount: u128, close_at: u64) -> Claimable {
-    Claimable { close_at: ChainTime(close_at), ..waiting(place, amount, 0) }
+fn closing(place: u8, amount: u128, due: u64) -> Claimable {
+    Claimable { due: ChainTime(due), ..waiting(place, amount, 0) }
 }
 
 fn payers(plan: &ClaimPlan) -> Vec<u8> {
@@ -71,10 +71,10 @@ fn lets_nobodys_small_vouchers_hold_up_another_or_ride_on_it() {
 fn claims_at_once_from_a_payer_who_leaves_and_from_nobody_else_for_it() {
     let channels = [closing(1, 2 * ONE_COSTS, 500), closing(2, 2 * ONE_COSTS, 400), waiting(3, 2 * ONE_COSTS, 0)];
     let plan = RULE.plan(&channels, ONE);
-    assert_eq!((plan.reason, payers(&plan), plan.due), (ClaimReason::Closing, vec![1, 2], ChainTime(400)));
+    assert_eq!((plan.reason, payers(&plan), plan.due), (ClaimReason::Due, vec![1, 2], ChainTime(400)));
     // Where gas has no price, every voucher of theirs is worth it.
     let plan = RULE.plan(&[closing(1, 1, 500), waiting(3, 2 * ONE_COSTS, 900)], GasWorth::Unknown);
-    assert_eq!((plan.reason, payers(&plan)), (ClaimReason::Closing, vec![1]));
+    assert_eq!((plan.reason, payers(&plan)), (ClaimReason::Due, vec![1]));
 }
 
 #[test]
@@ -171,7 +171,7 @@ proptest! {
             let time = ChainTime(now as u64);
             waiting.observe(Wei(held), time);
             let channel = Claimable {
-                payer: Address::ZERO, amount: Wei(held), wei_seconds: waiting.until(time), close_at: ChainTime(0),
+                payer: Address::ZERO, amount: Wei(held), wei_seconds: waiting.until(time), due: ChainTime(0),
             };
             if !rule.plan(&[channel], ONE).payers.is_empty() {
                 waited_in_all += waiting.until(time);
