@@ -28,7 +28,8 @@ use golem_protocol::units::WEI_PER_GNT;
 use golem_protocol::{Address, ChainTime, Wei};
 use serde::{Deserialize, Serialize};
 
-/// Gas of a claim, whatever is in it: the transaction, its log, the token's transfer. Measured: see the test of `node`.
+/// Gas of a claim, whatever is in it: the transaction, its log, the token's transfer. The node's tests hold it against
+/// receipts.
 pub const CLAIM_GAS_BASE: u64 = 41_000;
 /// Gas of one voucher in a claim: its bytes, its signature, its channel's slot.
 pub const CLAIM_GAS_EACH: u64 = 10_900;
@@ -159,7 +160,8 @@ pub struct ClaimPlan {
     pub reason: ClaimReason,
     /// What all channels would bring.
     pub claimable_wei: Wei,
-    /// What claiming all that are worth their gas would cost, in GNT; 0 where that is not known.
+    /// What claiming all that are worth their gas would cost, in GNT, or all of them where none is; 0 where that is not
+    /// known.
     pub cost_wei: Wei,
     /// What waiting has cost up to now, all channels together.
     pub waited_wei: Wei,
@@ -196,7 +198,8 @@ impl ClaimRule {
         let hurried: Vec<&Claimable> = worthwhile.iter().copied().filter(|channel| is_due(channel)).collect();
         let claimable_wei = sum(channels.iter().map(|channel| channel.amount));
         let worth = sum(worthwhile.iter().map(|channel| channel.amount));
-        let cost_wei = cost_of(worthwhile.len());
+        // Where none is worth it, what it would cost all the same: it is what is waited for.
+        let cost_wei = cost_of(if worthwhile.is_empty() { channels.len() } else { worthwhile.len() });
         let ripe = worthwhile.iter().filter(|channel| is_ripe(channel));
         // What is over when each has paid its own gas, to pay for the transaction.
         let over = sum(ripe.map(|channel| waited(channel).saturating_sub(each)));

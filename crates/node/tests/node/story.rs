@@ -1,126 +1,12 @@
 //! One requestor and two providers in one process, with their own keys and folders, on a real chain and real sockets.
 
+use crate::stage::{STORY_MAX, Stage, plan, text};
 use golem_deal::RequestorEvent;
-use golem_devnet::{DevAccount, Devnet, DevnetOptions};
-use golem_node::folder::Folder;
-use golem_node::{
-    ChainSettings, ClaimOnExit, CloseResult, MdnsMode, NetworkSettings, NodeKeys, ProviderConfig, ProviderHandle,
-    ProviderNode, RequestorConfig, RequestorHandle, RequestorNode, RequestorNotice, TaskProgress, TaskTerms, Watched,
-};
-use golem_protocol::{ByteCount, ContentHash, Wei};
-use golem_task::{ListedFile, MapTask, Price, TaskPlan, Verification};
-use std::collections::BTreeMap;
+use golem_node::{CloseResult, RequestorNotice, TaskProgress, TaskTerms, Watched};
+use golem_payments::claim_rule::{CLAIM_GAS_BASE, CLAIM_GAS_EACH};
+use golem_protocol::Wei;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Copies its standard input to its standard output.
-const COPY: &str = r#"
-(module
-  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-  (memory (export "memory") 1)
-  (func (export "_start")
-    (loop $more
-      (i32.store (i32.const 0) (i32.const 64))
-      (i32.store (i32.const 4) (i32.const 4096))
-      (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))
-      (i32.store (i32.const 4) (i32.load (i32.const 16)))
-      (if (i32.load (i32.const 16))
-        (then
-          (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 20)))
-          (br $more))))))
-"#;
-
-/// The longest a story may take. Reason: machines that check are slow and shared.
-const STORY_MAX: Duration = Duration::from_secs(240);
-
-struct Stage {
-    devnet: Devnet,
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    async fn set() -> Stage {
-        let devnet = Devnet::start(DevnetOptions::default()).await.expect("anvil starts");
-        Stage { devnet, folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn keys(&self, place: usize) -> NodeKeys {
-        let account: &DevAccount = &self.devnet.accounts()[place];
-        NodeKeys::from_secrets(account.key, account.key).unwrap()
-    }
-
-    fn chain(&self) -> ChainSettings {
-        let mut chain = ChainSettings::new(self.devnet.rpc_url(), self.devnet.deployment().clone());
-        chain.poll_ms = Some(100);
-        chain
-    }
-
-    fn data(&self, name: &str) -> Folder {
-        Folder::open_or_create(&self.folder.path().join(name)).unwrap()
-    }
-
-    fn network(bootstrap: &[String]) -> NetworkSettings {
-        let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-        NetworkSettings { listen, bootstrap: bootstrap.to_vec(), mdns: MdnsMode::Off }
-    }
-
-    async fn requestor(&self) -> (RequestorHandle, Vec<String>) {
-        let mut config = RequestorConfig::new(self.data("requestor"), self.keys(0), self.chain());
-        config.network = Stage::network(&[]);
-        config.lost_ms = 2_000;
-        let requestor = RequestorNode::start(config).await.unwrap();
-        let addresses = loop {
-            let addresses = requestor.status().await.unwrap().network.addresses;
-            if !addresses.is_empty() {
-                break addresses;
-            }
-            tokio::task::yield_now().await;
-        };
-        (requestor, addresses)
-    }
-
-    async fn provider(&self, place: usize, bootstrap: &[String]) -> ProviderHandle {
-        let folder = self.data(&format!("provider-{place}"));
-        let min_price = Wei(place as u128 * 1_000_000_000_000_000_000);
-        let mut config = ProviderConfig::new(folder, self.keys(place), self.chain(), min_price);
-        config.network = Stage::network(bootstrap);
-        config.slots = 2;
-        config.claim.threshold = Wei::MAX;
-        config.claim.on_exit = ClaimOnExit::Keep;
-        ProviderNode::start(config).await.unwrap()
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-fn text(index: usize) -> Vec<u8> {
-    format!("input number {index}\n").repeat(1 + index * 500).into_bytes()
-}
-
-fn plan(stage: &Stage, count: usize) -> (TaskPlan, PathBuf, BTreeMap<ContentHash, PathBuf>) {
-    let module = stage.file("copy.wasm", &wat::parse_str(COPY).unwrap());
-    let mut paths = BTreeMap::new();
-    let mut listed = Vec::new();
-    for index in 0..count {
-        let bytes = text(index);
-        let name = format!("in-{index}.txt");
-        let content = ContentHash(blake3::hash(&bytes).as_bytes().into());
-        paths.insert(content, stage.file(&name, &bytes));
-        listed.push(ListedFile { guest_path: name, content, size: ByteCount::from_bytes(bytes.len() as u64) });
-    }
-    let price = Price { max_per_hour: Wei::from_gnt(10).unwrap(), budget: Wei::from_gnt(100).unwrap() };
-    let mut task = MapTask::new("copy", price);
-    task.stdin = true;
-    task.limits.timeout_s = 60;
-    task.verification = Verification::Recheck { fraction_ppm: 500_000 };
-    (task.plan(listed).unwrap(), module, paths)
-}
+use std::path::Path;
 
 fn check_outputs(dir: &Path, count: usize) {
     for index in 0..count {
@@ -194,7 +80,13 @@ async fn restart_story() {
     provider.shutdown().await.unwrap();
     let again = stage.provider(1, &[]).await;
     assert_eq!(again.status().await.unwrap().totals.claimable_wei, report.spent_wei);
-    assert_eq!(again.claim_all().await.unwrap().paid_wei, report.spent_wei);
+    let summary = again.claim_all().await.unwrap();
+    assert_eq!(summary.paid_wei, report.spent_wei);
+    let reckoned = CLAIM_GAS_BASE + CLAIM_GAS_EACH;
+    assert!(
+        summary.gas_used.abs_diff(reckoned) * 10 < reckoned,
+        "the rule reckons with what receipts say: {summary:?}"
+    );
     // What is claimed is not claimed twice.
     assert_eq!(again.claim_all().await.unwrap().paid_wei, Wei::ZERO);
     again.shutdown().await.unwrap();

@@ -1,0 +1,5 @@
+//! Nodes against a real anvil and each other.
+
+mod claims;
+mod stage;
+mod story;
