@@ -96,8 +96,12 @@ pub struct MoveArgs {
 
 /// A sender for this key whose journal lies in the data folder.
 pub async fn sender(folder: &Folder, wallet: &Wallet, rpc: Rpc) -> anyhow::Result<TxSender> {
+    sender_with(folder, wallet, rpc, SenderOptions::default()).await
+}
+
+async fn sender_with(folder: &Folder, wallet: &Wallet, rpc: Rpc, options: SenderOptions) -> anyhow::Result<TxSender> {
     let journal = Arc::new(FileJournal::new(folder.path().join("transactions")));
-    Ok(TxSender::start(rpc, wallet.secret(), SenderOptions::default(), journal).await?)
+    Ok(TxSender::start(rpc, wallet.secret(), options, journal).await?)
 }
 
 /// The account of this folder on its chain. What an earlier command left under way is taken up first.
@@ -106,7 +110,8 @@ pub async fn account(context: &Context, folder: &Folder, settings: &ChainSetting
     let client = chain_client(settings).await?;
     let wallet = context.wallet(folder)?;
     let rpc = Rpc::connect(rpc_config(settings)).await?;
-    let account = Account::new(client, sender(folder, &wallet, rpc).await?)?;
+    let options = SenderOptions { max_fee_limit: settings.max_fee_wei(), ..SenderOptions::default() };
+    let account = Account::new(client, sender_with(folder, &wallet, rpc, options).await?)?;
     if !account.sender().pending().is_empty() {
         eprintln!("Waiting for transactions that an earlier command left under way.");
         for (id, result) in account.resume().await {

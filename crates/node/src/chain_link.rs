@@ -60,8 +60,7 @@ impl ChainLink {
         let rpc = Rpc::connect(config).await.map_err(refused)?;
         let client = ChainClient::new(rpc.clone(), settings.deployment.clone()).await.map_err(refused)?;
         let journal = Arc::new(StoreJournal::new(store));
-        let max_fee_limit = settings.max_fee_gwei.saturating_mul(1_000_000_000);
-        let options = SenderOptions { max_fee_limit, ..SenderOptions::default() };
+        let options = SenderOptions { max_fee_limit: settings.max_fee_wei(), ..SenderOptions::default() };
         let sender = TxSender::start(rpc, payment_key, options, journal).await.map_err(refused)?;
         let account = Account::new(client, sender).map_err(refused)?;
         let reads = Arc::new(Semaphore::new(READS_MAX));

@@ -30,6 +30,11 @@ impl ChainSettings {
         ChainSettings { rpc_url: rpc_url.into(), deployment, confirmations: 1, poll_ms: None, max_fee_gwei: 300 }
     }
 
+    /// The most that is ever offered for gas, in wei of ether.
+    pub fn max_fee_wei(&self) -> u64 {
+        self.max_fee_gwei.saturating_mul(1_000_000_000)
+    }
+
     /// Which contracts signatures are made for.
     pub fn chain_ref(&self) -> ChainRef {
         self.deployment.chain_ref()

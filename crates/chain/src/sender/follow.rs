@@ -61,7 +61,13 @@ impl TxSender {
             }
             if started.elapsed() >= self.inner.options.give_up_after {
                 let waited_s = started.elapsed().as_secs();
-                return Err(ChainError::Unconfirmed { label: label.to_owned(), tx, nonce: 0, waited_s });
+                return Err(ChainError::Unconfirmed {
+                    label: label.to_owned(),
+                    tx,
+                    nonce: 0,
+                    waited_s,
+                    obstacle: None,
+                });
             }
             tokio::time::sleep(self.rpc().poll_interval()).await;
         }
