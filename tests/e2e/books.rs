@@ -48,7 +48,11 @@ pub fn row(rows: &Value, field: &str, address: Address) -> Value {
 
 /// What a claim brought, after checking that it needed one transaction.
 pub fn claim(payee: &Node) -> Wei {
+    // What the rule says of it: the sum, and why it has waited.
+    let rule = payee.json(["channel", "claim", "--dry-run", "--json"])["rule"].clone();
+    assert!(rule["reason"].is_string() && rule["gas"]["known"] == "unknown", "{rule:#}");
     let summary = payee.json(["channel", "claim", "--json"]);
+    assert_eq!(rule["claimable_wei"], summary["paid_wei"], "{rule:#}");
     assert_eq!(summary["transactions"].as_array().map(Vec::len), Some(1), "one transaction claims all: {summary:#}");
     wei(&summary["paid_wei"])
 }

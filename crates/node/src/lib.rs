@@ -34,6 +34,7 @@ mod metrics;
 mod note;
 pub mod prepared;
 mod progress;
+mod provider_chain;
 mod provider_claims;
 pub mod provider_handle;
 mod provider_loop;

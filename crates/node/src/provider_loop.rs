@@ -8,6 +8,7 @@ use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::HeaderGate;
 use crate::lifecycle::local_now;
+use crate::provider_chain::Read;
 use crate::provider_claims::{Asker, RuleState, Settled};
 use crate::provider_handle::ProviderCommand;
 use crate::saver::Saver;
@@ -37,8 +38,6 @@ const DRAIN: Duration = Duration::from_secs(30);
 const VERDICTS: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last saves and messages.
 const FLUSH: Duration = Duration::from_secs(5);
-/// Channels being looked at. Reason: the machine keeps at most 256 agreements waiting, and asks again.
-const READS_MAX: usize = 512;
 /// The longest time without a tick, in milliseconds. Reason: a clock that was set, a wake that was missed.
 const TICK_MS_MAX: u64 = 10_000;
 /// Steps between two looks at the invariants; every step is looked at in debug builds. Reason: a look costs as much as
@@ -67,12 +66,6 @@ pub(crate) struct LoopEnd {
     pub(crate) reason: Option<String>,
 }
 
-/// How a channel stands: as deep as confirmations ask, or in the newest block.
-enum Read {
-    Confirmed(ChannelId, ChannelState),
-    Newest(ChannelId, ChannelState),
-}
-
 /// Where the loop is in its life.
 enum Phase {
     Running,
@@ -98,7 +91,7 @@ pub(crate) struct ProviderLoop {
     pub(crate) contents: Contents,
     pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,
-    watcher: Option<Watcher>,
+    pub(crate) watcher: Option<Watcher>,
     commands: mpsc::Receiver<ProviderCommand>,
     events: EventLog<ProviderNotice>,
     courier: Courier,
@@ -107,8 +100,8 @@ pub(crate) struct ProviderLoop {
     /// Inputs being fetched ahead of their runs, at most as many as there are slots; and which were.
     prefetches: JoinSet<()>,
     prefetched: BTreeSet<(B256, u32)>,
-    reads: JoinSet<Read>,
-    reading: BTreeSet<ChannelId>,
+    pub(crate) reads: JoinSet<Read>,
+    pub(crate) reading: BTreeSet<ChannelId>,
     pub(crate) settlements: JoinSet<Settled>,
     pub(crate) rule: RuleState,
     /// Held of channels that ended before it was claimed, since the start.
@@ -121,7 +114,7 @@ pub(crate) struct ProviderLoop {
     busy_at: tokio::time::Instant,
     disk_was_full: bool,
     steps: u64,
-    fatal: Option<String>,
+    pub(crate) fatal: Option<String>,
 }
 
 impl ProviderLoop {
@@ -348,40 +341,6 @@ impl ProviderLoop {
         }
     }
 
-    pub(crate) fn read(&mut self, channel: ChannelId) {
-        tracing::debug!(effect = "read_channel", payer = %channel.payer);
-        if self.reading.len() >= READS_MAX {
-            tracing::warn!(payer = %channel.payer, "too many channels are being looked at");
-            return;
-        }
-        if self.reading.insert(channel) {
-            let chain = self.chain.clone();
-            self.reads.spawn(async move { Read::Confirmed(channel, chain.read(channel).await) });
-        }
-    }
-
-    /// Looks at the newest block: something there takes back what was relied on, and that is not waited for.
-    fn read_newest(&mut self, channel: ChannelId) {
-        if self.reads.len() < READS_MAX {
-            let chain = self.chain.clone();
-            self.reads.spawn(async move { Read::Newest(channel, chain.read_newest(channel).await) });
-        }
-    }
-
-    fn on_read(&mut self, read: Read) {
-        match read {
-            Read::Confirmed(channel, state) => {
-                self.reading.remove(&channel);
-                self.step(ProviderInput::Channel { channel, state });
-            }
-            // Good news waits until it is deep enough.
-            Read::Newest(channel, state) if self.machine.takes_back(channel, &state) => {
-                self.step(ProviderInput::Channel { channel, state });
-            }
-            Read::Newest(..) => {}
-        }
-    }
-
     fn compute(&mut self, job: ComputeJob) {
         tracing::debug!(effect = "compute", agreement = %job.agreement, index = job.index);
         let key = (job.agreement, job.index);
@@ -465,40 +424,6 @@ impl ProviderLoop {
             NetworkEvent::PeerSubscribed { node, topic } => tracing::debug!(peer = %node, topic, "peer subscribed"),
             NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),
             NetworkEvent::ListenAddress { address } => tracing::info!(address, "listening"),
-        }
-    }
-
-    fn on_chain(&mut self, event: Option<ChainEvent>) {
-        match event {
-            Some(ChainEvent::Time { time, .. }) => {
-                // A reorg can turn the clock back; money that was safe stays safe.
-                self.now.chain = self.now.chain.max(time);
-            }
-            Some(ChainEvent::Channel { id, state, confirmed, .. }) => {
-                // A requested close is acted on at once: the delay has begun.
-                if confirmed || state.close_at.0 != 0 {
-                    self.step(ProviderInput::Channel { channel: id, state });
-                } else if self.machine.takes_back(id, &state) {
-                    // An older block may be told late; the newest one decides.
-                    self.read_newest(id);
-                }
-            }
-            Some(ChainEvent::Down { error, .. }) => {
-                tracing::warn!(%error, "the chain cannot be followed");
-                if self.chain_lost.is_none() {
-                    self.say(ProviderNotice::Node(NodeNotice::ChainLost { detail: error.to_string() }));
-                }
-                self.chain_lost = Some(error.to_string());
-            }
-            Some(ChainEvent::Up) => {
-                tracing::info!("the chain can be followed again");
-                self.chain_lost = None;
-                self.say(ProviderNotice::Node(NodeNotice::ChainFound));
-            }
-            None => {
-                self.watcher = None;
-                self.fatal = Some("the chain's follower stopped by itself; start the node again".to_owned());
-            }
         }
     }
 
