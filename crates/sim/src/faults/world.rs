@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 const FUNDS: u128 = 1_000_000_000;
 /// How long everything may take to come to an end once the world is calm, in milliseconds.
 const CALM_MAX_MS: u64 = 4 * 3_600_000;
+/// How long is waited after the last task is done where somebody never answers, in milliseconds. Reason: deals with it
+/// stay open for long, so they do not tell whether the last verdict to the others has arrived.
+const LINGER_MS: u64 = 300_000;
 /// Lines of what happened that a failure shows.
 const LINES_KEPT: usize = 40;
 /// How long a node is down after its memory went, in milliseconds.
@@ -65,6 +68,8 @@ pub(super) struct World {
     told: BTreeMap<ChannelId, ChannelState>,
     /// Who is on the one side of a split network, until when.
     split: (u64, Vec<Who>),
+    /// Since when every task of an honest requestor is done.
+    done_since: Option<u64>,
     checks: Checks,
     report: Report,
     last: VecDeque<String>,
@@ -101,6 +106,7 @@ impl World {
             providers,
             told: BTreeMap::new(),
             split: (0, Vec::new()),
+            done_since: None,
             checks: Checks::default(),
             report: Report { seed, ..Report::default() },
             last: VecDeque::new(),
@@ -422,7 +428,7 @@ impl World {
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
         let done = |task: &TaskStatus| task.finished && task.reserved == Wei::ZERO && task.agreed == 0;
         let honest = self.requestors.iter().filter(|host| host.nature == RequestorNature::Honest);
         let tasks_done =
@@ -432,7 +438,12 @@ impl World {
             host.down_until <= self.time
                 && (host.nature == ProviderNature::Idle || has_deadbeat || host.machine.open_deals() == 0)
         });
-        tasks_done && deals_over
+        if !(tasks_done && deals_over) {
+            self.done_since = None;
+            return false;
+        }
+        let since = *self.done_since.get_or_insert(self.time);
+        !has_deadbeat || self.time >= since + LINGER_MS
     }
 
     fn what_is_open(&self) -> String {
