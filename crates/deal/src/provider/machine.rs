@@ -410,26 +410,28 @@ impl Provider {
     /// Looks for broken rules in the state.
     pub fn check_invariants(&self) -> Vec<Violation> {
         let mut found = Vec::new();
-        let mut check = |holds: bool, text: String| {
+        // Called after every step, so words are made only where they are needed.
+        let mut check = |holds: bool, text: &dyn Fn() -> String| {
             if !holds {
-                found.push(Violation(text));
+                found.push(Violation(text()));
             }
         };
-        check(self.running() <= self.settings.slots as usize, format!("{} subtasks run at once", self.running()));
-        check(self.headers.len() <= HEADERS_MAX, "too many headers".into());
-        check(self.deals.len() <= DEALS_MAX, "too many deals".into());
-        check(self.unchecked.len() <= UNCHECKED_MAX, "too many unchecked agreements".into());
+        check(self.running() <= self.settings.slots as usize, &|| format!("{} subtasks run at once", self.running()));
+        check(self.headers.len() <= HEADERS_MAX, &|| "too many headers".into());
+        check(self.deals.len() <= DEALS_MAX, &|| "too many deals".into());
+        check(self.unchecked.len() <= UNCHECKED_MAX, &|| "too many unchecked agreements".into());
         for (digest, deal) in &self.deals {
-            check(!deal.is_over(), format!("deal {digest} is over and still open"));
+            check(!deal.is_over(), &|| format!("deal {digest} is over and still open"));
             let reported = deal.subtasks.values().any(|stage| matches!(stage, Stage::Reported(_)));
-            check(reported == deal.report.is_some(), format!("deal {digest}: reported subtasks without a report"));
-            check(
-                deal.subtasks.len() == deal.agreement.subtasks.len(),
-                format!("deal {digest}: other subtasks than agreed"),
-            );
+            check(reported == deal.report.is_some(), &|| format!("deal {digest}: reported subtasks without a report"));
+            check(deal.subtasks.len() == deal.agreement.subtasks.len(), &|| {
+                format!("deal {digest}: other subtasks than agreed")
+            });
         }
         for (payer, account) in &self.accounts {
-            check(account.ledger.channel() == self.channel_of(*payer), format!("the ledger of {payer} is another's"));
+            check(account.ledger.channel() == self.channel_of(*payer), &|| {
+                format!("the ledger of {payer} is another's")
+            });
         }
         found
     }

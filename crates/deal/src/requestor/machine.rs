@@ -499,17 +499,18 @@ impl Requestor {
     /// Looks for broken rules in the state.
     pub fn check_invariants(&self) -> Vec<Violation> {
         let mut found = Vec::new();
-        let mut check = |holds: bool, text: String| {
+        // Called after every step, so words are made only where they are needed.
+        let mut check = |holds: bool, text: &dyn Fn() -> String| {
             if !holds {
-                found.push(Violation(text));
+                found.push(Violation(text()));
             }
         };
         for (digest, task) in &self.tasks {
             let deals = || self.deals.values().filter(|deal| deal.agreement.header == *digest);
             let open = deals().fold(Wei::ZERO, |sum, deal| sum.saturating_add(deal.open_value()));
             let total = task.spent.saturating_add(task.reserved);
-            check(total <= task.order.budget, format!("task {digest}: {total} is above the budget"));
-            check(open == task.reserved, format!("task {digest}: {open} is open and {} reserved", task.reserved));
+            check(total <= task.order.budget, &|| format!("task {digest}: {total} is above the budget"));
+            check(open == task.reserved, &|| format!("task {digest}: {open} is open and {} reserved", task.reserved));
             for (index, place) in (0u32..).zip(&task.places) {
                 let holders = deals().filter(|deal| deal.parts.get(&index) == Some(&Part::Open)).count();
                 let right = match place {
@@ -518,14 +519,14 @@ impl Requestor {
                     // Found by our own run while the report it came with is still under check.
                     Place::Done { .. } | Place::Failed(_) => holders <= 1,
                 };
-                check(right, format!("subtask {index} of {digest} is {place:?} and in {holders} open batches"));
+                check(right, &|| format!("subtask {index} of {digest} is {place:?} and in {holders} open batches"));
             }
         }
         for (payee, channel) in &self.channels {
             let open = self.deals.values().filter(|deal| deal.agreement.payee == *payee);
             let open = open.fold(Wei::ZERO, |sum, deal| sum.saturating_add(deal.open_value()));
             let reserved = channel.ledger.reserved();
-            check(open == reserved, format!("channel to {payee}: {open} is open and {reserved} reserved"));
+            check(open == reserved, &|| format!("channel to {payee}: {open} is open and {reserved} reserved"));
         }
         found
     }

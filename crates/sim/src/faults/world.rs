@@ -20,7 +20,7 @@ const FUNDS: u128 = 1_000_000_000;
 const CALM_MAX_MS: u64 = 4 * 3_600_000;
 /// How long is waited after the last task is done where somebody never answers, in milliseconds. Reason: deals with it
 /// stay open for long, so they do not tell whether the last verdict to the others has arrived.
-const LINGER_MS: u64 = 300_000;
+const LINGER_MS: u64 = 90_000;
 /// Lines of what happened that a failure shows.
 const LINES_KEPT: usize = 40;
 /// How long a node is down after its memory went, in milliseconds.
