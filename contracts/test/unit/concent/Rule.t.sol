@@ -224,6 +224,24 @@ contract RuleTest is ConcentTest {
         assertAccount(treasury, bond / BOND * FEE, 0, 0);
     }
 
+    /// What was reserved bounds what is paid, not what was right to claim.
+    function testFuzz_granting_what_was_reserved_but_not_what_was_claimed_is_a_loss(uint96 free, uint96 amount) public {
+        free = uint96(bound(free, 1, AMOUNT - 1));
+        amount = uint96(bound(amount, free, AMOUNT - 1));
+        leaveFree(free);
+        (bytes32 r, bytes32 vs) = signPromise(requestorKey, p);
+        vm.prank(provider);
+        concent.claim(p, r, vs, AMOUNT, 0);
+        refuses(amount, abi.encodeWithSelector(IConcentDeposit.NotContested.selector, requestor, digest));
+        deposit(requestor, BOND);
+        contest(p);
+        rule(p, amount);
+        assertEq(gnt.balanceOf(provider), FUNDS - BOND + free);
+        assertAccount(requestor, DEPOSIT + BOND - free + COVER, DEPOSIT - free, 0);
+        assertAccount(provider, 0, 0, 0);
+        assertAccount(treasury, FEE, 0, 0);
+    }
+
     function test_a_claim_can_be_ruled_on_once() public {
         claim(p, AMOUNT);
         contest(p);
