@@ -9,8 +9,9 @@ import {IConcentDeposit} from "../../src/interfaces/IConcentDeposit.sol";
 import {ConcentActors} from "./ConcentActors.sol";
 
 /// What `ConcentDeposit` holds, whatever happens in whatever order.
+/// forge-config: default.invariant.depth = 128
 contract ConcentInvariants is Test {
-    uint96 private constant DAILY_LIMIT = 60 ether;
+    uint96 private constant DAILY_LIMIT = 20 ether;
 
     GNT private gnt;
     ConcentDeposit private concent;

@@ -38,10 +38,10 @@ contract ConcentActors is Test {
     uint256 public constant PARTIES = 3;
     uint256 public constant FUNDS = 1000 ether;
     /// Enough to try old ones; more would only slow the run.
-    uint256 private constant PROMISES_MAX = 32;
+    uint256 private constant PROMISES_MAX = 48;
     /// Few, so that some promises have the same; on both sides of a border of their words.
-    uint256 private constant NONCES = 4;
-    uint256 private constant FIRST_NONCE = 254;
+    uint256 private constant NONCES = 12;
+    uint256 private constant FIRST_NONCE = 250;
     bytes32 private constant EVIDENCE = keccak256("a bundle");
 
     GNT private immutable GNT_;
@@ -119,9 +119,10 @@ contract ConcentActors is Test {
         if (refusal == 0) k.unlockAt = vm.getBlockTimestamp() + terms.withdrawDelay;
     }
 
-    function withdraw(uint256 seed, uint96 amount) external {
+    function withdraw(uint256 seed, uint96 amount, bool patient) external {
         address party = parties[seed % (PARTIES + 1)];
         Known storage k = known_[party];
+        if (patient) waitUntil(k.unlockAt);
         amount = uint96(bound(amount, 1, free(k) + 1));
         bytes4 refusal = k.unlockAt == 0
             ? IConcentDeposit.Locked.selector
@@ -148,7 +149,7 @@ contract ConcentActors is Test {
             amount: uint96(bound(amount, 1, 50 ether)),
             nonce: FIRST_NONCE + nonce % NONCES,
             deal: bytes32(promises.length),
-            deadline: uint40(vm.getBlockTimestamp() + bound(time, 0, 4 days))
+            deadline: uint40(vm.getBlockTimestamp() + bound(time, 0, 20 days))
         });
         Signed storage s = promises.push();
         (s.requestor, s.promised, s.digest) = (requestor, p, CONCENT.promiseDigest(p));
@@ -162,7 +163,8 @@ contract ConcentActors is Test {
 
     function claim(uint256 index, uint96 amount, bool whole) external {
         if (promises.length == 0) return;
-        Signed storage s = promises[index % promises.length];
+        // Mostly the newest, which is likely to be good yet.
+        Signed storage s = promises[index % 4 == 0 ? index % promises.length : promises.length - 1];
         IConcentDeposit.Promise memory p = s.promised;
         Known storage theirs = known_[s.requestor];
         Known storage own = known_[p.provider];
@@ -184,7 +186,7 @@ contract ConcentActors is Test {
 
     function contest(uint256 index) external {
         if (promises.length == 0) return;
-        Signed storage s = promises[index % promises.length];
+        Signed storage s = claimedOne(index);
         Known storage k = known_[s.requestor];
         bytes4 refusal = s.stage == IConcentDeposit.Stage.None
             ? IConcentDeposit.NoClaim.selector
@@ -199,9 +201,10 @@ contract ConcentActors is Test {
         (s.stage, s.due) = (IConcentDeposit.Stage.Contested, vm.getBlockTimestamp() + terms.rulingWindow);
     }
 
-    function settle(uint256 index, uint256 sender) external {
+    function settle(uint256 index, uint256 sender, bool patient) external {
         if (promises.length == 0) return;
-        Signed storage s = promises[index % promises.length];
+        Signed storage s = claimedOne(index);
+        if (patient) waitUntil(s.due);
         bytes4 refusal = s.stage == IConcentDeposit.Stage.None
             ? IConcentDeposit.NoClaim.selector
             : vm.getBlockTimestamp() < s.due ? IConcentDeposit.TooEarly.selector : bytes4(0);
@@ -215,7 +218,7 @@ contract ConcentActors is Test {
     /// Concent rules, rightly or wrongly, and anybody submits it.
     function rule(uint256 index, uint96 amount, bool asClaimed, uint256 sender) external {
         if (promises.length == 0) return;
-        Signed storage s = promises[index % promises.length];
+        Signed storage s = claimedOne(index);
         amount = asClaimed ? uint96(s.amount) : uint96(bound(amount, 0, s.promised.amount));
         address caller = parties[sender % PARTIES];
         (bytes4 refusal, uint256 paid, uint256 moved) = ruling(s, amount, caller);
@@ -266,12 +269,13 @@ contract ConcentActors is Test {
         address caller = parties[sender % PARTIES];
         address[] memory next = new address[](1);
         next[0] = vm.addr(judgeKey(office + 1));
-        if (step % 3 == 0) {
+        // Mostly what can be done, since the delay is long.
+        if (step % 8 == 0 || (activeAt == 0 && step % 8 > 2)) {
             bytes memory signatures = packed(judgeKey(office), CONCENT.rotationDigest(next, 1, rotations));
             calls(caller, abi.encodeCall(CONCENT.proposeRotation, (next, 1, signatures)), 0);
             rotations += 1;
             activeAt = vm.getBlockTimestamp() + terms.rotationDelay;
-        } else if (step % 3 == 1) {
+        } else if (step % 8 == 1) {
             bytes memory signatures = packed(judgeKey(office), CONCENT.cancelRotationDigest(rotations));
             bytes4 refusal = activeAt == 0 ? IConcentDeposit.NotProposed.selector : bytes4(0);
             calls(caller, abi.encodeCall(CONCENT.cancelRotation, (signatures)), refusal);
@@ -279,6 +283,7 @@ contract ConcentActors is Test {
             rotations += 1;
             activeAt = 0;
         } else {
+            if (step % 8 > 4) waitUntil(activeAt);
             bytes4 refusal = activeAt == 0
                 ? IConcentDeposit.NotProposed.selector
                 : vm.getBlockTimestamp() < activeAt ? IConcentDeposit.TooEarly.selector : bytes4(0);
@@ -340,6 +345,20 @@ contract ConcentActors is Test {
         paid = min(amount, free(known_[s.requestor]));
         if (paid < amount && (paid == 0 || caller != provider)) return (IConcentDeposit.TooLittle.selector, 0, 0);
         return (0, paid, paid);
+    }
+
+    function waitUntil(uint256 time) private {
+        if (time > vm.getBlockTimestamp()) vm.warp(time);
+    }
+
+    /// A promise that is claimed, if every second time; there are few of them among many.
+    function claimedOne(uint256 index) private view returns (Signed storage s) {
+        uint256 count = promises.length;
+        for (uint256 i; index % 2 == 0 && i < count; ++i) {
+            s = promises[(index % count + i) % count];
+            if (s.stage != IConcentDeposit.Stage.None) return s;
+        }
+        return promises[index % count];
     }
 
     function release(Signed storage s) private {
