@@ -9,6 +9,7 @@ mod bad_tasks;
 mod books;
 mod crash;
 mod deploy;
+mod guarantee;
 mod harness;
 mod money;
 mod process;

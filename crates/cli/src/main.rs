@@ -6,6 +6,7 @@ mod api;
 mod apps;
 mod channel;
 mod claim_plan;
+mod concent;
 mod context;
 mod demo;
 mod deploy;
@@ -62,6 +63,9 @@ enum Command {
     /// Open, fund, list, claim and close payment channels
     #[command(subcommand)]
     Channel(channel::ChannelCommand),
+    /// The deposit that stands behind deals: put in, look at, take out
+    #[command(subcommand)]
+    Concent(concent::ConcentCommand),
     /// Show how a node stands: its network, its deals, its money
     Status(status::StatusArgs),
     /// Explain prices and scores, term by term
@@ -118,6 +122,7 @@ async fn dispatch(cli: Cli, parameters: run::Parameters) -> anyhow::Result<Answe
         Command::Run(args) => run::run(&context, args, parameters).await,
         Command::Map(args) => run::map(&context, args).await,
         Command::Channel(command) => channel::run(&context, command).await,
+        Command::Concent(command) => concent::run(&context, command).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Market(command) => market::run(command),
         Command::Sim(command) => sim::run(command),

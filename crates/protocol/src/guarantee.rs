@@ -21,12 +21,16 @@ pub struct GuaranteeTerms {
     /// Seconds between the announcement of new keys and their taking effect.
     pub rotation_delay_s: u32,
     /// What the loser of a contested claim pays for the verification.
+    #[serde(rename = "fee_wei")]
     pub fee: Wei,
     /// What the loser of a claim pays to the other for its gas.
+    #[serde(rename = "cover_wei")]
     pub cover: Wei,
     /// What rulings can move within one day.
+    #[serde(rename = "daily_limit_wei")]
     pub daily_limit: Wei,
-    /// The most that one account can deposit.
+    /// The most that one account can have free after a deposit.
+    #[serde(rename = "deposit_max_wei")]
     pub deposit_max: Wei,
 }
 
