@@ -174,13 +174,16 @@ async fn waits_for_what_a_lost_journal_cannot_tell_of() {
 
 /// Waits until the node has that many transactions that are not mined.
 async fn sent(anvil: &Anvil, count: u64) {
-    loop {
-        let status: Value = anvil.rpc().request("txpool_status", ()).await.unwrap();
-        if status["pending"] == json!(format!("{count:#x}")) {
-            return;
+    let seen = async {
+        loop {
+            let status: Value = anvil.rpc().request("txpool_status", ()).await.unwrap();
+            if status["pending"] == json!(format!("{count:#x}")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("they are sent");
 }
 
 #[tokio::test]
