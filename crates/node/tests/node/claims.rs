@@ -12,19 +12,17 @@ use std::time::Duration;
 const CHEAP: EtherWorth = EtherWorth::Gnt(Wei(1_000_000));
 const DAY_S: u64 = 86_400;
 
-/// A requestor's task on these providers; all of them are stopped when it is done.
+/// A task of one requestor on each of these providers in turn, so that each earns something; all are stopped after it.
 async fn earn(stage: &Stage, places: &[usize]) {
-    let (requestor, addresses) = stage.requestor().await;
-    let mut providers = Vec::new();
     for place in places {
-        providers.push(stage.provider(*place, &addresses).await);
-    }
-    let (plan, module, files) = plan(stage, 4 * places.len());
-    let task = requestor.prepare(&plan, &module, &files, TaskTerms::default()).await.unwrap();
-    requestor.run_task(task).await.unwrap().finished().await.unwrap();
-    requestor.shutdown().await.unwrap();
-    for provider in providers {
-        assert!(provider.status().await.unwrap().totals.claimable_wei > Wei::ZERO, "it has earned something");
+        let (requestor, addresses) = stage.requestor().await;
+        let provider = stage.provider(*place, &addresses).await;
+        let (plan, module, files) = plan(stage, 4);
+        let task = requestor.prepare(&plan, &module, &files, TaskTerms::default()).await.unwrap();
+        let report = requestor.run_task(task).await.unwrap().finished().await.unwrap();
+        assert_eq!((report.done, report.providers.len()), (4, 1), "all of it by this one: {report:?}");
+        requestor.shutdown().await.unwrap();
+        assert_eq!(provider.status().await.unwrap().totals.claimable_wei, report.spent_wei);
         provider.shutdown().await.unwrap();
     }
 }
