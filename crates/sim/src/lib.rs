@@ -16,4 +16,5 @@
 //! from a stream of its own. This crate opens no socket and no file, and reads no clock.
 
 pub mod faults;
+pub mod market;
 pub mod stream;
