@@ -15,6 +15,7 @@
 //! The same seed gives the same run on any machine: time is counted in integers, ties go by order, every purpose draws
 //! from a stream of its own. This crate opens no socket and no file, and reads no clock.
 
+pub mod experiment;
 pub mod faults;
 pub mod market;
 pub mod stream;

@@ -1,0 +1,322 @@
+//! What is varied: axes, the points on them, and the cells where points of all axes meet.
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// The most cells of one experiment. Reason: each is run at least twice, and nobody reads a table of more.
+pub const CELLS_MAX: usize = 2_000;
+
+/// What a policy is set at: both sides, all groups.
+const POLICY_PATHS: [&str; 2] = ["providers.*.policy", "requestors.*.policy"];
+
+/// An axis as a file gives it: one path with values, or named points that each set several paths, or policies.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AxisSpec {
+    /// The name of its column; the path, where there is one.
+    axis: Option<String>,
+    /// What it is, for people; the name, where nothing is given.
+    label: Option<String>,
+    /// The unit of its values.
+    #[serde(default)]
+    unit: String,
+    /// The path below `[scenario]` that the values are put at.
+    path: Option<String>,
+    /// The values, in the order they are shown.
+    values: Option<Vec<Value>>,
+    /// Points that set several paths together, or are called something else than their value.
+    points: Option<Vec<PointSpec>>,
+    /// Names of policies, for both sides and all groups.
+    policies: Option<Vec<String>>,
+}
+
+/// A named point on an axis.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PointSpec {
+    name: String,
+    set: Table,
+}
+
+/// One direction in which an experiment varies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// The name of its column.
+    pub name: String,
+    /// What it is, for people.
+    pub label: String,
+    /// The unit of its values; empty where there is none.
+    pub unit: String,
+    /// In the order they are shown.
+    pub points: Vec<Point>,
+}
+
+/// One point on an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// What it is called in tables and on the command line.
+    pub name: String,
+    /// Where it lies on a scale, if it is a number.
+    pub number: Option<f64>,
+    /// What it changes in the scenario: paths and values.
+    pub set: Vec<(String, Value)>,
+}
+
+impl Axis {
+    /// Whether every point is a number.
+    pub fn is_numeric(&self) -> bool {
+        self.points.iter().all(|point| point.number.is_some())
+    }
+
+    /// The point of this name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        let number: Option<f64> = name.parse().ok();
+        self.points.iter().position(|point| point.name == name || (number.is_some() && point.number == number))
+    }
+
+    /// The names of all points, for messages.
+    pub fn names(&self) -> String {
+        self.points.iter().map(|point| point.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl AxisSpec {
+    /// Checks the axis.
+    ///
+    /// Errors: which axis, and what it lacks.
+    pub(super) fn read(self) -> Result<Axis, String> {
+        let usual = self.policies.as_ref().map(|_| "policy".to_owned());
+        let Some(name) = self.axis.or_else(|| self.path.clone()).or(usual) else {
+            let what =
+                "a [[vary]] has none of `path`, `axis` and `policies`: give the path below [scenario] that is varied";
+            return Err(what.into());
+        };
+        let points: Vec<Point> = match (self.path, self.values, self.points, self.policies) {
+            (Some(path), Some(values), None, None) => {
+                values.into_iter().map(|value| point_at(&[&path], value)).collect()
+            }
+            (None, None, Some(points), None) => points.into_iter().map(PointSpec::read).collect(),
+            (None, None, None, Some(policies)) => {
+                policies.into_iter().map(|policy| point_at(&POLICY_PATHS, Value::String(policy))).collect()
+            }
+            _ => {
+                return Err(format!(
+                    "the axis `{name}` must have either `path` and `values`, or `axis` and `points`, or `policies`"
+                ));
+            }
+        };
+        let axis = Axis { label: self.label.unwrap_or_else(|| name.clone()), name, unit: self.unit, points };
+        if axis.points.is_empty() {
+            return Err(format!("the axis `{}` has no points: give at least one", axis.name));
+        }
+        for (position, point) in axis.points.iter().enumerate() {
+            if point.name.contains([',', '=']) {
+                return Err(format!("the axis `{}`: the name `{}` has a comma or `=` in it", axis.name, point.name));
+            }
+            if axis.position(&point.name) != Some(position) {
+                return Err(format!("the axis `{}` has the point `{}` twice", axis.name, point.name));
+            }
+        }
+        Ok(axis)
+    }
+}
+
+impl PointSpec {
+    fn read(self) -> Point {
+        Point { number: self.name.parse().ok(), name: self.name, set: self.set.into_iter().collect() }
+    }
+}
+
+fn point_at(paths: &[&str], value: Value) -> Point {
+    let set = paths.iter().map(|path| ((*path).to_owned(), value.clone())).collect();
+    Point { name: value_name(&value), number: value_number(&value), set }
+}
+
+/// A value as it stands in a table.
+pub(super) fn value_name(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        // 0.5 and not 0.50000; 1 and not 1.0.
+        Value::Float(number) => format!("{number}"),
+        other => other.to_string(),
+    }
+}
+
+fn value_number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// Puts a value at a dotted path. In a list, a part is the `name` of an entry, its place from 0, or `*` for all of them.
+///
+/// Errors: what is at the place where the path ends.
+pub fn set(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
+    let parts: Vec<&str> = path.split('.').collect();
+    match parts.split_first() {
+        Some((first, rest)) if parts.iter().all(|part| !part.is_empty()) => {
+            put(table.entry(*first).or_insert_with(|| Value::Table(Table::new())), rest, &value)
+                .map_err(|what| format!("`{path}`: {what}"))
+        }
+        _ => Err(format!("`{path}` is no path: write names with dots between them")),
+    }
+}
+
+fn put(at: &mut Value, parts: &[&str], value: &Value) -> Result<(), String> {
+    let Some((part, rest)) = parts.split_first() else {
+        *at = value.clone();
+        return Ok(());
+    };
+    match at {
+        Value::Table(table) => put(table.entry(*part).or_insert_with(|| Value::Table(Table::new())), rest, value),
+        Value::Array(entries) if *part == "*" => entries.iter_mut().try_for_each(|entry| put(entry, rest, value)),
+        Value::Array(entries) => {
+            let names: Vec<String> = entries.iter().filter_map(entry_name).map(str::to_owned).collect();
+            let position =
+                entries.iter().position(|entry| entry_name(entry) == Some(part)).or_else(|| part.parse().ok());
+            match position.and_then(|position| entries.get_mut(position)) {
+                Some(entry) => put(entry, rest, value),
+                None => Err(format!(
+                    "`{part}` is neither the name of an entry of that list ({}), nor its place from 0, nor `*`",
+                    names.join(", ")
+                )),
+            }
+        }
+        // A name such as "honest" gives way to a variant with parameters.
+        Value::String(_) => {
+            *at = Value::Table(Table::new());
+            put(at, parts, value)
+        }
+        other => Err(format!("there is {other} where `{part}` is looked for")),
+    }
+}
+
+fn entry_name(entry: &Value) -> Option<&str> {
+    entry.get("name").and_then(Value::as_str)
+}
+
+/// Which point of each axis, for every cell: the last axis changes first.
+pub(super) fn grid(axes: &[Axis]) -> Result<Vec<Vec<usize>>, String> {
+    let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.points.len()));
+    let Some(count) = count.filter(|count| *count <= CELLS_MAX) else {
+        return Err(format!("the axes have more than {CELLS_MAX} cells together: leave out points or an axis"));
+    };
+    let mut cells = Vec::with_capacity(count);
+    for mut number in 0..count {
+        let mut cell: Vec<usize> = Vec::with_capacity(axes.len());
+        for axis in axes.iter().rev() {
+            cell.push(number % axis.points.len());
+            number /= axis.points.len();
+        }
+        cell.reverse();
+        cells.push(cell);
+    }
+    Ok(cells)
+}
+
+/// Where some of the axes stand: `load=0.3,policy=published`. Empty means everywhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place(pub Vec<(usize, Vec<usize>)>);
+
+impl Place {
+    /// Finds axes and points by name.
+    ///
+    /// Errors: which name is unknown, and which are known.
+    pub fn find<'a>(axes: &[Axis], wanted: impl IntoIterator<Item = (&'a str, Vec<String>)>) -> Result<Place, String> {
+        let mut place = Place::default();
+        for (name, points) in wanted {
+            let Some((number, axis)) = axes.iter().enumerate().find(|(_, axis)| axis.name == name) else {
+                let known: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).collect();
+                return Err(format!("there is no axis `{name}`; there are: {}", known.join(", ")));
+            };
+            let mut positions = Vec::new();
+            for point in points {
+                match axis.position(&point) {
+                    Some(position) => positions.push(position),
+                    None => return Err(format!("`{name}` has no point `{point}`; it has: {}", axis.names())),
+                }
+            }
+            place.0.push((number, positions));
+        }
+        Ok(place)
+    }
+
+    /// Whether a cell is there.
+    pub fn has(&self, cell: &[usize]) -> bool {
+        self.0.iter().all(|(axis, points)| cell.get(*axis).is_some_and(|point| points.contains(point)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axes(text: &str) -> Result<Vec<Axis>, String> {
+        #[derive(Deserialize)]
+        struct File {
+            vary: Vec<AxisSpec>,
+        }
+        let file: File = toml::from_str(text).unwrap();
+        file.vary.into_iter().map(AxisSpec::read).collect()
+    }
+
+    #[test]
+    fn cells_are_where_points_of_all_axes_meet() {
+        let axes = axes(
+            "[[vary]]\npath = 'load'\nvalues = [0.1, 2]\n[[vary]]\naxis = 'who'\npoints = [\
+             {name = 'a', set = {'x.y' = 1}}, {name = 'b', set = {'x.y' = 2, z = true}}]",
+        )
+        .unwrap();
+        assert_eq!(grid(&axes).unwrap(), [[0, 0], [0, 1], [1, 0], [1, 1]]);
+        assert!(axes[0].is_numeric() && !axes[1].is_numeric());
+        assert_eq!((axes[0].position("0.10"), axes[0].position("2"), axes[0].position("3")), (Some(0), Some(1), None));
+        let place = Place::find(&axes, [("who", vec!["b".into()])]).unwrap();
+        assert!(place.has(&[0, 1]) && !place.has(&[0, 0]));
+        assert!(Place::find(&axes, [("what", vec![])]).unwrap_err().contains("there are: load, who"));
+        assert!(Place::find(&axes, [("who", vec!["c".into()])]).unwrap_err().contains("it has: a, b"));
+    }
+
+    #[test]
+    fn refuses_axes_that_are_no_axes() {
+        for (text, wanted) in [
+            ("[[vary]]\nvalues = [1]", "none of `path`, `axis` and `policies`"),
+            ("[[vary]]\npath = 'a'", "`a` must have either"),
+            ("[[vary]]\npath = 'a'\nvalues = []", "no points"),
+            ("[[vary]]\npath = 'a'\nvalues = [1, 1.0]", "the point `1` twice"),
+            ("[[vary]]\npath = 'a'\nvalues = ['x=1']", "comma"),
+        ] {
+            let error = axes(text).unwrap_err();
+            assert!(error.contains(wanted), "{error}");
+        }
+        let long = format!("[[vary]]\npath = 'a'\nvalues = {:?}\n", (0..50).collect::<Vec<_>>());
+        let many = axes(&format!("{long}{}", long.replace("'a'", "'b'"))).unwrap();
+        assert!(grid(&many).unwrap_err().contains("more than 2000 cells"));
+    }
+
+    #[test]
+    fn puts_values_at_paths_into_tables_and_lists() {
+        let mut table: Table = toml::from_str("a = 1\n[[who]]\nname = 'evil'\nshare = 0.1\n[b]\nc = 2").unwrap();
+        let puts = [("b.c", 3), ("b.d.e", 4), ("who.evil.share", 5), ("who.0.x", 6), ("who.*.y", 8), ("new", 7)];
+        for (path, value) in puts {
+            set(&mut table, path, Value::Integer(value)).unwrap();
+        }
+        let wanted = "a = 1\nnew = 7\n[b]\nc = 3\n[b.d]\ne = 4\n[[who]]\nname = 'evil'\nshare = 5\nx = 6\ny = 8";
+        assert_eq!(table, toml::from_str::<Table>(wanted).unwrap());
+        assert!(set(&mut table, "who.good.share", Value::Integer(1)).unwrap_err().contains("of that list (evil)"));
+        assert!(set(&mut table, "a.b", Value::Integer(1)).unwrap_err().contains("there is 1 where"));
+        assert!(set(&mut table, "b..c", Value::Integer(1)).is_err());
+    }
+
+    #[test]
+    fn a_policy_is_put_on_both_sides_and_all_groups() {
+        let axes = axes("[[vary]]\npolicies = ['brass']").unwrap();
+        let mut table: Table = toml::from_str("[[providers]]\n[[providers]]\n[[requestors]]").unwrap();
+        for (path, value) in &axes[0].points[0].set {
+            set(&mut table, path, value.clone()).unwrap();
+        }
+        assert_eq!(axes[0].name, "policy");
+        assert_eq!(table.to_string().matches("policy = \"brass\"").count(), 3);
+    }
+}
