@@ -35,19 +35,20 @@ pub enum MarketCommand {
 const RANK_HELP: &str = r#"OFFERS.json:
   {
     "header": { "max_price_wei_per_hour": "100", "min_perf": 0, "subtask_timeout_s": 60 },
-    "settings": { "choice": "greedy", "quality_floor": 0 },
-    "random": 7,
+    "settings": { "rules": "golem", "choice": "greedy", "patience": 1, "quality_floor": 0 },
+    "waited_s": 30, "reference": 0.6, "random": 7,
     "offers": [
       { "provider": "0x00000000000000000000000000000000000000a1", "price_wei_per_hour": "80", "performance": 1000,
         "history": { "efficiency": 1.5, "success": 3.2, "timed_out": 0, "failed": 1, "rejected": 0 } }
     ]
   }
-Only max_price_wei_per_hour and, of an offer, provider and price_wei_per_hour are needed. To choose by chance:
+Only max_price_wei_per_hour and, of an offer, provider and price_wei_per_hour are needed. The rules are "golem" or
+"published"; reference is what was paid before, as a share of the maximal price. To choose by chance:
 "choice": { "boltzmann": { "greed": 2 } }, and a random number. Ends with 1 if every offer is refused."#;
 
 const QUOTE_HELP: &str = r#"STATE.json:
   {
-    "settings": { "min_price_wei_per_hour": "100", "credit_hours": 3 },
+    "settings": { "rules": "golem", "min_price_wei_per_hour": "100", "credit_hours": 3 },
     "factor": 0.2,
     "spent": { "idle_s": 3600 },
     "requestor": { "efficiency": 1.5, "assigned_wei": "400", "paid_wei": "300", "owed_wei": "100" },

@@ -66,6 +66,11 @@ pub enum ProviderFact {
         /// How much.
         value: Wei,
     },
+    /// An offer was taken by an agreement, or expired in vain while a slot was free.
+    Answered {
+        /// Which of the two.
+        taken: bool,
+    },
     /// The first slot is in use, or the last one is free again.
     Busy(bool),
 }
@@ -85,9 +90,16 @@ pub trait RequestorPolicy {
     fn records(&mut self) -> Vec<Record>;
 }
 
-/// What a requestor learns about a provider: the outcome of one subtask.
+/// What a requestor learns about a provider: that it has work, and the outcome of each subtask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestorFact {
+    /// Subtasks were handed out.
+    Assigned {
+        /// To whom.
+        provider: NodeId,
+        /// How many.
+        subtasks: u64,
+    },
     /// A result was accepted.
     Succeeded {
         /// Whose.

@@ -6,8 +6,8 @@
 //! ```json
 //! {
 //!   "header": { "max_price_wei_per_hour": "100", "min_perf": 0, "subtask_timeout_s": 60 },
-//!   "settings": { "choice": "greedy", "quality_floor": 0 },
-//!   "random": 7,
+//!   "settings": { "rules": "golem", "choice": "greedy", "quality_floor": 0, "patience": 1 },
+//!   "waited_s": 30, "reference": 0.6, "random": 7,
 //!   "offers": [
 //!     { "provider": "0x00000000000000000000000000000000000000a1", "price_wei_per_hour": "80", "performance": 1000,
 //!       "history": { "efficiency": 1.5, "success": 3.2, "timed_out": 0, "failed": 1, "rejected": 0 } }
@@ -16,13 +16,14 @@
 //! ```
 //!
 //! Only `max_price_wei_per_hour` and, of an offer, `provider` and `price_wei_per_hour` are needed. No history means a
-//! provider never dealt with. To choose by chance: `"choice": { "boltzmann": { "greed": 2 } }`, and a `random` number.
+//! provider never dealt with, no `reference` a requestor that has paid nobody yet. `"rules": "published"` are those of
+//! the published tender. To choose by chance: `"choice": { "boltzmann": { "greed": 2 } }`, and a `random` number.
 //!
 //! # `STATE.json`
 //!
 //! ```json
 //! {
-//!   "settings": { "min_price_wei_per_hour": "100", "credit_hours": 3 },
+//!   "settings": { "rules": "golem", "min_price_wei_per_hour": "100", "credit_hours": 3 },
 //!   "factor": 0.2,
 //!   "spent": { "idle_s": 3600 },
 //!   "requestor": { "efficiency": 1.5, "assigned_wei": "400", "paid_wei": "300", "owed_wei": "100" },
@@ -39,9 +40,9 @@
 use crate::provider::{ProviderMarket, ProviderSettings, Quote, RequestorRecord, SettingsError};
 use crate::ratio::Ratio;
 use crate::requestor::{Efficacy, OFFERS_MAX, OfferTerms, ProviderRecord, RequestorMarket, RequestorSettings, Score};
-use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms};
+use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, Rules, WaitReason};
 use core::fmt;
-use golem_protocol::{LocalTime, NodeId, RefusalReason, Wei};
+use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei};
 use serde::{Deserialize, Serialize};
 
 /// The longest input read. Reason: the most offers there can be, each with a full history, are shorter.
@@ -59,9 +60,16 @@ pub struct HeaderInput {
     /// The least performance, fuel per second; 0, the default, where any machine will do.
     #[serde(default)]
     pub min_perf: u64,
-    /// How long a subtask may take; it enters neither a price nor a score.
+    /// How long a subtask may take; it enters credit and patience.
     #[serde(default = "an_hour")]
     pub subtask_timeout_s: u32,
+    /// `tender` or `metered`.
+    #[serde(default = "tender")]
+    pub pricing: Pricing,
+}
+
+fn tender() -> Pricing {
+    Pricing::Tender
 }
 
 fn an_hour() -> u32 {
@@ -74,6 +82,7 @@ impl HeaderInput {
             max_price: self.max_price_wei_per_hour,
             min_perf: self.min_perf,
             subtask_timeout_s: self.subtask_timeout_s,
+            pricing: self.pricing,
         }
     }
 }
@@ -84,9 +93,15 @@ impl HeaderInput {
 pub struct RankInput {
     /// What was asked for.
     pub header: HeaderInput,
-    /// The requestor's settings; greedy and without a floor where absent.
+    /// The requestor's settings; where absent our rules, greedy and without a floor.
     #[serde(default)]
     pub settings: RequestorSettings,
+    /// How long the task has been open, in seconds.
+    #[serde(default)]
+    pub waited_s: u64,
+    /// What was paid before, as a share of the maximal price; nothing where absent.
+    #[serde(default)]
+    pub reference: Option<Ratio>,
     /// Decides where the choice is by chance.
     #[serde(default)]
     pub random: u64,
@@ -153,6 +168,9 @@ pub struct QuoteInput {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuoteSettings {
+    /// See [`ProviderSettings::rules`]; ours where absent.
+    #[serde(default)]
+    pub rules: Rules,
     /// `m`.
     #[serde(deserialize_with = "amount")]
     pub min_price_wei_per_hour: Wei,
@@ -176,6 +194,7 @@ impl QuoteSettings {
     fn settings(&self) -> ProviderSettings {
         let published = ProviderSettings::new(self.min_price_wei_per_hour);
         ProviderSettings {
+            rules: self.rules,
             min_price: self.min_price_wei_per_hour,
             factor_start: self.factor_start.unwrap_or(published.factor_start),
             factor_min: self.factor_min.unwrap_or(published.factor_min),
@@ -302,8 +321,12 @@ pub enum ExplainError {
 /// The order of offers, with every term.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RankReport {
+    /// By which rules.
+    pub rules: Rules,
     /// The offers that stand, the first to be taken first.
     pub ranked: Vec<RankedRow>,
+    /// The offers that are not taken yet.
+    pub waiting: Vec<WaitingRow>,
     /// The offers that are refused.
     pub refused: Vec<RefusedRow>,
 }
@@ -324,6 +347,19 @@ pub struct RankedRow {
     /// The score and its terms.
     #[serde(flatten)]
     pub score: Score,
+}
+
+/// An offer that is not taken yet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WaitingRow {
+    /// Where it was in the input, from 0.
+    pub position: usize,
+    /// Who offers.
+    pub provider: NodeId,
+    /// What it asks.
+    pub price_wei_per_hour: Wei,
+    /// Why not yet.
+    pub reason: WaitReason,
 }
 
 /// An offer that is refused.
@@ -380,6 +416,10 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
         return Err(ExplainError::TooManyOffers { got: input.offers.len(), max: OFFERS_MAX });
     }
     let mut market = RequestorMarket::new(input.settings);
+    if let Some(reference) = input.reference {
+        reachable("reference", reference, Ratio::ZERO, Ratio::ONE)?;
+        market.paid_before(reference);
+    }
     let mut histories = std::collections::BTreeMap::new();
     for (second, offer) in input.offers.iter().enumerate() {
         let (first, given) = *histories.entry(offer.provider).or_insert((second, offer.history));
@@ -408,7 +448,7 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
             performance: offer.performance.unwrap_or(input.header.min_perf),
         })
         .collect();
-    let ranking = market.rank(&terms, &input.header.terms(), LocalTime::default(), input.random);
+    let ranking = market.rank(&terms, &input.header.terms(), LocalTime::default(), input.waited_s, input.random);
     let ranked = ranking.ranked.iter().enumerate().map(|(index, ranked)| RankedRow {
         rank: index + 1,
         position: ranked.position,
@@ -424,7 +464,14 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
         reason_text: reason.to_string(),
         reason,
     });
-    Ok(RankReport { ranked: ranked.collect(), refused: refused.collect() })
+    let waiting = ranking.waiting.into_iter().map(|(position, offer, reason)| WaitingRow {
+        position,
+        provider: offer.provider,
+        price_wei_per_hour: offer.price,
+        reason,
+    });
+    let rules = input.settings.rules;
+    Ok(RankReport { rules, ranked: ranked.collect(), waiting: waiting.collect(), refused: refused.collect() })
 }
 
 /// Quotes for a `STATE.json`.
@@ -479,7 +526,15 @@ pub fn quote_json(text: &str) -> Result<QuoteReport, ExplainError> {
 
 impl fmt::Display for RankReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "score = 0.67 * advantage + 0.33 * R * q/q*; advantage = max_price / price as far as it counts")?;
+        let formula = match self.rules {
+            Rules::Published => {
+                "score = 0.67 * advantage + 0.33 * R * q/q*; advantage = max_price / price as far as it counts"
+            }
+            Rules::Golem => {
+                "score = 1 / (price / max_price + 0.1 * (1 - q) / q + 0.02 / R); q is the chance of success, and q* is 1"
+            }
+        };
+        writeln!(f, "{formula}")?;
         writeln!(
             f,
             "{:>4} {:<42} {:>24} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}",
@@ -500,6 +555,14 @@ impl fmt::Display for RankReport {
                 row.score.quality_share,
                 row.probability,
             )?;
+        }
+        for row in &self.waiting {
+            let why = match row.reason {
+                WaitReason::Dear { limit } => format!("dear: up to {} is paid by now", limit.0),
+                WaitReason::Doubt { quality } => format!("in doubt: a chance of success of {quality}"),
+            };
+            let provider = row.provider.to_string();
+            writeln!(f, "   - {provider:<42} {:>24} not yet, {why}", row.price_wei_per_hour.0)?;
         }
         for row in &self.refused {
             writeln!(
@@ -533,6 +596,10 @@ impl fmt::Display for QuoteReport {
         row("max_price", quote.max_price.0.to_string(), "the header's, wei per hour")?;
         row("owed", quote.owed.0.to_string(), "wei")?;
         row("credit", quote.credit.0.to_string(), "no offer where more is owed, wei")?;
-        row("price", quote.price.0.to_string(), "min(max(floor(r / S), m), max_price), wei per hour")
+        let price = match quote.rules {
+            Rules::Published => "min(max(floor(r / S), m), max_price), wei per hour",
+            Rules::Golem => "min(floor(r / S), max_price), wei per hour",
+        };
+        row("price", quote.price.0.to_string(), price)
     }
 }

@@ -33,9 +33,10 @@ pub use provider::{
 pub use ratio::{NotARatio, Ratio};
 pub use requestor::{
     Choice, Efficacy, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings, Score,
+    WaitReason,
 };
 
-use golem_protocol::{Header, Wei};
+use golem_protocol::{Header, Pricing, Wei};
 use serde::{Deserialize, Serialize};
 
 /// The most peers remembered on either side. Reason: about 1 MB of state; identities are cheap to make, memory is not.
@@ -48,6 +49,22 @@ pub const EFFICIENCY_MIN: Ratio = Ratio::from_parts(1_000_000);
 /// under a timeout of a day must not outweigh everything that comes after it.
 pub const EFFICIENCY_MAX: Ratio = Ratio::from_parts(100_000_000_000);
 
+/// Which rules a side asks and chooses by. `docs/ECONOMY.md` compares them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rules {
+    /// Those of the published tender: a provider's price follows its thirst for work, a requestor takes the best score.
+    Published,
+    /// Ours. A provider asks what the work costs it and a margin that it learns from which of its offers are taken. A
+    /// requestor takes the least expected cost, waits a while for prices such as it paid before, and bounds the share
+    /// of its work that goes to those it has reason to doubt.
+    #[default]
+    Golem,
+}
+
+/// The most efficiency that is taken on somebody's word: a provider's own benchmark, or what a header says of its work.
+pub const EFFICIENCY_CLAIMED_MAX: Ratio = Ratio::from_parts(4_000_000_000);
+
 /// What of a header the market looks at.
 ///
 /// Units: wei per hour of one slot, fuel per second, seconds.
@@ -59,6 +76,8 @@ pub struct HeaderTerms {
     pub min_perf: u64,
     /// How long a subtask may take.
     pub subtask_timeout_s: u32,
+    /// What is paid for.
+    pub pricing: Pricing,
 }
 
 impl From<&Header> for HeaderTerms {
@@ -67,6 +86,7 @@ impl From<&Header> for HeaderTerms {
             max_price: header.max_price,
             min_perf: header.min_perf,
             subtask_timeout_s: header.subtask_timeout_s,
+            pricing: header.pricing,
         }
     }
 }
@@ -86,9 +106,13 @@ pub fn efficiency_at_start(performance: u64, min_perf: u64) -> Ratio {
 
 /// `R <- psi * R + (1 - psi) * subtask_timeout / computation_time`, within the bounds of an efficiency.
 pub(crate) fn efficiency_after(efficiency: Ratio, subtask_timeout_s: u32, computation_ms: u64) -> Ratio {
-    // A clock that saw no time pass is taken for its smallest step.
-    let sample = Ratio::of_rounded_down(subtask_timeout_s as u128 * 1000, computation_ms.max(1) as u128);
     let kept = efficiency.times_rounded_down(PSI);
-    let new = sample.min(EFFICIENCY_MAX).times_rounded_down(Ratio::ONE.minus(PSI));
+    let new = efficiency_seen(subtask_timeout_s, computation_ms).times_rounded_down(Ratio::ONE.minus(PSI));
     kept.plus(new).clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
+}
+
+/// `subtask_timeout / computation_time`, of one subtask.
+pub(crate) fn efficiency_seen(subtask_timeout_s: u32, computation_ms: u64) -> Ratio {
+    // A clock that saw no time pass is taken for its smallest step.
+    Ratio::of_rounded_down(subtask_timeout_s as u128 * 1000, computation_ms.max(1) as u128).min(EFFICIENCY_MAX)
 }

@@ -2,8 +2,11 @@
 
 use crate::access::AccessLists;
 use crate::ratio::{Ratio, mul_div};
-use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Violation, efficiency_after, efficiency_at_start};
-use golem_protocol::{LocalTime, NodeId, RefusalReason, Wei};
+use crate::{
+    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
+    efficiency_at_start, efficiency_seen,
+};
+use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,6 +16,14 @@ const FACTOR_BOUNDS: (Ratio, Ratio) = (Ratio::from_parts(1_000_000), Ratio::from
 const RATE_MAX: Ratio = Ratio::from_parts(10_000_000);
 /// The longest credit that can be set. Reason: a year of one slot; more is no limit.
 const CREDIT_HOURS_MAX: u32 = 8_760;
+/// What an offer that was taken does to the margin of [`Rules::Golem`].
+const MARGIN_TAKEN: Ratio = Ratio::from_parts(1_020_000_000);
+/// What an offer that was not taken does to it. Reason for the two: the margin stands still where five of six offers
+/// are taken. Below that others are cheaper; a rate that can be reached while many are idle, such as one of two, would
+/// let all raise their prices together without losing work.
+const MARGIN_NOT_TAKEN: Ratio = Ratio::from_parts(900_000_000);
+/// How many subtasks a requestor may leave unpaid that has paid nothing yet, in [`Rules::Golem`].
+const CREDIT_SUBTASKS: u64 = 2;
 
 /// What the user sets; it comes from configuration, not from the stored state.
 ///
@@ -20,7 +31,11 @@ const CREDIT_HOURS_MAX: u32 = 8_760;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderSettings {
-    /// Never sell below this: the `m` of the formulas, and also the credit `c` that softens the payment rate.
+    /// Which rules prices follow.
+    #[serde(default)]
+    pub rules: Rules,
+    /// Never sell below this: the `m` of the formulas, and also the credit `c` that softens the payment rate. It is for
+    /// an hour that is sold by the published rules, for an hour that this machine works by ours.
     pub min_price: Wei,
     /// The profit factor `f` a new node starts with; 0.2.
     #[serde(default = "factor_start")]
@@ -68,9 +83,15 @@ const fn payment_rate_min() -> Ratio {
 }
 
 impl ProviderSettings {
-    /// The published numbers, for a minimal price.
+    /// Our rules, for a minimal price.
     pub const fn new(min_price: Wei) -> ProviderSettings {
+        ProviderSettings { rules: Rules::Golem, ..ProviderSettings::published(min_price) }
+    }
+
+    /// The published rules and numbers, for a minimal price.
+    pub const fn published(min_price: Wei) -> ProviderSettings {
         ProviderSettings {
+            rules: Rules::Published,
             min_price,
             factor_start: factor_start(),
             factor_min: factor_min(),
@@ -197,7 +218,10 @@ pub struct ProviderState {
 /// A price and every term it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Quote {
-    /// What to offer, wei per hour of one slot: `min(max(floor(r / S), m), max_price)`.
+    /// By which rules.
+    pub rules: Rules,
+    /// What to offer, wei per hour of one slot: `min(max(floor(r / S), m), max_price)`, and by our rules
+    /// `min(floor(r / S), max_price)`.
     #[serde(rename = "price_wei_per_hour")]
     pub price: Wei,
     /// `m`, the least this node sells for.
@@ -229,7 +253,7 @@ pub struct Quote {
     /// What is owed now.
     #[serde(rename = "owed_wei")]
     pub owed: Wei,
-    /// `k` hours at the price: no offer above it.
+    /// `k` hours at the price, by our rules at least at the one it started with: no offer above it.
     #[serde(rename = "credit_wei")]
     pub credit: Wei,
 }
@@ -301,6 +325,9 @@ impl ProviderMarket {
 
     /// The profit factor `f` at a moment.
     pub fn factor(&self, now: LocalTime) -> Ratio {
+        if self.settings.rules == Rules::Golem {
+            return self.state.factor;
+        }
         let dt_ms = now.saturating_sub(self.state.since);
         let moved = match self.state.activity {
             Activity::Idle => self.state.factor.decayed(self.settings.idle_rate, dt_ms),
@@ -323,10 +350,6 @@ impl ProviderMarket {
         now: LocalTime,
     ) -> Result<Quote, RefusalReason> {
         self.state.access.admit(requestor, now)?;
-        let min_price = self.settings.min_price;
-        if header.max_price < min_price {
-            return Err(RefusalReason::PriceAboveMax { price: min_price, max_price: header.max_price });
-        }
         if performance < header.min_perf {
             return Err(RefusalReason::BelowMinPerf { performance, min_perf: header.min_perf });
         }
@@ -335,6 +358,13 @@ impl ProviderMarket {
             return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
         }
         let quote = self.price(record, header, performance, now);
+        let least = match self.settings.rules {
+            Rules::Published => quote.min_price,
+            Rules::Golem => scale_rounded_down(quote.min_price, Ratio::ONE, quote.efficiency),
+        };
+        if header.max_price < least {
+            return Err(RefusalReason::PriceAboveMax { price: least, max_price: header.max_price });
+        }
         if quote.owed > quote.credit {
             return Err(RefusalReason::CreditExceeded { owed: quote.owed, credit: quote.credit });
         }
@@ -345,21 +375,48 @@ impl ProviderMarket {
         Ok(quote)
     }
 
+    /// An offer made here was answered: `taken` by an agreement, or it stood in vain while this machine was free.
+    ///
+    /// By our rules the margin follows; the published ones do not look at it.
+    pub fn answered(&mut self, taken: bool) {
+        if self.settings.rules == Rules::Golem {
+            let step = if taken { MARGIN_TAKEN } else { MARGIN_NOT_TAKEN };
+            let factor = self.state.factor.times_rounded_down(step);
+            self.state.factor = factor.clamp(self.settings.factor_min, self.settings.factor_max);
+        }
+    }
+
     fn price(&self, record: Option<&RequestorRecord>, header: &HeaderTerms, performance: u64, now: LocalTime) -> Quote {
         let min_price = self.settings.min_price;
         let (assigned, paid, owed) = record.map_or((Wei::ZERO, Wei::ZERO, Wei::ZERO), |r| (r.assigned, r.paid, r.owed));
-        let efficiency = record
-            .and_then(|record| record.efficiency)
-            .unwrap_or_else(|| efficiency_at_start(performance, header.min_perf));
+        let efficiency = self.efficiency(record, header, performance);
         let factor = self.factor(now);
         let base_price = scale_rounded_down(min_price, Ratio::ONE.plus(factor), Ratio::ONE);
-        let payment_rate = self.payment_rate(assigned, paid);
+        let concluded = match self.settings.rules {
+            Rules::Published => assigned,
+            // What is under way is no sign of bad faith; the credit bounds it.
+            Rules::Golem => assigned.saturating_sub(owed),
+        };
+        let payment_rate = self.payment_rate(concluded, paid);
         let standing = payment_rate.times_rounded_down(efficiency);
         let unbounded_price = scale_rounded_down(base_price, Ratio::ONE, standing);
         // Not `clamp`: it panics on a range the wrong way round, and here the maximum is to win.
-        let price = unbounded_price.max(min_price).min(header.max_price);
-        let credit = price.checked_mul(self.settings.credit_hours as u64).unwrap_or(Wei::MAX);
+        let price = match self.settings.rules {
+            Rules::Published => unbounded_price.max(min_price).min(header.max_price),
+            Rules::Golem => unbounded_price.min(header.max_price),
+        };
+        let credit = match self.settings.rules {
+            Rules::Published => self.hours_at(price),
+            // Of this machine's work, of which the efficient sell more than an hour in an hour. What was owed at a price
+            // of before is no more hours now that the margin is lower.
+            Rules::Golem => self.hours_at(price.max(scale_rounded_down(
+                min_price,
+                Ratio::ONE.plus(factor.max(self.settings.factor_start)),
+                Ratio::ONE,
+            ))),
+        };
         Quote {
+            rules: self.settings.rules,
             price,
             min_price,
             max_price: header.max_price,
@@ -373,6 +430,39 @@ impl ProviderMarket {
             paid,
             owed,
             credit,
+        }
+    }
+
+    /// How many hours this machine sells in an hour of its work for a requestor.
+    fn efficiency(&self, record: Option<&RequestorRecord>, header: &HeaderTerms, performance: u64) -> Ratio {
+        let start = efficiency_at_start(performance, header.min_perf);
+        let known = record.and_then(|record| record.efficiency);
+        match (self.settings.rules, header.pricing) {
+            (Rules::Published, _) => known.unwrap_or(start),
+            // A stranger's word for how little there is to do counts only so far.
+            (Rules::Golem, Pricing::Tender) => known.unwrap_or(start.min(EFFICIENCY_CLAIMED_MAX)),
+            // An hour's price is for an hour of work there.
+            (Rules::Golem, Pricing::Metered) => Ratio::ONE,
+        }
+    }
+
+    /// `k` hours at a price.
+    fn hours_at(&self, price: Wei) -> Wei {
+        price.checked_mul(self.settings.credit_hours as u64).unwrap_or(Wei::MAX)
+    }
+
+    /// How much finished and running work a requestor that was offered this price may leave unpaid before no more is
+    /// begun for it: `k` hours, and by our rules no more than it has paid so far, or two subtasks.
+    pub fn credit(&self, requestor: &NodeId, price: Wei, subtask_timeout_s: u32) -> Wei {
+        let hours = self.hours_at(price);
+        match self.settings.rules {
+            Rules::Published => hours,
+            Rules::Golem => {
+                let paid = self.record(requestor).map_or(Wei::ZERO, |record| record.paid);
+                let value = subtask_value(price, subtask_timeout_s).unwrap_or(Wei::MAX);
+                let first = value.checked_mul(CREDIT_SUBTASKS).unwrap_or(Wei::MAX);
+                paid.max(first).min(hours.max(value))
+            }
         }
     }
 
@@ -392,12 +482,6 @@ impl ProviderMarket {
         let assigned = scale_rounded_down(Wei(received), Ratio::ONE, self.settings.payment_rate_min)
             .saturating_sub(Wei(m.saturating_add(1)));
         assigned.saturating_sub(paid)
-    }
-
-    /// How much more a requestor may owe at a price before the credit of `k` hours is used up.
-    pub fn credit_left(&self, requestor: &NodeId, price: Wei) -> Wei {
-        let credit = price.checked_mul(self.settings.credit_hours as u64).unwrap_or(Wei::MAX);
-        credit.saturating_sub(self.record(requestor).map_or(Wei::ZERO, |record| record.owed))
     }
 
     /// A subtask worth `value` was agreed. To be called once for each, when both have signed.
@@ -433,8 +517,14 @@ impl ProviderMarket {
 
     /// A subtask ran to its end here in `computation_ms`.
     pub fn completed(&mut self, requestor: &NodeId, header: &HeaderTerms, performance: u64, computation_ms: u64) {
+        let rules = self.settings.rules;
         if let Some(record) = self.touch(requestor) {
-            let before = record.efficiency.unwrap_or_else(|| efficiency_at_start(performance, header.min_perf));
+            let start = || match rules {
+                Rules::Published => efficiency_at_start(performance, header.min_perf),
+                // What was claimed counts for nothing once it is seen.
+                Rules::Golem => efficiency_seen(header.subtask_timeout_s, computation_ms),
+            };
+            let before = record.efficiency.unwrap_or_else(start);
             record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
         }
     }

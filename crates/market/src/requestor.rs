@@ -4,7 +4,8 @@ use crate::access::AccessLists;
 use crate::choice;
 use crate::ratio::{Ratio, mul_div};
 use crate::{
-    EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, PSI, Violation, efficiency_after, efficiency_at_start,
+    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, PSI, Rules, Violation,
+    efficiency_after, efficiency_at_start, efficiency_seen,
 };
 use golem_protocol::{LocalTime, NodeId, RefusalReason, Wei};
 use serde::{Deserialize, Serialize};
@@ -14,14 +15,33 @@ use std::collections::BTreeMap;
 pub const ALPHA: Ratio = Ratio::from_parts(670_000_000);
 /// How many subtasks' worth of distrust everybody starts with: the `d` of the formulas.
 pub const DISTRUST: u64 = 5;
-/// The most efficiency that a provider's own benchmark can claim before it has worked here.
-pub const EFFICIENCY_CLAIMED_MAX: Ratio = Ratio::from_parts(4_000_000_000);
 /// The most offers ranked at once. Reason: choosing by chance takes the square of it in steps.
 pub const OFFERS_MAX: usize = 4_096;
 /// `1 / (1 - psi)`: what an entry of the efficacy vector tends to when the same thing happens for ever.
 const STEADY: u64 = 10;
 /// What a quality has to reach for its low price to count in full: an unknown provider's, `1 / d`.
 const QUALITY_TRUSTED: Ratio = Ratio::from_parts(1_000_000_000 / DISTRUST);
+
+/// What the least trusted of those that are trusted have, in [`Rules::Golem`]: below it a provider is in doubt.
+const TRUST_MIN: Ratio = Ratio::from_parts(600_000_000);
+/// How many subtasks' worth of evidence the rate of success of newcomers stands for, where a single one is judged.
+const PRIOR_WEIGHT: u64 = 2;
+/// How much worse a result is that was wrong or could not be had than one that did not come.
+const REJECTED_WEIGHT: u64 = 5;
+/// What a newcomer is taken for before any newcomer was seen.
+const NEWCOMER_START: Ratio = Ratio::from_parts(900_000_000);
+/// Never less: newcomers stay worth a try now and then.
+const NEWCOMER_MIN: Ratio = Ratio::from_parts(50_000_000);
+/// How much a newcomer's first outcome counts in the rate of all newcomers, and a price in the reference: a twentieth.
+const LEARNING: Ratio = Ratio::from_parts(50_000_000);
+/// What the failure of a subtask costs, as a share of what its success is worth at most: it is late.
+const FAILURE_COST: Ratio = Ratio::from_parts(100_000_000);
+/// What a whole timeout of waiting for the result costs, as the same share.
+const TIME_COST: Ratio = Ratio::from_parts(20_000_000);
+/// One in so many subtasks may go to providers in doubt.
+const DOUBT_ONE_IN: u64 = 200;
+/// How much above what was paid before a price may be at once, in parts of it: a tenth.
+const REFERENCE_MARGIN: Ratio = Ratio::from_parts(1_100_000_000);
 
 /// What of an offer the market looks at.
 ///
@@ -136,33 +156,58 @@ pub enum Choice {
 }
 
 /// What the user sets; it comes from configuration, not from the stored state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestorSettings {
+    /// Which rules offers are scored by.
+    pub rules: Rules,
     /// How one is picked.
     pub choice: Choice,
-    /// An offer of a provider whose quality `q` is below this is refused; an unknown provider has 0.2.
+    /// An offer of a provider whose quality `q` is below this is refused; an unknown provider has 0.2 by the published
+    /// rules.
     pub quality_floor: Ratio,
+    /// How long prices above those paid before are waited out, in timeouts of a subtask; by our rules only. 1.
+    pub patience: Ratio,
 }
 
-/// A score and every term it came from.
+impl Default for RequestorSettings {
+    fn default() -> RequestorSettings {
+        RequestorSettings {
+            rules: Rules::Golem,
+            choice: Choice::Greedy,
+            quality_floor: Ratio::ZERO,
+            patience: Ratio::ONE,
+        }
+    }
+}
+
+impl RequestorSettings {
+    /// The published rules.
+    pub fn published() -> RequestorSettings {
+        RequestorSettings { rules: Rules::Published, ..RequestorSettings::default() }
+    }
+}
+
+/// A score and every term it came from. By the published rules:
+/// `alpha * advantage + (1 - alpha) * R * q / q*`; by ours:
+/// `1 / (price / max_price + failure * (1 - q) / q + time / R)`, the less an accepted result is expected to cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Score {
-    /// `alpha * advantage + (1 - alpha) * R * q / q*`.
+    /// The higher, the better.
     pub score: Ratio,
     /// `max_price / price`.
     pub price_ratio: Ratio,
     /// The price ratio as far as it counts; see [`RequestorMarket::score`].
     pub advantage: Ratio,
-    /// `alpha * advantage`.
+    /// `alpha * advantage`; by our rules `price / max_price`.
     pub price_term: Ratio,
     /// `R`.
     pub efficiency: Ratio,
-    /// `q`.
+    /// `q`; by our rules the chance of success.
     pub quality: Ratio,
-    /// `q / q*`: the share of the best quality that can be reached.
+    /// `q / q*`: the share of the best quality that can be reached; by our rules `q`.
     pub quality_share: Ratio,
-    /// `(1 - alpha) * R * q / q*`.
+    /// `(1 - alpha) * R * q / q*`; by our rules what failure and time are expected to cost.
     pub quality_term: Ratio,
 }
 
@@ -186,6 +231,24 @@ pub struct Ranking {
     pub ranked: Vec<Ranked>,
     /// By position in the list given: why not. To be sent to the provider.
     pub refused: Vec<(usize, OfferTerms, RefusalReason)>,
+    /// By position in the list given: not now, and perhaps later.
+    pub waiting: Vec<(usize, OfferTerms, WaitReason)>,
+}
+
+/// Why an offer that can be taken is not taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// It is dearer than what was paid before, and there is time to wait for a better one.
+    Dear {
+        /// The most that would be paid now, wei per hour.
+        limit: Wei,
+    },
+    /// Its provider is in doubt, and others are to be had.
+    Doubt {
+        /// The chance of success it is given.
+        quality: Ratio,
+    },
 }
 
 /// A requestor's book of providers. What is stored is the whole of it but the settings.
@@ -197,6 +260,21 @@ pub struct RequestorMarket {
     providers: BTreeMap<NodeId, ProviderRecord>,
     access: AccessLists,
     dealings: u64,
+    newcomers: Newcomers,
+    /// What was paid for accepted results, as a share of the maximum; `None` before the first.
+    reference: Option<Ratio>,
+    /// How many subtasks went to providers in doubt.
+    doubted: u64,
+}
+
+/// How the first subtask of newcomers ends, the latest counting most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Newcomers(Ratio);
+
+impl Default for Newcomers {
+    fn default() -> Newcomers {
+        Newcomers(NEWCOMER_START)
+    }
 }
 
 impl RequestorMarket {
@@ -246,8 +324,12 @@ impl RequestorMarket {
         if offer.performance < header.min_perf {
             return Err(RefusalReason::BelowMinPerf { performance: offer.performance, min_perf: header.min_perf });
         }
-        if self.record(&offer.provider).map_or(QUALITY_TRUSTED, |r| r.efficacy.quality()) < self.settings.quality_floor
-        {
+        let record = self.record(&offer.provider).copied().unwrap_or_default();
+        let quality = match self.settings.rules {
+            Rules::Published => record.efficacy.quality(),
+            Rules::Golem => self.chance(&record),
+        };
+        if quality < self.settings.quality_floor {
             return Err(RefusalReason::BelowQualityFloor);
         }
         Ok(())
@@ -260,6 +342,47 @@ impl RequestorMarket {
     /// passes `1 + 4t`: an offer of 0 does not win on its own, and the worse a provider's record, the less it can make
     /// up for by being cheap.
     pub fn score(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
+        match self.settings.rules {
+            Rules::Published => self.published_score(offer, header),
+            Rules::Golem => self.expected_cost(offer, header),
+        }
+    }
+
+    fn expected_cost(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
+        let record = self.record(&offer.provider).copied().unwrap_or_default();
+        let efficiency = record
+            .efficiency
+            .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
+        let quality = self.chance(&record);
+        let price_share = price_share(offer.price, header.max_price);
+        let odds = Ratio::of_rounded_down(Ratio::ONE.minus(quality).parts() as u128, quality.parts() as u128);
+        let time = Ratio::of_rounded_down(TIME_COST.parts() as u128, efficiency.parts() as u128);
+        let quality_term = FAILURE_COST.times_rounded_down(odds).plus(time);
+        let price_ratio = Ratio::of_rounded_down(header.max_price.0, offer.price.0);
+        let cost = price_share.plus(quality_term);
+        Score {
+            score: Ratio::of_rounded_down(Ratio::ONE.parts() as u128, cost.parts() as u128),
+            price_ratio,
+            advantage: price_ratio,
+            price_term: price_share,
+            efficiency,
+            quality,
+            quality_share: quality,
+            quality_term,
+        }
+    }
+
+    /// The chance that a provider's next subtask succeeds: what newcomers do, corrected by what it did.
+    fn chance(&self, record: &ProviderRecord) -> Ratio {
+        let Efficacy { success, timed_out, failed, rejected } = record.efficacy;
+        let prior = self.newcomers.0.parts() as u128 * PRIOR_WEIGHT as u128;
+        let weight = PRIOR_WEIGHT as u128 * Ratio::ONE.parts() as u128;
+        let good = success.parts() as u128;
+        let bad = timed_out.plus(failed).parts() as u128 + rejected.parts() as u128 * REJECTED_WEIGHT as u128;
+        Ratio::of_rounded_down(prior + good, weight + good + bad).max(Ratio::from_parts(1_000))
+    }
+
+    fn published_score(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
         let record = self.record(&offer.provider).copied().unwrap_or_default();
         let efficiency = record
             .efficiency
@@ -290,11 +413,22 @@ impl RequestorMarket {
         }
     }
 
-    /// Puts offers in the order in which to take them; those that cannot be taken come with the reason.
+    /// Puts offers in the order in which to take them; those that cannot be taken, or not yet, come with the reason.
+    ///
+    /// `waited_s` is how long the task has been open. By our rules prices up to a tenth above what was paid before are
+    /// taken at once and dearer ones as it grows, up to the maximum after the patience that is set; one offer in doubt
+    /// is taken where few subtasks went to such, and all of them, after the others, once twice the patience is over.
     ///
     /// Ties break by node id, then price, then performance, so the order does not depend on the order of arrival.
     /// `random` is drawn by the caller; greedy choice does not look at it.
-    pub fn rank(&self, offers: &[OfferTerms], header: &HeaderTerms, now: LocalTime, random: u64) -> Ranking {
+    pub fn rank(
+        &self,
+        offers: &[OfferTerms],
+        header: &HeaderTerms,
+        now: LocalTime,
+        waited_s: u64,
+        random: u64,
+    ) -> Ranking {
         let mut ranking = Ranking::default();
         for (position, offer) in offers.iter().enumerate() {
             if position >= OFFERS_MAX {
@@ -321,34 +455,96 @@ impl RequestorMarket {
             }
             Choice::Boltzmann { greed } => choice::shuffle(&mut ranking.ranked, greed, random),
         }
+        if self.settings.rules == Rules::Golem {
+            self.hold_back(&mut ranking, header, waited_s);
+        }
         ranking
+    }
+
+    /// Takes out what is too dear or too doubtful for now.
+    fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, waited_s: u64) {
+        let patience_s = self.settings.patience.parts() as u128 * header.subtask_timeout_s as u128;
+        let waited = Ratio::of_rounded_down(waited_s as u128 * Ratio::ONE.parts() as u128, patience_s);
+        let share_max = match self.reference {
+            Some(reference) if waited < Ratio::ONE => {
+                let at_once = reference.times_rounded_down(REFERENCE_MARGIN).min(Ratio::ONE);
+                at_once.plus(Ratio::ONE.minus(at_once).times_rounded_down(waited))
+            }
+            Some(_) | None => Ratio::ONE,
+        };
+        let limit = mul_div(header.max_price.0, share_max.parts() as u128, Ratio::ONE.parts() as u128)
+            .map_or(header.max_price, |(wei, _)| Wei(wei));
+        let out_of_patience = waited >= Ratio::ONE.plus(Ratio::ONE);
+        let mut room_for_doubt = u64::from(self.doubted <= self.dealings / DOUBT_ONE_IN);
+        let mut doubtful = Vec::new();
+        let waiting = &mut ranking.waiting;
+        ranking.ranked.retain(|ranked| {
+            let quality = ranked.score.quality;
+            if ranked.offer.price > limit {
+                waiting.push((ranked.position, ranked.offer, WaitReason::Dear { limit }));
+                return false;
+            }
+            if quality >= TRUST_MIN {
+                return true;
+            }
+            if out_of_patience || room_for_doubt > 0 {
+                room_for_doubt = room_for_doubt.saturating_sub(1);
+                doubtful.push(*ranked);
+            } else {
+                waiting.push((ranked.position, ranked.offer, WaitReason::Doubt { quality }));
+            }
+            false
+        });
+        ranking.ranked.extend(doubtful);
+    }
+
+    /// So many subtasks were given to a provider.
+    pub fn assigned(&mut self, provider: NodeId, subtasks: u64) {
+        let record = self.record(&provider).copied().unwrap_or_default();
+        if self.chance(&record) < TRUST_MIN {
+            self.doubted = self.doubted.saturating_add(subtasks);
+        }
     }
 
     /// Remembers how a subtask ended.
     ///
-    /// `performance` is that of the offer; it is where the efficiency starts with the first success.
-    pub fn outcome(&mut self, provider: NodeId, header: &HeaderTerms, performance: u64, outcome: Outcome) {
+    /// `offer` is what it was agreed on: with the first success its performance is where the efficiency starts.
+    pub fn outcome(&mut self, offer: &OfferTerms, header: &HeaderTerms, outcome: Outcome) {
+        let provider = offer.provider;
         if !self.providers.contains_key(&provider) && self.providers.len() >= PEERS_MAX {
             self.forget_one();
         }
         self.dealings = self.dealings.saturating_add(1);
+        let rules = self.settings.rules;
         let record = self.providers.entry(provider).or_default();
         record.touched = self.dealings;
+        let is_first = record.efficacy.weight() == Ratio::ZERO;
         record.efficacy = record.efficacy.after(outcome);
-        match outcome {
-            Outcome::Success { computation_ms } => {
-                let before = record
-                    .efficiency
-                    .unwrap_or_else(|| efficiency_at_start(performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
-                record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
-            }
-            Outcome::TimedOut | Outcome::Failed | Outcome::Rejected => {}
+        if let Outcome::Success { computation_ms } = outcome {
+            let start = || match rules {
+                Rules::Published => efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX),
+                // What was claimed counts for nothing once it is seen.
+                Rules::Golem => efficiency_seen(header.subtask_timeout_s, computation_ms),
+            };
+            let before = record.efficiency.unwrap_or_else(start);
+            record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
+            let share = price_share(offer.price, header.max_price);
+            self.reference = Some(self.reference.map_or(share, |reference| towards(reference, share)));
+        }
+        if is_first {
+            let sample = if matches!(outcome, Outcome::Success { .. }) { Ratio::ONE } else { Ratio::ZERO };
+            self.newcomers = Newcomers(towards(self.newcomers.0, sample).max(NEWCOMER_MIN));
         }
     }
 
     /// Sets what is remembered of a provider, for explanations and imports.
     pub(crate) fn remember(&mut self, provider: NodeId, record: ProviderRecord) {
         self.providers.insert(provider, record);
+    }
+
+    /// Sets what was paid before, for explanations.
+    pub(crate) fn paid_before(&mut self, share: Ratio) {
+        self.reference = Some(share);
     }
 
     /// Whom to forget first: whom least is known of, good or bad, then whom was not dealt with for longest. So a crowd
@@ -387,6 +583,16 @@ impl RequestorMarket {
         }
         violations
     }
+}
+
+/// `price / max_price`, at most 1.
+fn price_share(price: Wei, max_price: Wei) -> Ratio {
+    Ratio::of_rounded_down(price.0, max_price.0).min(Ratio::ONE)
+}
+
+/// A step from one value towards another.
+fn towards(from: Ratio, to: Ratio) -> Ratio {
+    from.times_rounded_down(Ratio::ONE.minus(LEARNING)).plus(to.times_rounded_down(LEARNING))
 }
 
 /// The price ratio as far as it counts: itself up to `1 + 3t`, then ever less, always below `1 + 4t`.

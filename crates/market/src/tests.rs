@@ -1,12 +1,13 @@
 //! Tests of both sides of the tender, refusals first.
 
 mod explain;
+mod golem;
 mod provider;
 mod ratio;
 mod requestor;
 
 use crate::HeaderTerms;
-use golem_protocol::{Address, LocalTime, NodeId, Wei};
+use golem_protocol::{Address, LocalTime, NodeId, Pricing, Wei};
 
 fn node(n: u64) -> NodeId {
     let mut bytes = [0u8; 20];
@@ -15,7 +16,7 @@ fn node(n: u64) -> NodeId {
 }
 
 fn header(max_price: u128) -> HeaderTerms {
-    HeaderTerms { max_price: Wei(max_price), min_perf: 0, subtask_timeout_s: 100 }
+    HeaderTerms { max_price: Wei(max_price), min_perf: 0, subtask_timeout_s: 100, pricing: Pricing::Tender }
 }
 
 fn seconds(s: u64) -> LocalTime {

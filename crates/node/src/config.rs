@@ -19,7 +19,8 @@
 //! listen = "127.0.0.1:0"              # loopback only
 //!
 //! [provider]
-//! min_price_gnt_per_hour = "0.1"      # of one slot
+//! min_price_gnt_per_hour = "0.1"      # of one slot at work
+//! rules = "golem"                     # or "published": how prices follow; see ECONOMY.md
 //! slots = 2                           # subtasks at once
 //! cpu_percent = 100                   # of a core, each slot
 //! memory_max_mib = 1024               # of one subtask
@@ -36,6 +37,9 @@
 //!
 //! [requestor]
 //! slots = 1                           # rechecks and merges at once
+//! rules = "golem"                     # or "published": how offers are scored; see ECONOMY.md
+//! patience = 1.0                      # how long dear offers are waited out, in timeouts of a subtask
+//! greed = 2.0                         # choose by chance, the more greed the more like without it; absent: the best
 //! quality_floor = "0.1"               # 0 to 1: providers below it are not taken
 //! grace_ms = 10000                    # how late a batch may be
 //! lost_ms = 30000                     # how long a lost peer is waited for
@@ -52,6 +56,7 @@ use crate::folder::read_small;
 use crate::settings::{
     ClaimOnExit, ClaimSettings, EtherWorth, MdnsMode, NetworkSettings, PeerLists, ProviderConfig, RequestorConfig,
 };
+use golem_market::{Choice, Ratio, Rules};
 use golem_protocol::units::AmountError;
 use golem_protocol::{Address, ByteCount, NodeId, Wei};
 use serde::Deserialize;
@@ -119,6 +124,8 @@ pub struct ApiSection {
 pub struct ProviderSection {
     /// No offer is below this, in GNT per hour of one slot.
     pub min_price_gnt_per_hour: Option<String>,
+    /// Which rules prices follow.
+    pub rules: Option<Rules>,
     /// Subtasks at once.
     pub slots: Option<u16>,
     /// The share of a core of each slot.
@@ -153,6 +160,12 @@ pub struct ProviderSection {
 pub struct RequestorSection {
     /// Rechecks and merges at once.
     pub slots: Option<u16>,
+    /// Which rules offers are scored by.
+    pub rules: Option<Rules>,
+    /// How long dear offers are waited out, in timeouts of a subtask.
+    pub patience: Option<Ratio>,
+    /// Chooses by chance, with so much greed.
+    pub greed: Option<Ratio>,
     /// The least quality of a provider, 0 to 1.
     pub quality_floor: Option<String>,
     /// How late a batch may be, in milliseconds.
@@ -258,6 +271,7 @@ impl ConfigFile {
             api.listen = listen;
         }
         set(&mut config.min_price, self.min_price()?);
+        set(&mut config.rules, self.provider.rules);
         set(&mut config.slots, section.slots);
         set(&mut config.cpu_percent, section.cpu_percent);
         set(&mut config.memory_max, size("provider.memory_max_mib", section.memory_max_mib)?);
@@ -292,6 +306,9 @@ impl ConfigFile {
             api.listen = listen;
         }
         set(&mut config.slots, section.slots);
+        set(&mut config.choice.rules, section.rules);
+        set(&mut config.choice.patience, section.patience);
+        set(&mut config.choice.choice, section.greed.map(|greed| Choice::Boltzmann { greed }));
         if let Some(text) = &section.quality_floor {
             config.choice.quality_floor_ppm = golem_task::Verification::parse_fraction(text)
                 .map_err(|source| ConfigError::Share { key: "requestor.quality_floor", source })?;

@@ -76,7 +76,9 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
     let measured = tokio::task::spawn_blocking(move || Ok(runner.benchmark()?));
     let performance = joined(measured.await)?.max(1);
     let now = Now { local: local_now(), chain: base.chain.time().await? };
-    let (terms, lists) = (golem_market::ProviderSettings::new(config.min_price), config.peers.lists()?);
+    let terms =
+        golem_market::ProviderSettings { rules: config.rules, ..golem_market::ProviderSettings::new(config.min_price) };
+    let lists = config.peers.lists()?;
     let policy = ProviderMarketPolicy::recover(terms, performance, config.slots, lists, &base.records, now)?;
     let settings = ProviderSettings {
         chain: config.chain.chain_ref(),

@@ -4,7 +4,7 @@ use crate::error::StartError;
 use crate::folder::Folder;
 use crate::identity::NodeKeys;
 use golem_chain::Deployment;
-use golem_market::{AccessLists, Ratio, RequestorSettings};
+use golem_market::{AccessLists, Choice, Ratio, RequestorSettings, Rules};
 use golem_payments::{ClaimRule, GasWorth};
 use golem_protocol::{Address, ByteCount, ChainRef, NodeId, Wei};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -179,6 +179,8 @@ pub struct ProviderConfig {
     pub api: Option<ApiSettings>,
     /// No offer is below this, in wei per hour of one slot.
     pub min_price: Wei,
+    /// Which rules its prices follow.
+    pub rules: Rules,
     /// How many subtasks run at once.
     pub slots: u16,
     /// Which share of a core each slot may take, 1 to 100 percent.
@@ -214,6 +216,7 @@ impl ProviderConfig {
             network: NetworkSettings::default(),
             api: Some(ApiSettings::default()),
             min_price,
+            rules: Rules::default(),
             slots: 1,
             cpu_percent: 100,
             memory_max: ByteCount::from_bytes(1 << 30),
@@ -229,17 +232,30 @@ impl ProviderConfig {
 }
 
 /// How offers are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChoiceSettings {
+    /// Which rules they are scored by.
+    pub rules: Rules,
+    /// How one is picked.
+    pub choice: Choice,
+    /// How long prices above those paid before are waited out, in timeouts of a subtask; by our rules only.
+    pub patience: Ratio,
     /// Offers of providers whose quality is below this share are refused, in parts per million; 0 admits everyone.
     pub quality_floor_ppm: u32,
+}
+
+impl Default for ChoiceSettings {
+    fn default() -> ChoiceSettings {
+        let RequestorSettings { rules, choice, patience, .. } = RequestorSettings::default();
+        ChoiceSettings { rules, choice, patience, quality_floor_ppm: 0 }
+    }
 }
 
 impl ChoiceSettings {
     /// As the market takes them.
     pub(crate) fn market(self) -> RequestorSettings {
         let quality_floor = Ratio::from_parts(self.quality_floor_ppm as u64 * (Ratio::ONE.parts() / 1_000_000));
-        RequestorSettings { quality_floor, ..RequestorSettings::default() }
+        RequestorSettings { rules: self.rules, choice: self.choice, quality_floor, patience: self.patience }
     }
 }
 

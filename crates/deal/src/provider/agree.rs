@@ -31,6 +31,7 @@ impl Provider {
             // It may have been lost: the requestor still asks.
             return step.send(requestor, Message::Offer(offer.into_signed()));
         }
+        self.note_if_in_vain(policy, digest, now);
         match self.make_offer(policy, &header, now) {
             Err(reason) => {
                 let said = self.headers.get(&digest).and_then(|known| known.refused.clone());
@@ -38,7 +39,7 @@ impl Provider {
                     .as_ref()
                     .is_none_or(|(before, at)| *before != reason || now.local.saturating_sub(*at) >= REFUSE_AGAIN_MS);
                 let refused = if again { Some((reason.clone(), now.local)) } else { said };
-                self.remember(Known { header, heard: now.local, offer: None, refused });
+                self.remember(Known { header, heard: now.local, offer: None, taken: false, refused });
                 if again {
                     step.refuse(requestor, digest, reason);
                 }
@@ -46,8 +47,16 @@ impl Provider {
             Ok(offer) => {
                 step.say(ProviderEvent::Offered { requestor, header: digest, price: offer.price });
                 step.send(requestor, Message::Offer(offer.signed().clone()));
-                self.remember(Known { header, heard: now.local, offer: Some(offer), refused: None });
+                self.remember(Known { header, heard: now.local, offer: Some(offer), taken: false, refused: None });
             }
+        }
+    }
+
+    /// Notes that an offer nobody took has come to its end, where there was room for the work.
+    pub(super) fn note_if_in_vain(&self, policy: &mut dyn ProviderPolicy, header: B256, now: Now) {
+        let in_vain = self.headers.get(&header).is_some_and(|known| known.offer.is_some() && !known.taken);
+        if in_vain && self.running() < self.settings.slots as usize {
+            policy.note(&ProviderFact::Answered { taken: false }, now);
         }
     }
 
@@ -226,9 +235,12 @@ impl Provider {
         step: &mut Step,
     ) {
         let (requestor, digest) = (agreement.requestor, agreement.digest());
-        let Some(known) = self.headers.get(&agreement.header) else {
+        let Some(known) = self.headers.get_mut(&agreement.header) else {
             return step.refuse(requestor, digest, RefusalReason::UnknownHeader(agreement.header));
         };
+        if !std::mem::replace(&mut known.taken, true) {
+            policy.note(&ProviderFact::Answered { taken: true }, now);
+        }
         let deal = Deal {
             header: known.header.clone(),
             order: self.next_order,

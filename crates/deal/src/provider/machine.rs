@@ -30,6 +30,8 @@ pub(super) struct Known {
     pub header: Authentic<Header>,
     pub heard: LocalTime,
     pub offer: Option<Authentic<Offer>>,
+    /// Whether an agreement took the offer.
+    pub taken: bool,
     /// What was said instead of an offer, and when.
     pub refused: Option<(RefusalReason, LocalTime)>,
 }
@@ -320,7 +322,12 @@ impl Provider {
 
     fn on_tick(&mut self, policy: &mut dyn ProviderPolicy, now: Now, step: &mut Step) {
         self.unchecked.retain(|_, unchecked| now.local.saturating_sub(unchecked.since) < UNCHECKED_LIFE_MS);
-        self.headers.retain(|_, known| known.header.deadline >= now.chain);
+        let over: Vec<B256> =
+            self.headers.iter().filter(|(_, known)| known.header.deadline < now.chain).map(|(id, _)| *id).collect();
+        for header in over {
+            self.note_if_in_vain(policy, header, now);
+            self.headers.remove(&header);
+        }
         let digests: Vec<B256> = self.deals.keys().copied().collect();
         for digest in digests {
             self.drop_what_is_late(policy, digest, now, step);

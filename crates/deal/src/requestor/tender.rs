@@ -4,7 +4,7 @@ use super::deal::{Deal, Stage};
 use super::interface::{RequestorEffect, RequestorEvent};
 use super::machine::{FUND_WAIT_MS, Funding, Requestor, Step};
 use super::task::{OFFERS_MAX, Place};
-use crate::RequestorPolicy;
+use crate::{RequestorFact, RequestorPolicy};
 use golem_protocol::limits::SUBTASKS_PER_AGREEMENT_MAX;
 use golem_protocol::*;
 
@@ -110,7 +110,9 @@ impl Requestor {
             let share = share.max(wanted).saturating_mul(SHARE_MARGIN.0).div_ceil(SHARE_MARGIN.1).min(affordable);
             let covered = self.covered_or_funded(header, candidate, wanted, share, &candidates, now, step);
             if covered > 0 {
-                left = left.saturating_sub(self.propose(header, candidate, covered, now, step));
+                let given = self.propose(header, candidate, covered, now, step);
+                policy.note(&RequestorFact::Assigned { provider, subtasks: given as u64 }, now);
+                left = left.saturating_sub(given);
             }
         }
         self.say_if_stuck(header, given, !candidates.is_empty(), step);

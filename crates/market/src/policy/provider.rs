@@ -5,7 +5,7 @@ use super::{PolicyError, remember};
 use crate::access::AccessLists;
 use crate::{HeaderTerms, ProviderMarket, ProviderSettings, ProviderState, Release, Violation};
 use golem_deal::{ProviderFact, ProviderPolicy, Quote, Record};
-use golem_protocol::{Header, NodeId, Now, RefusalReason, Wei};
+use golem_protocol::{Header, NodeId, Now, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
 
 const KEY: &[u8] = b"provider";
@@ -79,11 +79,13 @@ impl ProviderPolicy for ProviderMarketPolicy {
         Ok(Quote { price: quote.price, performance: self.performance, slots: self.slots })
     }
 
-    /// `k` hours of work at the price last offered; for a requestor not quoted since the start, at the minimal price.
+    /// What may be owed at the price last offered; for a requestor not quoted since the start, at the minimal price, an
+    /// hour at a time.
     fn credit(&self, requestor: NodeId) -> Wei {
-        let settings = self.market.settings();
-        let price = self.terms.get(&requestor).map_or(settings.min_price, |(_, price)| *price);
-        price.checked_mul(settings.credit_hours as u64).unwrap_or(Wei::MAX)
+        let unquoted = (self.market.settings().min_price, 3600);
+        let quoted = self.terms.get(&requestor).map(|(terms, price)| (*price, terms.subtask_timeout_s));
+        let (price, timeout_s) = quoted.unwrap_or(unquoted);
+        self.market.credit(&requestor, price, timeout_s)
     }
 
     fn note(&mut self, fact: &ProviderFact, now: Now) {
@@ -94,7 +96,8 @@ impl ProviderPolicy for ProviderMarketPolicy {
             }
             ProviderFact::Completed { requestor, subtask_timeout_s, computation_ms } => {
                 let known = self.terms.get(&requestor).map(|(terms, _)| *terms);
-                let none = HeaderTerms { max_price: Wei::ZERO, min_perf: 0, subtask_timeout_s };
+                let none =
+                    HeaderTerms { max_price: Wei::ZERO, min_perf: 0, subtask_timeout_s, pricing: Pricing::Tender };
                 let terms = HeaderTerms { subtask_timeout_s, ..known.unwrap_or(none) };
                 self.market.completed(&requestor, &terms, self.performance, computation_ms);
             }
@@ -104,6 +107,7 @@ impl ProviderPolicy for ProviderMarketPolicy {
             ProviderFact::Paid { requestor, value } => self.market.paid(&requestor, value),
             // What is overdue counts as owed already: assigned, and neither paid nor released.
             ProviderFact::Overdue { .. } => return,
+            ProviderFact::Answered { taken } => self.market.answered(taken),
             ProviderFact::Busy(true) => self.market.busy(now.local),
             ProviderFact::Busy(false) => self.market.idle(now.local),
         }

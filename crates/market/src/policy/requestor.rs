@@ -1,12 +1,12 @@
 //! What a requestor's machine asks.
 
 use super::saving::{Saving, stored};
-use super::{PolicyError, remember};
+use super::{PolicyError, TERMS_MAX, remember};
 use crate::access::AccessLists;
 use crate::requestor::OfferTerms;
 use crate::{HeaderTerms, Outcome, Ratio, RequestorMarket, RequestorSettings, Violation};
 use golem_deal::{Record, RequestorFact, RequestorPolicy};
-use golem_protocol::{B256, Header, NodeId, Now, Offer, RefusalReason, Wei};
+use golem_protocol::{B256, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
 
 const KEY: &[u8] = b"requestor";
@@ -27,7 +27,9 @@ pub struct RequestorMarketPolicy {
     /// Which share of each task is run again, in parts per million, by header digest; one for each task known here.
     recheck_ppm: BTreeMap<B256, u32>,
     /// The latest terms by provider; a bounded number of them.
-    terms: BTreeMap<NodeId, (HeaderTerms, u64)>,
+    terms: BTreeMap<NodeId, (HeaderTerms, OfferTerms)>,
+    /// When each task's offers were first looked at, by the header's nonce; a bounded number of them.
+    opened: BTreeMap<u64, LocalTime>,
     saving: Saving,
 }
 
@@ -51,6 +53,7 @@ impl RequestorMarketPolicy {
             lot,
             recheck_ppm: BTreeMap::new(),
             terms: BTreeMap::new(),
+            opened: BTreeMap::new(),
             saving: Saving::new(KEY),
         })
     }
@@ -72,9 +75,25 @@ impl RequestorMarketPolicy {
     }
 
     fn outcome(&mut self, provider: NodeId, subtask_timeout_s: u32, outcome: Outcome) {
-        let none = (HeaderTerms { max_price: Wei::ZERO, min_perf: 0, subtask_timeout_s }, 0);
-        let (terms, performance) = self.terms.get(&provider).copied().unwrap_or(none);
-        self.market.outcome(provider, &HeaderTerms { subtask_timeout_s, ..terms }, performance, outcome);
+        let none = (
+            HeaderTerms { max_price: Wei::ZERO, min_perf: 0, subtask_timeout_s, pricing: Pricing::Tender },
+            OfferTerms { provider, price: Wei::ZERO, performance: 0 },
+        );
+        let (terms, offer) = self.terms.get(&provider).copied().unwrap_or(none);
+        self.market.outcome(&offer, &HeaderTerms { subtask_timeout_s, ..terms }, outcome);
+    }
+
+    /// Since when a task's offers have been looked at.
+    fn opened(&mut self, header: &Header, now: Now) -> LocalTime {
+        if let Some(opened) = self.opened.get(&header.nonce) {
+            return *opened;
+        }
+        if self.opened.len() >= TERMS_MAX {
+            let oldest = self.opened.iter().min_by_key(|(nonce, opened)| (**opened, **nonce)).map(|(nonce, _)| *nonce);
+            oldest.and_then(|oldest| self.opened.remove(&oldest));
+        }
+        self.opened.insert(header.nonce, now.local);
+        now.local
     }
 }
 
@@ -82,13 +101,15 @@ impl RequestorPolicy for RequestorMarketPolicy {
     fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason> {
         let terms = HeaderTerms::from(header);
         self.market.admit(&OfferTerms::from(offer), &terms, now.local)?;
-        remember(&mut self.terms, offer.provider, (terms, offer.performance));
+        remember(&mut self.terms, offer.provider, (terms, OfferTerms::from(offer)));
         Ok(())
     }
 
     fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize> {
         let offers: Vec<OfferTerms> = offers.iter().map(|offer| OfferTerms::from(*offer)).collect();
-        let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, self.lot.draw());
+        let waited_s = now.local.saturating_sub(self.opened(header, now)) / 1000;
+        let random = self.lot.draw();
+        let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, waited_s, random);
         ranking.ranked.iter().map(|ranked| ranked.position).collect()
     }
 
@@ -99,6 +120,7 @@ impl RequestorPolicy for RequestorMarketPolicy {
 
     fn note(&mut self, fact: &RequestorFact, now: Now) {
         match *fact {
+            RequestorFact::Assigned { provider, subtasks } => self.market.assigned(provider, subtasks),
             RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms } => {
                 self.outcome(provider, subtask_timeout_s, Outcome::Success { computation_ms });
             }

@@ -31,7 +31,7 @@ fn header(max_price: u128) -> Header {
 }
 
 fn provider(records: &[Record]) -> ProviderMarketPolicy {
-    let settings = ProviderSettings::new(Wei(1_000));
+    let settings = ProviderSettings::published(Wei(1_000));
     ProviderMarketPolicy::recover(settings, 50, 2, AccessLists::default(), records, Now::default()).unwrap()
 }
 
@@ -48,7 +48,7 @@ impl Lot for Fixed {
 }
 
 fn requestor(lists: AccessLists, records: &[Record]) -> RequestorMarketPolicy {
-    RequestorMarketPolicy::recover(RequestorSettings::default(), lists, Box::new(Fixed), records).unwrap()
+    RequestorMarketPolicy::recover(RequestorSettings::published(), lists, Box::new(Fixed), records).unwrap()
 }
 
 fn offer(provider: NodeId, price: u128) -> Offer {

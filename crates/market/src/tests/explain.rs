@@ -6,12 +6,14 @@ const A: &str = "0x00000000000000000000000000000000000000a1";
 const B: &str = "0x00000000000000000000000000000000000000b2";
 
 fn offers(offers: &str) -> String {
-    format!(r#"{{"header": {{"max_price_wei_per_hour": "100", "min_perf": 10}}, "offers": [{offers}]}}"#)
+    format!(
+        r#"{{"header": {{"max_price_wei_per_hour": "100", "min_perf": 10}}, "settings": {{"rules": "published"}}, "offers": [{offers}]}}"#
+    )
 }
 
 fn state(rest: &str) -> String {
     format!(
-        r#"{{"settings": {{"min_price_wei_per_hour": 100}}, "header": {{"max_price_wei_per_hour": "1000"}}{rest}}}"#
+        r#"{{"settings": {{"rules": "published", "min_price_wei_per_hour": 100}}, "header": {{"max_price_wei_per_hour": "1000"}}{rest}}}"#
     )
 }
 

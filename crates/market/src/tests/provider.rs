@@ -4,7 +4,7 @@ use golem_protocol::{LocalTime, RefusalReason, Wei};
 use proptest::prelude::*;
 
 fn market(min_price: u128) -> ProviderMarket {
-    ProviderMarket::new(ProviderSettings::new(Wei(min_price)), seconds(0)).unwrap()
+    ProviderMarket::new(ProviderSettings::published(Wei(min_price)), seconds(0)).unwrap()
 }
 
 fn ratio(value: f64) -> Ratio {
@@ -65,7 +65,7 @@ fn refuses_more_than_three_hours_of_credit() {
     // Q = (100 + 1 + 100) / (100 + 1 + 360): the price is 120 / Q = 275, so 825 are lent.
     let quote = market.quote(&node(1), &header(1000), 0, seconds(0)).unwrap();
     assert_eq!((quote.price, quote.credit), (Wei(275), Wei(825)));
-    assert_eq!(market.credit_left(&node(1), Wei(275)), Wei(465));
+    assert_eq!(market.credit(&node(1), Wei(275), 100), Wei(825));
     market.assigned(node(1), Wei(700)).unwrap();
     let refused = market.quote(&node(1), &header(120), 0, seconds(0));
     assert_eq!(refused, Err(RefusalReason::CreditExceeded { owed: Wei(1060), credit: Wei(360) }));

@@ -12,31 +12,36 @@ fn offer(provider: u64, price: u128) -> OfferTerms {
     OfferTerms { provider: node(provider), price: Wei(price), performance: 100 }
 }
 
+fn published() -> RequestorMarket {
+    RequestorMarket::new(RequestorSettings::published())
+}
+
 const SUCCESS: Outcome = Outcome::Success { computation_ms: 100_000 };
 
 fn after(outcomes: &[Outcome]) -> RequestorMarket {
-    let mut market = RequestorMarket::default();
+    let mut market = published();
     for outcome in outcomes {
-        market.outcome(node(1), &header(100), 100, *outcome);
+        market.outcome(&offer(1, 50), &header(100), *outcome);
     }
     market
 }
 
 #[test]
 fn refuses_offers_with_the_reason_to_be_sent() {
-    let mut market = RequestorMarket::new(RequestorSettings { quality_floor: ratio(0.2), ..Default::default() });
+    let mut market =
+        RequestorMarket::new(RequestorSettings { quality_floor: ratio(0.2), ..RequestorSettings::published() });
     let header = HeaderTerms { min_perf: 50, ..header(100) };
     let refuse = |market: &RequestorMarket, offer| market.admit(&offer, &header, seconds(0)).unwrap_err();
     assert_eq!(refuse(&market, offer(1, 101)), RefusalReason::PriceAboveMax { price: Wei(101), max_price: Wei(100) });
     let slow = OfferTerms { performance: 49, ..offer(1, 100) };
     assert_eq!(refuse(&market, slow), RefusalReason::BelowMinPerf { performance: 49, min_perf: 50 });
     assert!(market.admit(&offer(1, 100), &header, seconds(0)).is_ok());
-    market.outcome(node(1), &header, 100, Outcome::TimedOut);
+    market.outcome(&offer(1, 50), &header, Outcome::TimedOut);
     assert_eq!(refuse(&market, offer(1, 100)), RefusalReason::BelowQualityFloor);
     let entry = AccessEntry { expires: Expiry::Never, reason: "wrong results".into() };
     market.access_mut().deny(node(2), entry).unwrap();
     assert_eq!(refuse(&market, offer(2, 100)), RefusalReason::Denied);
-    let ranking = market.rank(&[offer(2, 1), offer(3, 50)], &header, seconds(0), 0);
+    let ranking = market.rank(&[offer(2, 1), offer(3, 50)], &header, seconds(0), 0, 0);
     assert_eq!(ranking.ranked.len(), 1);
     assert_eq!(ranking.refused, vec![(0, offer(2, 1), RefusalReason::Denied)]);
 }
@@ -75,19 +80,19 @@ fn refuses_list_entries_beyond_the_bounds() {
 #[test]
 fn refuses_offers_beyond_the_bound() {
     let offers: Vec<_> = (0..OFFERS_MAX as u64 + 1).map(|n| offer(n, 50)).collect();
-    let ranking = RequestorMarket::default().rank(&offers, &header(100), seconds(0), 0);
+    let ranking = published().rank(&offers, &header(100), seconds(0), 0, 0);
     assert_eq!(ranking.ranked.len(), OFFERS_MAX);
     assert!(matches!(ranking.refused[..], [(OFFERS_MAX, _, RefusalReason::Full(_))]));
 }
 
 #[test]
 fn scores_the_published_number() {
-    let score = RequestorMarket::default().score(&offer(1, 80), &header(100));
+    let score = published().score(&offer(1, 80), &header(100));
     assert_eq!(score.score, ratio(0.9275));
     assert_eq!((score.price_term, score.quality_term), (ratio(0.8375), ratio(0.09)));
     assert_eq!((score.quality, score.quality_share), (ratio(0.2), ratio(0.272727272)));
     // Down to a quarter of the maximum the price counts as published.
-    assert_eq!(RequestorMarket::default().score(&offer(1, 25), &header(100)).price_term, ratio(2.68));
+    assert_eq!(published().score(&offer(1, 25), &header(100)).price_term, ratio(2.68));
 }
 
 #[test]
@@ -105,12 +110,12 @@ fn quality_follows_the_published_rule() {
 #[test]
 fn efficiency_starts_at_the_claim_and_follows_what_happened() {
     let header = HeaderTerms { min_perf: 10, ..header(100) };
-    let mut market = RequestorMarket::default();
+    let mut market = published();
     let fast = OfferTerms { performance: 1_000_000, ..offer(1, 100) };
     assert_eq!(market.score(&fast, &header).efficiency, ratio(4.0));
-    market.outcome(node(1), &header, fast.performance, Outcome::Success { computation_ms: 200_000 });
+    market.outcome(&fast, &header, Outcome::Success { computation_ms: 200_000 });
     assert_eq!(market.score(&fast, &header).efficiency, ratio(3.65));
-    market.outcome(node(1), &header, fast.performance, Outcome::Rejected);
+    market.outcome(&fast, &header, Outcome::Rejected);
     assert_eq!(market.score(&fast, &header).efficiency, ratio(3.65));
 }
 
@@ -118,33 +123,36 @@ fn efficiency_starts_at_the_claim_and_follows_what_happened() {
 fn no_price_wins_against_a_good_record_after_a_bad_one() {
     let mut market = after(&[Outcome::TimedOut; 60]);
     for _ in 0..60 {
-        market.outcome(node(2), &header(100), 100, SUCCESS);
+        market.outcome(&offer(2, 50), &header(100), SUCCESS);
     }
-    let ranking = market.rank(&[offer(1, 0), offer(2, 100)], &header(100), seconds(0), 0);
+    let ranking = market.rank(&[offer(1, 0), offer(2, 100)], &header(100), seconds(0), 0, 0);
     assert_eq!(ranking.ranked[0].offer.provider, node(2));
     // Nor has a price of nothing a score without bound.
-    assert!(RequestorMarket::default().score(&offer(3, 0), &header(Wei::MAX.0)).score < ratio(3.5));
-    assert_eq!(RequestorMarket::default().score(&offer(3, 0), &header(0)).advantage, Ratio::ONE);
+    assert!(published().score(&offer(3, 0), &header(Wei::MAX.0)).score < ratio(3.5));
+    assert_eq!(published().score(&offer(3, 0), &header(0)).advantage, Ratio::ONE);
 }
 
 #[test]
 fn ties_break_by_node_id() {
     let offers = [offer(3, 50), offer(1, 50), offer(2, 50)];
-    let ranking = RequestorMarket::default().rank(&offers, &header(100), seconds(0), 0);
+    let ranking = published().rank(&offers, &header(100), seconds(0), 0, 0);
     let order: Vec<_> = ranking.ranked.iter().map(|ranked| ranked.offer.provider).collect();
     assert_eq!(order, [node(1), node(2), node(3)]);
 }
 
 #[test]
 fn chance_follows_the_scores() {
-    let greed = |greed| RequestorSettings { choice: Choice::Boltzmann { greed: ratio(greed) }, ..Default::default() };
+    let greed = |greed| RequestorSettings {
+        choice: Choice::Boltzmann { greed: ratio(greed) },
+        ..RequestorSettings::published()
+    };
     let offers = [offer(1, 100), offer(2, 50), offer(3, 25)];
     let header = header(100);
-    let fair = RequestorMarket::new(greed(0.0)).rank(&offers, &header, seconds(0), 1);
+    let fair = RequestorMarket::new(greed(0.0)).rank(&offers, &header, seconds(0), 0, 1);
     assert!(fair.ranked.iter().all(|ranked| ranked.probability == ratio(0.333333333)));
     // exp(-2/0.76), exp(-2/1.43), exp(-2/2.77), each over their sum; by an independent calculation.
     let market = RequestorMarket::new(greed(2.0));
-    let ranking = market.rank(&offers, &header, seconds(0), 1);
+    let ranking = market.rank(&offers, &header, seconds(0), 0, 1);
     let chance = |n| ranking.ranked.iter().find(|r| r.offer.provider == node(n)).unwrap().probability.to_f64();
     let weights = [0.76f64, 1.43, 2.77].map(|score| (-2.0 / score).exp());
     for (n, weight) in (1..).zip(weights) {
@@ -153,7 +161,7 @@ fn chance_follows_the_scores() {
     // First and second place, drawn without putting back: 4000 seeds, three standard deviations and more of room.
     let mut drawn = [[0u32; 4]; 4];
     for random in 0..4000 {
-        let ranking = market.rank(&offers, &header, seconds(0), random);
+        let ranking = market.rank(&offers, &header, seconds(0), 0, random);
         let place = |place: usize| (1..4).find(|n| node(*n) == ranking.ranked[place].offer.provider).unwrap() as usize;
         drawn[place(0)][place(1)] += 1;
     }
@@ -163,7 +171,7 @@ fn chance_follows_the_scores() {
         let got = drawn[i + 1][j + 1];
         assert!((got as f64 - expected).abs() < 100.0, "{i} before {j}: {got} of {expected}");
     }
-    let greedy = RequestorMarket::new(greed(1_000_000.0)).rank(&offers, &header, seconds(0), 1);
+    let greedy = RequestorMarket::new(greed(1_000_000.0)).rank(&offers, &header, seconds(0), 0, 1);
     let order: Vec<_> = greedy.ranked.iter().map(|ranked| ranked.offer.provider).collect();
     assert_eq!(order, [node(3), node(2), node(1)]);
 }
@@ -172,7 +180,7 @@ fn chance_follows_the_scores() {
 fn a_crowd_of_new_names_does_not_push_out_a_known_cheat() {
     let mut market = after(&[Outcome::Rejected; 5]);
     for n in 10..10 + PEERS_MAX as u64 + 10 {
-        market.outcome(node(n), &header(100), 100, Outcome::TimedOut);
+        market.outcome(&offer(n, 50), &header(100), Outcome::TimedOut);
     }
     assert!(market.record(&node(1)).is_some());
     assert!(market.record(&node(10)).is_none() && market.record(&node(10 + PEERS_MAX as u64)).is_some());
@@ -211,14 +219,14 @@ proptest! {
         history in prop::collection::vec((0u64..6, outcome()), 0..20),
         turn in 0usize..20,
     ) {
-        let mut market = RequestorMarket::default();
+        let mut market = published();
         for (n, outcome) in history {
-            market.outcome(node(n), &header(50), 100, outcome);
+            market.outcome(&offer(n, 50), &header(50), outcome);
         }
         let mut offers: Vec<_> =
             offers.into_iter().map(|(n, price, performance)| OfferTerms { performance, ..offer(n, price) }).collect();
         let order = |offers: &[OfferTerms]| -> Vec<OfferTerms> {
-            market.rank(offers, &header(50), seconds(0), 0).ranked.iter().map(|ranked| ranked.offer).collect()
+            market.rank(offers, &header(50), seconds(0), 0, 0).ranked.iter().map(|ranked| ranked.offer).collect()
         };
         let before = order(&offers);
         if !offers.is_empty() {
@@ -233,11 +241,11 @@ proptest! {
     fn chance_neither_loses_nor_doubles_an_offer(
         prices in prop::collection::vec(0u128..=100, 0..20), greed in 0.0f64..1_000_000.0, random in any::<u64>(),
     ) {
-        let settings = RequestorSettings { choice: Choice::Boltzmann { greed: ratio(greed) }, ..Default::default() };
+        let settings = RequestorSettings { choice: Choice::Boltzmann { greed: ratio(greed) }, ..RequestorSettings::published() };
         let offers: Vec<_> = prices.iter().zip(0..).map(|(price, n)| offer(n, *price)).collect();
         let market = RequestorMarket::new(settings);
-        let ranking = market.rank(&offers, &header(100), seconds(0), random);
-        prop_assert_eq!(&ranking, &market.rank(&offers, &header(100), seconds(0), random));
+        let ranking = market.rank(&offers, &header(100), seconds(0), 0, random);
+        prop_assert_eq!(&ranking, &market.rank(&offers, &header(100), seconds(0), 0, random));
         let mut positions: Vec<_> = ranking.ranked.iter().map(|ranked| ranked.position).collect();
         positions.sort_unstable();
         prop_assert_eq!(positions, (0..offers.len()).collect::<Vec<_>>());
@@ -245,10 +253,10 @@ proptest! {
 
     #[test]
     fn a_requestors_book_survives_storage(history in prop::collection::vec((0u64..6, outcome()), 0..20)) {
-        let settings = RequestorSettings { quality_floor: ratio(0.1), ..Default::default() };
+        let settings = RequestorSettings { quality_floor: ratio(0.1), ..RequestorSettings::published() };
         let mut market = RequestorMarket::new(settings);
         for (n, outcome) in history {
-            market.outcome(node(n), &header(50), 100, outcome);
+            market.outcome(&offer(n, 50), &header(50), outcome);
         }
         let json = serde_json::to_string(&market).unwrap();
         prop_assert_eq!(&RequestorMarket::restore(settings, serde_json::from_str(&json).unwrap()), &market);

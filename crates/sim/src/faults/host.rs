@@ -5,7 +5,7 @@ use super::{CHAIN, LOT, PROFILE};
 use crate::stream::Stream;
 use golem_deal::{Keys, PersistId, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskOrder};
 use golem_market::{
-    AccessLists, Lot, ProviderMarketPolicy, ProviderSettings as PriceSettings, RequestorMarketPolicy,
+    AccessLists, Lot, ProviderMarketPolicy, ProviderSettings as PriceSettings, Ratio, RequestorMarketPolicy,
     RequestorSettings as ChoiceSettings,
 };
 use golem_protocol::{Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Wei};
@@ -207,9 +207,14 @@ fn provider_settings(keys: &Keys) -> ProviderSettings {
     }
 }
 
+/// How long dear and doubtful offers are waited out, in timeouts. Reason: a timeout is an hour here, of which a subtask
+/// takes moments, and the world waits for its end some hours only.
+const PATIENCE: Ratio = Ratio::from_parts(50_000_000);
+
 fn requestor_policy(scenario: &Scenario, order: &TaskOrder, index: usize, records: &[Record]) -> RequestorMarketPolicy {
     let lot = Box::new(SeededLot(Stream::new(scenario.seed, LOT, index as u32), scenario.seed));
-    let mut policy = RequestorMarketPolicy::recover(ChoiceSettings::default(), AccessLists::default(), lot, records)
+    let choice = ChoiceSettings { patience: PATIENCE, ..ChoiceSettings::default() };
+    let mut policy = RequestorMarketPolicy::recover(choice, AccessLists::default(), lot, records)
         .unwrap_or_else(|error| unreachable!("what a policy saves it can read: {error}"));
     policy.watch(golem_protocol::Document::digest(&order.header, &CHAIN), scenario.recheck_ppm);
     policy

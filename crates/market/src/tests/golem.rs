@@ -1,0 +1,173 @@
+//! Our own rules.
+
+use super::{header, node, seconds};
+use crate::*;
+use golem_protocol::{NodeId, Pricing, RefusalReason, Wei};
+
+const SUCCESS: Outcome = Outcome::Success { computation_ms: 50_000 };
+
+fn ratio(value: f64) -> Ratio {
+    Ratio::from_f64(value).unwrap()
+}
+
+fn offer(provider: u64, price: u128) -> OfferTerms {
+    OfferTerms { provider: node(provider), price: Wei(price), performance: 100 }
+}
+
+fn seller(min_price: u128) -> ProviderMarket {
+    ProviderMarket::new(ProviderSettings::new(Wei(min_price)), seconds(0)).unwrap()
+}
+
+fn buyer(outcomes: &[(u64, Outcome)]) -> RequestorMarket {
+    let mut market = RequestorMarket::new(RequestorSettings::default());
+    for (provider, outcome) in outcomes {
+        market.outcome(&offer(*provider, 50), &header(100), *outcome);
+    }
+    market
+}
+
+fn order(ranking: &Ranking) -> Vec<NodeId> {
+    ranking.ranked.iter().map(|ranked| ranked.offer.provider).collect()
+}
+
+#[test]
+fn refuses_work_that_pays_less_than_it_costs_even_a_fast_machine() {
+    let mut market = seller(1000);
+    market.assigned(node(1), Wei(1)).unwrap();
+    // A subtask takes half of what is sold: 500 an hour are enough, 499 are not.
+    market.completed(&node(1), &header(1000), 0, 50_000);
+    assert_eq!(
+        market.quote(&node(1), &header(499), 0, seconds(0)),
+        Err(RefusalReason::PriceAboveMax { price: Wei(500), max_price: Wei(499) })
+    );
+    assert_eq!(market.quote(&node(1), &header(500), 0, seconds(0)).unwrap().price, Wei(500));
+    assert_eq!(market.quote(&node(1), &header(1000), 0, seconds(0)).unwrap().price, Wei(600));
+}
+
+#[test]
+fn lends_a_stranger_two_subtasks_and_then_what_it_has_paid() {
+    let mut market = seller(36_000);
+    // A subtask of 100 s at 1.2 times 36,000 an hour is worth 1,200.
+    let quote = market.quote(&node(1), &header(1_000_000), 0, seconds(0)).unwrap();
+    assert_eq!((quote.price, quote.credit), (Wei(43_200), Wei(3 * 43_200)));
+    assert_eq!(market.credit(&node(1), quote.price, 100), Wei(2_400));
+    market.assigned(node(1), Wei(3_600)).unwrap();
+    market.paid(&node(1), Wei(3_600));
+    assert_eq!(market.credit(&node(1), quote.price, 100), Wei(3_600));
+    market.assigned(node(1), Wei(1_000_000)).unwrap();
+    market.paid(&node(1), Wei(1_000_000));
+    assert_eq!(market.credit(&node(1), quote.price, 100), Wei(3 * 43_200), "no more than the hours set");
+    // A subtask longer than the hours set can still be done, one at a time.
+    assert_eq!(market.credit(&node(2), Wei(1), 36_000), Wei(10));
+}
+
+#[test]
+fn asks_for_the_time_that_the_work_takes_and_no_more_of_metered_work() {
+    let header = HeaderTerms { min_perf: 100, ..header(10_000) };
+    let price = |performance, pricing| {
+        let header = HeaderTerms { pricing, ..header };
+        seller(1000).quote(&node(1), &header, performance, seconds(0)).unwrap().price
+    };
+    assert_eq!(price(200, Pricing::Tender), Wei(600));
+    assert_eq!(price(100_000, Pricing::Tender), Wei(300), "a header's word counts up to four times");
+    assert_eq!(price(200, Pricing::Metered), Wei(1200));
+}
+
+#[test]
+fn the_margin_follows_what_is_taken_and_not_the_time() {
+    let mut market = seller(1000);
+    market.busy(seconds(0));
+    assert_eq!(market.factor(seconds(1_000_000)), ratio(0.2));
+    market.answered(true);
+    assert_eq!(market.factor(seconds(0)), ratio(0.204));
+    market.answered(false);
+    assert_eq!(market.factor(seconds(0)), ratio(0.1836));
+    (0..100).for_each(|_| market.answered(false));
+    assert_eq!(market.factor(seconds(0)), ratio(0.01));
+    (0..1000).for_each(|_| market.answered(true));
+    assert_eq!(market.factor(seconds(0)), ratio(5.0));
+    assert_eq!(market.check_invariants(), vec![]);
+}
+
+#[test]
+fn work_under_way_makes_no_price_dearer() {
+    let mut market = seller(100);
+    market.assigned(node(1), Wei(150)).unwrap();
+    let quote = market.quote(&node(1), &header(10_000), 0, seconds(0)).unwrap();
+    assert_eq!((quote.payment_rate, quote.price), (Ratio::ONE, Wei(120)));
+    (0..20).for_each(|_| market.assigned(node(1), Wei(50)).unwrap());
+    (0..20).for_each(|_| market.released(&node(1), Wei(50), Release::Rejected));
+    assert!(market.quote(&node(1), &header(10_000), 0, seconds(0)).unwrap().payment_rate < ratio(0.5));
+}
+
+#[test]
+fn takes_the_least_expected_cost_first() {
+    let market = buyer(&[(1, SUCCESS), (2, Outcome::TimedOut), (2, SUCCESS)]);
+    // 2 is a little cheaper, and fails now and then; 3 is nobody yet.
+    let ranking = market.rank(&[offer(1, 50), offer(2, 49), offer(3, 50)], &header(100), seconds(0), 0, 0);
+    assert_eq!(order(&ranking), [node(1), node(3), node(2)]);
+    let ranking = market.rank(&[offer(1, 50), offer(2, 30), offer(3, 50)], &header(100), seconds(0), 0, 0);
+    assert_eq!(order(&ranking), [node(2), node(1), node(3)]);
+}
+
+#[test]
+fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
+    let mut market = RequestorMarket::new(RequestorSettings::default());
+    let take = |market: &RequestorMarket, price, waited_s| {
+        !market.rank(&[offer(1, price)], &header(100), seconds(0), waited_s, 0).ranked.is_empty()
+    };
+    assert!(take(&market, 100, 0), "nothing was paid before");
+    for _ in 0..200 {
+        market.outcome(&offer(1, 50), &header(100), SUCCESS);
+    }
+    assert!(take(&market, 54, 0) && !take(&market, 56, 0));
+    assert!(take(&market, 77, 50) && !take(&market, 78, 50), "half way to the maximum in half the patience");
+    assert!(take(&market, 100, 100) && !take(&market, 101, 1_000_000));
+    let ranking = market.rank(&[offer(1, 90)], &header(100), seconds(0), 0, 0);
+    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(54 | 55) })]), "{ranking:?}");
+    let hasty = RequestorSettings { patience: Ratio::ZERO, ..RequestorSettings::default() };
+    assert!(take(&RequestorMarket::restore(hasty, market), 100, 0));
+}
+
+#[test]
+fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
+    let mut market = buyer(&[(1, Outcome::TimedOut), (1, Outcome::TimedOut), (2, SUCCESS)]);
+    let offers = [offer(1, 0), offer(2, 50)];
+    // One in two hundred goes to those in doubt: the first at once, then no more for long.
+    let ranking = market.rank(&offers, &header(100), seconds(0), 0, 0);
+    assert_eq!(order(&ranking), [node(2), node(1)]);
+    market.assigned(node(1), 1);
+    let ranking = market.rank(&offers, &header(100), seconds(0), 0, 0);
+    assert_eq!(order(&ranking), [node(2)]);
+    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Doubt { .. })]));
+    for _ in 0..200 {
+        market.outcome(&offer(2, 50), &header(100), SUCCESS);
+    }
+    assert_eq!(order(&market.rank(&offers, &header(100), seconds(0), 0, 0)), [node(2), node(1)]);
+    // Where there is nobody else, work is done rather than not, after twice the patience.
+    market.assigned(node(1), 5);
+    assert!(market.rank(&offers[..1], &header(100), seconds(0), 199, 0).ranked.is_empty());
+    assert_eq!(order(&market.rank(&offers[..1], &header(100), seconds(0), 200, 0)), [node(1)]);
+}
+
+#[test]
+fn a_wrong_result_costs_more_trust_than_a_late_one() {
+    let seen = [(1, SUCCESS), (1, SUCCESS), (2, SUCCESS), (2, SUCCESS)];
+    let market = buyer(&[&seen[..], &[(1, Outcome::TimedOut), (2, Outcome::Rejected)]].concat());
+    let quality = |n| market.score(&offer(n, 50), &header(100)).quality;
+    assert!(quality(1) > ratio(0.6) && quality(2) < ratio(0.6), "{} {}", quality(1), quality(2));
+}
+
+#[test]
+fn newcomers_are_trusted_as_newcomers_have_deserved() {
+    let strangers = |outcome| buyer(&(1..40).map(|n| (n, outcome)).collect::<Vec<_>>());
+    let quality = |market: &RequestorMarket| market.score(&offer(99, 50), &header(100)).quality;
+    assert_eq!(quality(&buyer(&[])), ratio(0.9));
+    assert!(quality(&strangers(SUCCESS)) > ratio(0.98));
+    let wary = strangers(Outcome::Failed);
+    assert!(quality(&wary) < ratio(0.2));
+    // A new name is worth nothing then: it is in doubt like any cheat, whatever it asks.
+    let mut wary = wary;
+    wary.assigned(node(99), 1);
+    assert!(wary.rank(&[offer(98, 0)], &header(100), seconds(0), 0, 0).ranked.is_empty());
+}
