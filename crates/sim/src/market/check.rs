@@ -69,6 +69,7 @@ impl MarketRules {
     fn check(&self) -> Result<(), ScenarioError> {
         range("market.reach", f64::from(self.reach), (1.0, f64::from(AGENTS_MAX)))?;
         range("market.offer_window_s", self.offer_window_s, (0.0, 86_400.0))?;
+        range("market.offer_life_s", self.offer_life_s, (1.0, 86_400.0))?;
         range("market.rebroadcast_s", self.rebroadcast_s, (1.0, 86_400.0))?;
         range("market.latency_s", self.latency_s, (0.0, 3_600.0))?;
         share("market.loss", self.loss)?;
@@ -169,6 +170,9 @@ impl RequestorGroup {
         range(&at("payment_delay_min"), self.payment_delay_min, (0.0, 1e6))?;
         if let Some(greed) = self.tuning.greed {
             range(&at("tuning.greed"), greed, (0.0, 1e4))?;
+        }
+        if let Some(patience) = self.tuning.patience {
+            range(&at("tuning.patience"), patience, (0.0, 1e3))?;
         }
         if let Some(floor) = self.tuning.quality_floor {
             share(&at("tuning.quality_floor"), floor)?;

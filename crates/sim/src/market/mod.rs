@@ -2,22 +2,99 @@
 //!
 //! Start with [`run`]. A [`Scenario`] says who takes part and what befalls them; a [`RunOutcome`] is what came of it.
 
+mod agents;
 mod check;
+mod names;
+mod oracle;
 mod outcome;
-mod population;
+mod queue;
 mod sample;
 mod scenario;
+mod supply;
+mod table;
+mod tally;
+mod tender;
+mod work;
+mod world;
 
 pub use check::ScenarioError;
 pub use outcome::{AgentRow, Better, METRICS, MetricInfo, RunOutcome, Series, Side};
+pub use queue::Queue;
 pub use scenario::*;
+
+use serde::Serialize;
 
 /// Purposes of random streams. A number here must never mean something else, or old seeds give another run.
 const MACHINE: u32 = 100;
+const BEHAVIOUR: u32 = 101;
+const CHOICE: u32 = 102;
+const ARRIVAL: u32 = 103;
+const TASK: u32 = 104;
+const REACH: u32 = 105;
+const JOIN: u32 = 106;
+const OUTAGE: u32 = 107;
 
-/// Plays a scenario that passed [`Scenario::check`]. `progress` is told the share of the run that is done, rising to 1.
+/// What a market is measured against: the surplus that somebody who knows everything would reach, and that of a choice at
+/// random. It depends on who is there and what is asked for, not on the policies.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Baselines {
+    /// The surplus of [`Mechanism::Oracle`], in GNT.
+    pub oracle_gnt: f64,
+    /// The surplus of [`Mechanism::Random`], in GNT.
+    pub random_gnt: f64,
+}
+
+/// Plays a scenario that passed [`Scenario::check`], and what it is measured against. `progress` is told the share of the
+/// run that is done, rising to 1.
 pub fn run(scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> RunOutcome {
-    let outcome = RunOutcome { agents: population::rows(scenario, seed), ..RunOutcome::default() };
-    progress(1.0);
+    let baselines = baselines(scenario, seed, &|share| progress(share * 0.5));
+    run_against(scenario, seed, Some(baselines), &|share| progress(0.5 + share * 0.5))
+}
+
+/// As [`run`], with what it is measured against known already; without it, `efficiency` and its like are left out.
+pub fn run_against(scenario: &Scenario, seed: u64, baselines: Option<Baselines>, progress: &dyn Fn(f64)) -> RunOutcome {
+    let mut outcome = world::World::new(scenario, seed).play(progress);
+    if let (Some(against), Some(&surplus)) = (baselines, outcome.metrics.get("surplus_gnt")) {
+        outcome.metrics.insert("surplus_oracle_gnt", against.oracle_gnt);
+        outcome.metrics.insert("surplus_random_gnt", against.random_gnt);
+        if against.oracle_gnt > 0.0 {
+            outcome.metrics.insert("surplus_share", surplus / against.oracle_gnt);
+        }
+        let room = against.oracle_gnt - against.random_gnt;
+        if room > 0.0 {
+            outcome.metrics.insert("efficiency", (surplus - against.random_gnt) / room);
+        }
+    }
     outcome
 }
+
+/// Plays the two runs that a scenario is measured against, with the same machines and arrivals.
+pub fn baselines(scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> Baselines {
+    let surplus = |mechanism, progress: &dyn Fn(f64)| {
+        let scenario = baseline_scenario(scenario, mechanism);
+        run_against(&scenario, seed, None, progress).metrics.get("surplus_gnt").copied().unwrap_or(0.0)
+    };
+    Baselines {
+        oracle_gnt: surplus(Mechanism::Oracle, &|share| progress(share * 0.5)),
+        random_gnt: surplus(Mechanism::Random, &|share| progress(0.5 + share * 0.5)),
+    }
+}
+
+/// What of a scenario the baselines depend on: two scenarios for which this is equal have the same ones for each seed.
+pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario {
+    let mut scenario = scenario.clone();
+    scenario.market.mechanism = mechanism;
+    scenario.agent_rows_max = 1;
+    for group in &mut scenario.providers {
+        group.policy = ProviderPolicyName::Posted;
+        group.tuning = ProviderTuning::default();
+    }
+    for group in &mut scenario.requestors {
+        group.policy = RequestorPolicyName::Random;
+        group.tuning = RequestorTuning::default();
+    }
+    scenario
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,14 @@
 //! Numbers drawn from distributions, the same on every machine: the platform's `exp` and `ln` are not used.
 
 use super::scenario::Distribution;
-use crate::stream::Stream;
-
-impl Stream {
-    /// A number from 0 to 1, 1 excluded, in steps of 2^-53.
-    pub fn unit(&mut self) -> f64 {
-        (self.draw() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
-    }
-
-    /// A waiting time with this mean.
-    pub fn exponential(&mut self, mean: f64) -> f64 {
-        // 1 - u is never 0.
-        -mean * libm::log(1.0 - self.unit())
-    }
-
-    /// Of the bell curve with mean 0 and deviation 1.
-    ///
-    /// Source: Box and Muller, 1958.
-    pub fn normal(&mut self) -> f64 {
-        let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.unit()));
-        radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())
-    }
-}
+use crate::stream::Draw;
 
 /// How often a bell is drawn again until its smallest value is taken.
 const REDRAWS_MAX: u32 = 1_000;
 
 impl Distribution {
     /// A number of this distribution.
-    pub fn draw(&self, stream: &mut Stream) -> f64 {
+    pub fn draw(&self, stream: &mut impl Draw) -> f64 {
         match self {
             Distribution::Fixed(value) => *value,
             Distribution::Choice { values, weights } => {
@@ -86,6 +65,7 @@ fn cut_mean(mean: f64, deviation: f64, min: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::Stream;
 
     fn mean_of(distribution: &Distribution) -> f64 {
         let mut stream = Stream::new(1, 2, 3);

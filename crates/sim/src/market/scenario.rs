@@ -62,6 +62,9 @@ pub struct MarketRules {
     pub reach: u32,
     /// How long a requestor gathers offers before it hands out work, in seconds; 10.
     pub offer_window_s: f64,
+    /// How long an offer stands, in seconds; 600. One that nobody took until then, while its machine was free, stood in
+    /// vain.
+    pub offer_life_s: f64,
     /// How long a task with open subtasks waits until it is broadcast again, in seconds; 60.
     pub rebroadcast_s: f64,
     /// How long a message takes one way, in seconds; 0.1.
@@ -81,6 +84,7 @@ impl Default for MarketRules {
             mechanism: Mechanism::Tender,
             reach: 64,
             offer_window_s: 10.0,
+            offer_life_s: 600.0,
             rebroadcast_s: 60.0,
             latency_s: 0.1,
             loss: 0.0,
@@ -173,6 +177,8 @@ pub enum ProviderPolicyName {
     /// The published formulas, as nodes run them: thirst for work, payment rate, efficiency.
     #[default]
     Brass,
+    /// Ours, as nodes run them: what the work costs and a margin that is learnt from which offers are taken.
+    Golem,
     /// Always the minimal price.
     Posted,
     /// Any price between the minimal one and the header's maximum: a trader without intelligence.
@@ -364,6 +370,8 @@ pub enum RequestorPolicyName {
     /// The published score, as nodes run it: price against quality.
     #[default]
     Brass,
+    /// Ours, as nodes run it: the least expected cost, with patience and bounded doubt.
+    Golem,
     /// One of the offers, whichever.
     Random,
     /// The offer that came first.
@@ -382,6 +390,8 @@ pub struct RequestorTuning {
     pub greed: Option<f64>,
     /// Refuse who has a quality below this, 0 to 1; 0.
     pub quality_floor: Option<f64>,
+    /// How long prices above those paid before are waited out, in timeouts of a subtask; 1. Golem only.
+    pub patience: Option<f64>,
 }
 
 /// What a requestor does.

@@ -1,0 +1,451 @@
+//! What is counted on the way, and what it comes to.
+
+use super::agents::*;
+use super::outcome::{AgentRow, RunOutcome, Series, Side};
+use super::scenario::*;
+use super::world::World;
+use golem_protocol::{RefusalReason, Wei};
+use std::collections::BTreeMap;
+
+/// A number that changes at moments, and its integral over time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Level {
+    value: u64,
+    since: u64,
+    area: f64,
+}
+
+impl Level {
+    fn bring(&mut self, now: u64) {
+        self.area += self.value as f64 * (now - self.since) as f64;
+        self.since = now;
+    }
+
+    fn add(&mut self, by: u64, now: u64) {
+        self.bring(now);
+        self.value += by;
+    }
+
+    fn take(&mut self, by: u64, now: u64) {
+        self.bring(now);
+        self.value -= by;
+    }
+}
+
+/// Positive numbers in steps of 1 %, for medians.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Histogram {
+    counts: BTreeMap<i64, u64>,
+    total: u64,
+}
+
+impl Histogram {
+    fn add(&mut self, number: f64) {
+        let bucket = if number > 0.0 { (libm::log(number) * 100.0).floor() as i64 } else { i64::MIN };
+        *self.counts.entry(bucket).or_default() += 1;
+        self.total += 1;
+    }
+
+    fn quantile(&self, share: f64) -> Option<f64> {
+        let mut left = (self.total as f64 * share) as u64;
+        for (bucket, count) in &self.counts {
+            if left < *count {
+                return Some(if *bucket == i64::MIN { 0.0 } else { libm::exp((*bucket as f64 + 0.5) / 100.0) });
+            }
+            left -= count;
+        }
+        None
+    }
+}
+
+/// A mean.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mean {
+    sum: f64,
+    count: u64,
+}
+
+impl Mean {
+    fn add(&mut self, number: f64) {
+        self.sum += number;
+        self.count += 1;
+    }
+
+    fn get(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
+/// What is counted of one group of providers.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfGroup {
+    handed_out: u64,
+    step_handed_out: u64,
+    last_quarter: u64,
+    earned: Wei,
+    lost_hours: f64,
+    failed: u64,
+    wrong_accepted: u64,
+}
+
+/// What is counted on the way.
+pub(super) struct Tally {
+    warmup: u64,
+    last_quarter: u64,
+    pub step_ms: u64,
+    /// GNT for an hour of the reference machine at which the cheapest machines would just do all the work.
+    competitive: f64,
+    pub events: u64,
+    pub messages: u64,
+    pub quotes: u64,
+    pub offers: u64,
+    pub offers_taken: u64,
+    pub burnt: Wei,
+    refusals: BTreeMap<&'static str, u64>,
+    groups: Vec<OfGroup>,
+    subtasks: u64,
+    lost: u64,
+    done_right: u64,
+    done_wrong: u64,
+    value: f64,
+    cost: f64,
+    unpaid: Wei,
+    paid: Wei,
+    pub total_paid: Wei,
+    price: Mean,
+    price_over_cost: Mean,
+    price_histogram: Histogram,
+    over_cost_histogram: Histogram,
+    wait: Mean,
+    makespan: Mean,
+    online: Level,
+    computing: Level,
+    at_warmup: Option<(f64, f64)>,
+    at_step: (f64, f64),
+    step_price: Mean,
+    step_value: f64,
+    step_cost: f64,
+    series: Vec<Series>,
+}
+
+impl Tally {
+    pub(super) fn new(scenario: &Scenario, agents: &Agents, competitive: f64) -> Tally {
+        let mut tally = Tally {
+            warmup: (scenario.warmup_days * MS_PER_DAY) as u64,
+            last_quarter: (scenario.days * MS_PER_DAY * 0.75) as u64,
+            step_ms: ((scenario.step_hours * MS_PER_HOUR) as u64).max(1),
+            competitive,
+            events: 0,
+            messages: 0,
+            quotes: 0,
+            offers: 0,
+            offers_taken: 0,
+            burnt: Wei::ZERO,
+            refusals: BTreeMap::new(),
+            groups: vec![OfGroup::default(); scenario.providers.len()],
+            subtasks: 0,
+            lost: 0,
+            done_right: 0,
+            done_wrong: 0,
+            value: 0.0,
+            cost: 0.0,
+            unpaid: Wei::ZERO,
+            paid: Wei::ZERO,
+            total_paid: Wei::ZERO,
+            price: Mean::default(),
+            price_over_cost: Mean::default(),
+            price_histogram: Histogram::default(),
+            over_cost_histogram: Histogram::default(),
+            wait: Mean::default(),
+            makespan: Mean::default(),
+            online: Level::default(),
+            computing: Level::default(),
+            at_warmup: None,
+            at_step: (0.0, 0.0),
+            step_price: Mean::default(),
+            step_value: 0.0,
+            step_cost: 0.0,
+            series: all_series(scenario),
+        };
+        agents.machines.iter().for_each(|machine| tally.joined(machine, 0));
+        tally
+    }
+
+    fn counts(&self, now: u64) -> bool {
+        now >= self.warmup
+    }
+
+    pub(super) fn joined(&mut self, machine: &Machine, now: u64) {
+        self.online.add(u64::from(machine.cores), now);
+    }
+
+    pub(super) fn left(&mut self, machine: &Machine, now: u64) {
+        self.online.take(u64::from(machine.cores), now);
+    }
+
+    pub(super) fn refused(&mut self, reason: &RefusalReason) {
+        let name = match reason {
+            RefusalReason::PriceAboveMax { .. } => "refused_price_above_max",
+            RefusalReason::BelowMinPerf { .. } => "refused_below_min_perf",
+            RefusalReason::BelowQualityFloor => "refused_below_quality_floor",
+            RefusalReason::CreditExceeded { .. } => "refused_credit_exceeded",
+            _ => "refused_otherwise",
+        };
+        *self.refusals.entry(name).or_default() += 1;
+    }
+
+    /// A subtask was agreed, and waited so long for it.
+    pub(super) fn handed_out(&mut self, machine: &Machine, price_of_work: f64, waited: u64, computes: bool, now: u64) {
+        if computes {
+            self.computing.add(1, now);
+        }
+        self.step_price.add(price_of_work);
+        let (counts, late) = (self.counts(now), now >= self.last_quarter);
+        if let Some(of) = self.groups.get_mut(machine.group as usize) {
+            of.step_handed_out += 1;
+            of.handed_out += u64::from(counts);
+            of.last_quarter += u64::from(late);
+        }
+        if counts {
+            let over_cost = price_of_work / machine.cost_of_work();
+            self.price.add(price_of_work);
+            self.price_histogram.add(price_of_work);
+            self.price_over_cost.add(over_cost);
+            self.over_cost_histogram.add(over_cost);
+            self.wait.add(waited as f64 / MS_PER_S);
+        }
+    }
+
+    pub(super) fn slot_freed(&mut self, computed: bool, now: u64) {
+        if computed {
+            self.computing.take(1, now);
+        }
+    }
+
+    /// A machine computed for so long.
+    pub(super) fn worked(&mut self, machine: &Machine, took_ms: u64, now: u64) {
+        let cost = machine.cost * took_ms as f64 / MS_PER_HOUR;
+        self.step_cost += cost;
+        if self.counts(now) {
+            self.cost += cost;
+        }
+    }
+
+    pub(super) fn finished(&mut self, machine: &Machine, worth: f64, right: bool, now: u64) {
+        self.step_value += worth;
+        if self.counts(now) {
+            self.value += worth;
+            self.done_right += u64::from(right);
+            self.done_wrong += u64::from(!right);
+            if let Some(of) = self.groups.get_mut(machine.group as usize) {
+                of.wrong_accepted += u64::from(!right);
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, machine: &Machine, lost_ms: u64, now: u64) {
+        if self.counts(now)
+            && let Some(of) = self.groups.get_mut(machine.group as usize)
+        {
+            of.failed += 1;
+            of.lost_hours += lost_ms as f64 / MS_PER_HOUR;
+        }
+    }
+
+    pub(super) fn paid(&mut self, machine: &Machine, value: Wei, now: u64) {
+        self.total_paid = self.total_paid.saturating_add(value);
+        if self.counts(now) {
+            self.paid = self.paid.saturating_add(value);
+            if let Some(of) = self.groups.get_mut(machine.group as usize) {
+                of.earned = of.earned.saturating_add(value);
+            }
+        }
+    }
+
+    pub(super) fn unpaid(&mut self, value: Wei, now: u64) {
+        if self.counts(now) {
+            self.unpaid = self.unpaid.saturating_add(value);
+        }
+    }
+
+    pub(super) fn task_came(&mut self, subtasks: u32, now: u64) {
+        if self.counts(now) {
+            self.subtasks += u64::from(subtasks);
+        }
+    }
+
+    pub(super) fn lost(&mut self, subtasks: u32, now: u64) {
+        if self.counts(now) {
+            self.lost += u64::from(subtasks);
+        }
+    }
+
+    pub(super) fn task_over(&mut self, took: u64, ideal: u64, now: u64) {
+        if self.counts(now) {
+            self.makespan.add(took as f64 / ideal as f64);
+        }
+    }
+
+    fn levels(&mut self, now: u64) -> (f64, f64) {
+        self.online.bring(now);
+        self.computing.bring(now);
+        (self.online.area, self.computing.area)
+    }
+}
+
+/// The series that a run has, empty.
+fn all_series(scenario: &Scenario) -> Vec<Series> {
+    let series = |name, group: &str, unit| Series { name, group: group.to_owned(), unit, points: Vec::new() };
+    let mut all = vec![
+        series("price", "all", "GNT per hour of the reference machine"),
+        series("utilisation", "all", ""),
+        series("surplus", "all", "GNT"),
+        series("online_slots", "all", ""),
+    ];
+    all.extend(scenario.providers.iter().map(|group| series("share_of_work", &group.name, "")));
+    all
+}
+
+impl World<'_> {
+    /// The end of a step of the series.
+    pub(super) fn step(&mut self) {
+        let now = self.now;
+        let hours = now as f64 / MS_PER_HOUR;
+        let tally = &mut self.tally;
+        let levels = tally.levels(now);
+        if now >= tally.warmup && tally.at_warmup.is_none() {
+            tally.at_warmup = Some(levels);
+        }
+        let (online, computing) = (levels.0 - tally.at_step.0, levels.1 - tally.at_step.1);
+        tally.at_step = levels;
+        let handed_out: u64 = tally.groups.iter().map(|of| of.step_handed_out).sum();
+        let mut points = vec![
+            tally.step_price.get(),
+            (online > 0.0).then(|| computing / online),
+            Some(tally.step_value - tally.step_cost),
+            Some(tally.online.value as f64),
+        ];
+        for of in &mut tally.groups {
+            let share = of.step_handed_out as f64 / handed_out as f64;
+            points.push((handed_out > 0).then_some(share));
+            of.step_handed_out = 0;
+        }
+        for (series, point) in tally.series.iter_mut().zip(points) {
+            if let Some(point) = point {
+                series.points.push((hours, point));
+            }
+        }
+        tally.step_price = Mean::default();
+        (tally.step_value, tally.step_cost) = (0.0, 0.0);
+        self.queue.push(now + tally.step_ms, super::world::Event::Step);
+    }
+
+    /// Closes the books.
+    pub(super) fn finish(mut self) -> RunOutcome {
+        self.check_money();
+        let metrics = self.metrics();
+        RunOutcome { metrics, agents: self.rows(), series: self.tally.series }
+    }
+
+    /// Every wei that somebody spent was earned by somebody or is what identities cost.
+    fn check_money(&self) {
+        let sum = |amounts: &mut dyn Iterator<Item = Wei>| amounts.map(|amount| amount.0).sum::<u128>();
+        let spent = sum(&mut self.agents.machines.iter().map(|of| of.spent))
+            + sum(&mut self.agents.buyers.iter().map(|of| of.spent));
+        let earned = sum(&mut self.agents.machines.iter().map(|of| of.earned));
+        assert_eq!(spent, earned + self.tally.burnt.0, "money came or went");
+        assert_eq!(earned, self.tally.total_paid.0, "vouchers and earnings differ");
+        debug_assert!(self.agents.machines.iter().all(|of| of.market.check_invariants().is_empty()));
+        debug_assert!(self.agents.buyers.iter().all(|of| of.market.check_invariants().is_empty()));
+    }
+
+    fn metrics(&mut self) -> BTreeMap<&'static str, f64> {
+        let now = self.now;
+        let tally = &mut self.tally;
+        let levels = tally.levels(now);
+        let start = tally.at_warmup.unwrap_or((0.0, 0.0));
+        let mut metrics = BTreeMap::new();
+        let mut put = |name, value: Option<f64>| {
+            if let Some(value) = value.filter(|value| value.is_finite()) {
+                metrics.insert(name, value);
+            }
+        };
+        let share = |part: f64, all: f64| (all > 0.0).then(|| part / all);
+        let done = tally.done_right + tally.done_wrong;
+        put("surplus_gnt", Some(tally.value - tally.cost));
+        put("value_gnt", Some(tally.value));
+        put("cost_gnt", Some(tally.cost));
+        put("paid_gnt", Some(gnt(tally.paid)));
+        put("unpaid_share", share(gnt(tally.unpaid), gnt(tally.unpaid) + gnt(tally.paid)));
+        put("finished_share", share(tally.done_right as f64, (done + tally.lost) as f64));
+        put("wrong_share", share(tally.done_wrong as f64, done as f64));
+        put("utilisation", share(levels.1 - start.1, levels.0 - start.0));
+        put("price_gnt", tally.price.get());
+        put("price_median_gnt", tally.price_histogram.quantile(0.5));
+        put("price_over_cost", tally.price_over_cost.get());
+        put("price_over_cost_median", tally.over_cost_histogram.quantile(0.5));
+        put("price_competitive_gnt", Some(tally.competitive));
+        put("price_over_competitive", tally.price.get().and_then(|price| share(price, tally.competitive)));
+        put("wait_s", tally.wait.get());
+        put("makespan_over_ideal", tally.makespan.get());
+        put("subtasks", Some(tally.subtasks as f64));
+        put("subtasks_lost", Some(tally.lost as f64));
+        put("quotes", Some(tally.quotes as f64));
+        put("offers", Some(tally.offers as f64));
+        put("messages", Some(tally.messages as f64));
+        put("events", Some(tally.events as f64));
+        for (name, count) in &tally.refusals {
+            put(name, Some(*count as f64));
+        }
+        metrics
+    }
+
+    fn rows(&self) -> Vec<AgentRow> {
+        let most = self.scenario.agent_rows_max.max(1);
+        let hour = |ms: u64| ms as f64 / MS_PER_HOUR;
+        let every = |count: u32| count.div_ceil(most).max(1) as usize;
+        let machines = self.agents.machines.iter().step_by(every(self.agents.machines.len())).map(|of| {
+            let (earned, spent, cost) = (gnt(of.earned), gnt(of.spent), of.cost * hour(of.busy_ms));
+            AgentRow {
+                side: Side::Provider,
+                group: of.group,
+                behaviour: of.behaviour.name(),
+                policy: of.policy.name(),
+                speed: of.speed,
+                cost_gnt_per_hour: of.cost,
+                joined_h: hour(of.joined),
+                left_h: hour(of.left.unwrap_or(self.end)),
+                subtasks_done: of.done,
+                subtasks_failed: of.failed,
+                busy_hours: hour(of.busy_ms),
+                earned_gnt: earned,
+                spent_gnt: spent,
+                cost_gnt: cost,
+                profit_gnt: earned - spent - cost,
+                identities: of.identities,
+            }
+        });
+        let buyers = self.agents.buyers.iter().step_by(every(self.agents.buyers.len())).map(|of| {
+            let group = self.scenario.requestors.get(of.group as usize);
+            AgentRow {
+                side: Side::Requestor,
+                group: of.group,
+                behaviour: group.map_or("", |group| group.behaviour.name()),
+                policy: group.map_or("", |group| group.policy.name()),
+                speed: 0.0,
+                cost_gnt_per_hour: 0.0,
+                joined_h: 0.0,
+                left_h: hour(self.end),
+                subtasks_done: of.done,
+                subtasks_failed: of.failed,
+                busy_hours: hour(of.busy_ms),
+                earned_gnt: 0.0,
+                spent_gnt: gnt(of.spent),
+                cost_gnt: 0.0,
+                profit_gnt: of.value - gnt(of.spent),
+                identities: of.identities,
+            }
+        });
+        machines.chain(buyers).collect()
+    }
+}

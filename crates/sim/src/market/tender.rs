@@ -1,0 +1,314 @@
+//! From the header to the agreement: who hears, who offers, who is chosen.
+
+use super::agents::*;
+use super::scenario::*;
+use super::table::Handle;
+use super::world::{Event, World};
+use crate::stream::{Draw, SmallStream};
+use golem_market::{HeaderTerms, OfferTerms};
+use golem_protocol::Wei;
+
+/// Steps of the search for the price at which a winner would have lost.
+const SECOND_SCORE_STEPS: u32 = 24;
+
+/// How often offers that wait are looked at in the time of a subtask's timeout.
+const LOOKS_A_TIMEOUT: u64 = 32;
+
+/// Positions in a list of offers.
+#[derive(Default)]
+struct Order {
+    /// In the order in which to take them.
+    taken: Vec<usize>,
+    refused: Vec<usize>,
+    /// Not now, perhaps later.
+    waiting: Vec<usize>,
+}
+
+impl World<'_> {
+    /// A header goes out; who can take it offers, who cannot remembers it.
+    pub(super) fn broadcast(&mut self, handle: Handle) {
+        let now = self.now;
+        let Some(task) = self.tasks.get_mut(handle) else { return };
+        if now < task.broadcast_at {
+            return;
+        }
+        task.broadcast_at = 0;
+        if task.open == 0 || now >= task.deadline {
+            return;
+        }
+        let (uid, nth) = (task.uid, task.broadcasts);
+        task.broadcasts += 1;
+        let mut draws = SmallStream::new(self.seed, super::REACH, uid, u64::from(nth));
+        let online = self.agents.online.len() as u32;
+        let reach = self.scenario.market.reach.min(online);
+        self.tally.messages += u64::from(reach);
+        self.mark = self.mark.wrapping_add(1);
+        self.marks.resize(self.agents.names.len() as usize, 0);
+        for nth in 0..reach {
+            let Some(name) = self.nth_to_hear(nth, reach, &mut draws) else { continue };
+            let loss = self.scenario.market.loss;
+            if loss > 0.0 && draws.chance(1.0 - (1.0 - loss) * (1.0 - loss)) {
+                continue;
+            }
+            self.heard(handle, name);
+        }
+        let window = ((self.scenario.market.offer_window_s * MS_PER_S) as u64).max(2 * self.latency);
+        if let Some(task) = self.tasks.get_mut(handle) {
+            task.window_ends = now + window;
+        }
+        self.arrange_hand_out(handle, now + window);
+        let first = (self.scenario.market.rebroadcast_s * MS_PER_S) as u64;
+        if let Some(task) = self.tasks.get_mut(handle) {
+            let pause = task.next_pause(first).max(window + 1);
+            task.broadcast_at = now + pause;
+            self.queue.push(now + pause, Event::Broadcast(handle));
+        }
+    }
+
+    /// One of the online names, none twice in a broadcast.
+    fn nth_to_hear(&mut self, nth: u32, reach: u32, draws: &mut SmallStream) -> Option<u32> {
+        let online = &self.agents.online;
+        if reach as usize == online.len() {
+            return online.get(nth as usize).copied();
+        }
+        loop {
+            let name = *online.get(draws.below(online.len() as u32) as usize)?;
+            let mark = self.marks.get_mut(name as usize)?;
+            if *mark != self.mark {
+                *mark = self.mark;
+                return Some(name);
+            }
+        }
+    }
+
+    fn heard(&mut self, handle: Handle, name: u32) {
+        let machine = self.agents.names[name];
+        if self.agents.machines[machine].free() == 0 {
+            return self.agents.machines[machine].hear(handle);
+        }
+        self.offer(handle, machine, name);
+    }
+
+    /// A machine says what it asks for a task, or counts why it does not. Whether it did.
+    fn offer(&mut self, handle: Handle, machine: u32, name: u32) -> bool {
+        let now = self.local();
+        let life = (self.scenario.market.offer_life_s * MS_PER_S) as u64;
+        let Some(task) = self.tasks.get_mut(handle) else { return false };
+        if task.offers.iter().any(|offer| offer.name == name && now.0 < offer.made + life) {
+            return false;
+        }
+        let buyer = self.agents.buyers[task.buyer].name;
+        let of = &mut self.agents.machines[machine];
+        of.note_in_vain(self.now);
+        self.tally.quotes += 1;
+        let quote = match of.market.quote(&node(buyer), &task.terms, of.performance, now) {
+            Ok(quote) => quote,
+            Err(reason) => {
+                self.tally.refused(&reason);
+                return false;
+            }
+        };
+        let policy = match self.scenario.market.mechanism {
+            Mechanism::Random => ProviderPolicyName::Posted,
+            Mechanism::Tender | Mechanism::Oracle => of.policy,
+        };
+        let price = match (of.behaviour, policy) {
+            (ProviderBehaviour::Undercut { .. }, _) | (_, ProviderPolicyName::Posted) => quote.min_price,
+            (_, ProviderPolicyName::Brass | ProviderPolicyName::Golem) => quote.price,
+            (_, ProviderPolicyName::ZeroIntelligence) => {
+                let room = task.terms.max_price.saturating_sub(quote.min_price);
+                let part = (of.draws.unit() * 1e9) as u128;
+                quote.min_price.saturating_add(Wei(room.0 / 1_000_000_000 * part))
+            }
+        };
+        task.offers.push(Offered { name, price, performance: of.performance, made: self.now });
+        self.tally.offers += 1;
+        self.tally.messages += 1;
+        true
+    }
+
+    /// A machine with a free slot looks for work among what it heard of, the newest first.
+    pub(super) fn seek(&mut self, machine: u32) {
+        if self.oracle.is_some() {
+            return self.oracle_changed(machine);
+        }
+        while self.agents.machines[machine].free() > 0 {
+            let of = &mut self.agents.machines[machine];
+            let Some(place) = of.heard.iter().rposition(|task| *task != Handle::NONE) else { return };
+            let handle = std::mem::replace(&mut of.heard[place], Handle::NONE);
+            let name = of.name;
+            let worth = self.tasks.get(handle).is_some_and(|task| task.open > 0 && self.now < task.deadline);
+            if worth && self.offer(handle, machine, name) {
+                let soon = self.now + (2 * self.latency).max(1);
+                return self.arrange_hand_out(handle, soon);
+            }
+        }
+    }
+
+    /// The best offers get the open subtasks, one for each free slot. Those that are to wait are looked at again soon.
+    pub(super) fn hand_out(&mut self, handle: Handle) {
+        let now = self.now;
+        let Some(task) = self.tasks.get_mut(handle).filter(|task| task.hand_out_at == now) else { return };
+        if now < task.window_ends {
+            task.hand_out_at = task.window_ends;
+            self.queue.push(task.window_ends, Event::HandOut(handle));
+            return;
+        }
+        task.hand_out_at = 0;
+        let mut offers = std::mem::take(&mut task.offers);
+        if task.open == 0 || now >= task.deadline {
+            return offers.into_iter().for_each(|offer| self.lost(offer));
+        }
+        let (buyer, terms, created) = (task.buyer, task.terms, task.created);
+        let life = (self.scenario.market.offer_life_s * MS_PER_S) as u64;
+        let (mut expired, mut lost) = (Vec::new(), Vec::new());
+        offers.retain(|offer| {
+            let stands = now < offer.made + life;
+            if !stands {
+                expired.push(*offer);
+            }
+            stands
+        });
+        let order = self.rank(buyer, &terms, now - created, &offers);
+        for (rank, position) in order.taken.iter().enumerate() {
+            let Some(offer) = offers.get(*position).copied() else { continue };
+            let machine = self.agents.names[offer.name];
+            let mut given = 0;
+            let price = self.price_paid(buyer, &terms, &offers, &order.taken, rank);
+            for _ in 0..self.agents.machines[machine].cores {
+                let wanted = self.tasks.get(handle).is_some_and(|task| task.open > 0);
+                if !wanted || self.agents.machines[machine].free() == 0 {
+                    break;
+                }
+                given += u64::from(self.assign(handle, machine, Offered { price, ..offer }));
+            }
+            if given == 0 {
+                lost.push(offer);
+                continue;
+            }
+            self.tally.offers_taken += 1;
+            self.agents.machines[machine].market.answered(true);
+            let of = self.book_of(buyer);
+            self.agents.buyers[of].market.assigned(node(offer.name), given);
+        }
+        lost.extend(order.refused.iter().filter_map(|position| offers.get(*position)));
+        let keep = order.waiting.iter().filter_map(|position| offers.get(*position).copied());
+        match self.tasks.get_mut(handle).filter(|task| task.open > 0) {
+            Some(task) if !order.waiting.is_empty() => {
+                task.offers.extend(keep);
+                let again = now + (u64::from(terms.subtask_timeout_s) * 1_000 / LOOKS_A_TIMEOUT).max(1_000);
+                self.arrange_hand_out(handle, again);
+            }
+            Some(_) | None => lost.extend(keep),
+        }
+        for offer in expired {
+            // Its machine may make another, at the price of now.
+            self.agents.machines[self.agents.names[offer.name]].hear(handle);
+            self.lost(offer);
+        }
+        lost.into_iter().for_each(|offer| self.lost(offer));
+    }
+
+    /// An offer is gone: its machine looks elsewhere.
+    pub(super) fn lost(&mut self, offer: Offered) {
+        let life = (self.scenario.market.offer_life_s * MS_PER_S) as u64;
+        let machine = self.agents.names[offer.name];
+        if self.agents.machines[machine].free() > 0 {
+            self.agents.machines[machine].offer_lost(offer.made + life);
+            self.seek(machine);
+        }
+    }
+
+    /// Which offers to take, and in which order; which not, and which not yet.
+    fn rank(&mut self, buyer: u32, terms: &HeaderTerms, waited_ms: u64, offers: &[Offered]) -> Order {
+        let mut order = Order::default();
+        let Some(group) = self.group_of(buyer) else { return order };
+        let policy = match self.scenario.market.mechanism {
+            Mechanism::Random => RequestorPolicyName::Random,
+            Mechanism::Tender | Mechanism::Oracle => group.policy,
+        };
+        let now = self.local();
+        let random = self.agents.buyers[buyer].draws.draw();
+        let market = &self.agents.buyers[self.book_of(buyer)].market;
+        let terms_of: Vec<OfferTerms> = offers.iter().map(offer_terms).collect();
+        match policy {
+            RequestorPolicyName::Brass | RequestorPolicyName::Golem | RequestorPolicyName::SecondScore => {
+                let ranking = market.rank(&terms_of, terms, now, waited_ms / 1_000, random);
+                order.taken.extend(ranking.ranked.iter().map(|ranked| ranked.position));
+                order.waiting.extend(ranking.waiting.iter().map(|(position, ..)| *position));
+                for (position, _, reason) in &ranking.refused {
+                    order.refused.push(*position);
+                    self.tally.refused(reason);
+                }
+            }
+            RequestorPolicyName::Random | RequestorPolicyName::FirstCome | RequestorPolicyName::Cheapest => {
+                for (position, offer) in terms_of.iter().enumerate() {
+                    match market.admit(offer, terms, now) {
+                        Ok(()) => order.taken.push(position),
+                        Err(reason) => {
+                            order.refused.push(position);
+                            self.tally.refused(&reason);
+                        }
+                    }
+                }
+            }
+        }
+        match policy {
+            RequestorPolicyName::Brass
+            | RequestorPolicyName::Golem
+            | RequestorPolicyName::SecondScore
+            | RequestorPolicyName::FirstCome => {}
+            RequestorPolicyName::Random => {
+                let draws = &mut self.agents.buyers[buyer].draws;
+                for place in (1..order.taken.len()).rev() {
+                    order.taken.swap(place, draws.below(place as u32 + 1) as usize);
+                }
+            }
+            RequestorPolicyName::Cheapest => {
+                order.taken.sort_by_key(|position| terms_of.get(*position).map(|offer| (offer.price, offer.provider)));
+            }
+        }
+        if self.scenario.market.information == Information::Oracle {
+            let agents = &self.agents;
+            let (taken, refused) = order.taken.iter().partition(|position| {
+                offers.get(**position).is_some_and(|offer| agents.machines[agents.names[offer.name]].productive())
+            });
+            order.taken = taken;
+            order.refused.extend::<Vec<usize>>(refused);
+        }
+        order
+    }
+
+    /// Whose book a requestor looks into: its own, or the one that all share.
+    pub(super) fn book_of(&self, buyer: u32) -> u32 {
+        if self.scenario.market.information == Information::Global { 0 } else { buyer }
+    }
+
+    /// What the winner at a place is paid: its price, or with second scores the most it could have asked and still been
+    /// among the winners.
+    fn price_paid(&self, buyer: u32, terms: &HeaderTerms, offers: &[Offered], order: &[usize], rank: usize) -> Wei {
+        let at = |rank: usize| order.get(rank).and_then(|position| offers.get(*position));
+        let Some(offer) = at(rank) else { return Wei::ZERO };
+        if self.group_of(buyer).is_none_or(|group| group.policy != RequestorPolicyName::SecondScore) {
+            return offer.price;
+        }
+        let market = &self.agents.buyers[self.book_of(buyer)].market;
+        let Some(beaten) = at(rank + 1) else { return terms.max_price.max(offer.price) };
+        let least = market.score(&offer_terms(beaten), terms).score;
+        let (mut low, mut high) = (offer.price.0, terms.max_price.0.max(offer.price.0));
+        for _ in 0..SECOND_SCORE_STEPS {
+            let middle = low + (high - low).div_ceil(2);
+            let asked = OfferTerms { price: Wei(middle), ..offer_terms(offer) };
+            if market.score(&asked, terms).score >= least {
+                low = middle
+            } else {
+                high = middle.saturating_sub(1).max(low)
+            }
+        }
+        Wei(low)
+    }
+}
+
+pub(super) fn offer_terms(offer: &Offered) -> OfferTerms {
+    OfferTerms { provider: node(offer.name), price: offer.price, performance: offer.performance }
+}

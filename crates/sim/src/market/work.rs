@@ -1,0 +1,336 @@
+//! From the agreement to the money: what becomes of a subtask.
+
+use super::agents::*;
+use super::scenario::*;
+use super::table::Handle;
+use super::tender::offer_terms;
+use super::world::{Event, World};
+use crate::stream::{Draw, mix};
+use golem_market::{HeaderTerms, OfferTerms, Outcome, Release};
+use golem_protocol::{RefusalReason, Wei, subtask_value};
+
+/// How much of the time that the work would take passes until a wrong result is reported, and what it costs to make one
+/// that looks right, as a share of the work.
+const WRONG_WORK: f64 = 0.1;
+
+impl World<'_> {
+    /// One subtask of a task is agreed with a machine. Whether that was possible.
+    pub(super) fn assign(&mut self, handle: Handle, machine: u32, offer: Offered) -> bool {
+        let Some(task) = self.tasks.get(handle) else { return false };
+        let (terms, work_ms, buyer) = (task.terms, task.work_ms, task.buyer);
+        let (worth, opened) = (task.value, task.created);
+        let Some(value) = subtask_value(offer.price, terms.subtask_timeout_s) else { return false };
+        let buyer_name = self.agents.buyers[buyer].name;
+        let market = &mut self.agents.machines[machine].market;
+        let owed = market.record(&node(buyer_name)).map_or(Wei::ZERO, |record| record.owed).saturating_add(value);
+        let credit = market.credit(&node(buyer_name), offer.price, terms.subtask_timeout_s);
+        if owed > credit || market.assigned(node(buyer_name), value).is_err() {
+            self.tally.refused(&RefusalReason::CreditExceeded { owed, credit });
+            return false;
+        }
+        let (fate, takes, computes) = self.plan(machine, work_ms, u64::from(terms.subtask_timeout_s) * 1_000);
+        let started = self.now + self.latency;
+        let run = Run {
+            task: handle,
+            buyer,
+            buyer_name,
+            machine,
+            name: offer.name,
+            value,
+            offer: offer_terms(&offer),
+            terms,
+            started,
+            ends: started + takes,
+            computes,
+            fate,
+            slot_ended: false,
+            worth,
+        };
+        let paid_per_work = gnt(value) * MS_PER_HOUR / work_ms as f64;
+        let of = &self.agents.machines[machine];
+        self.tally.handed_out(of, paid_per_work, self.now - opened, computes, self.now);
+        self.start(run);
+        true
+    }
+
+    /// A run begins.
+    pub(super) fn start(&mut self, run: Run) {
+        if let Some(task) = self.tasks.get_mut(run.task) {
+            task.open -= 1;
+            task.running += 1;
+        }
+        let now = self.local();
+        let machine = &mut self.agents.machines[run.machine];
+        machine.note_in_vain(self.now);
+        machine.busy += 1;
+        if machine.free() == 0 {
+            machine.in_vain = [0; HEARD];
+        }
+        if machine.busy == 1 {
+            machine.market.busy(now);
+        }
+        let (ends, back) = (run.ends, run.ends + self.latency);
+        let handle = self.runs.insert(run);
+        self.queue.push(ends, Event::SlotEnd(handle));
+        self.queue.push(back, Event::Report(handle));
+    }
+
+    /// How a run will end, after how many ms, and whether the machine computes meanwhile.
+    fn plan(&mut self, machine: u32, work_ms: u64, timeout_ms: u64) -> (Fate, u64, bool) {
+        let now = self.now;
+        let of = &mut self.agents.machines[machine];
+        let takes = time_of(work_ms, of.speed);
+        let held = (Fate::TimedOut, timeout_ms, false);
+        let wrong = (Fate::Wrong, ((takes as f64 * WRONG_WORK) as u64).clamp(1, timeout_ms), true);
+        let honest = if takes <= timeout_ms { (Fate::Right, takes, true) } else { (Fate::TimedOut, timeout_ms, true) };
+        match of.behaviour {
+            ProviderBehaviour::Honest
+            | ProviderBehaviour::CheatBenchmark { .. }
+            | ProviderBehaviour::Undercut { .. }
+            | ProviderBehaviour::Cartel { .. } => honest,
+            ProviderBehaviour::Hold => held,
+            ProviderBehaviour::OnOff { period_hours, honest_share } => {
+                let period = ((period_hours * MS_PER_HOUR) as u64).max(1);
+                // Everybody's rounds begin at another moment.
+                let phase = (now + mix(u64::from(machine)) % period) % period;
+                if (phase as f64) < honest_share * period as f64 { honest } else { held }
+            }
+            ProviderBehaviour::ExitScam { honest_subtasks } => {
+                if of.done < u64::from(honest_subtasks) {
+                    honest
+                } else {
+                    wrong
+                }
+            }
+            ProviderBehaviour::Whitewash { wrong_results, .. } => {
+                if wrong_results {
+                    wrong
+                } else {
+                    held
+                }
+            }
+            ProviderBehaviour::Sybil { .. } => {
+                let begins = of.free_at.max(now);
+                of.free_at = begins + takes / u64::from(of.cores.max(1));
+                let ends = of.free_at - now;
+                if ends <= timeout_ms { (Fate::Right, ends, true) } else { (Fate::TimedOut, timeout_ms, true) }
+            }
+            ProviderBehaviour::WrongResults { share, .. } => {
+                if of.draws.chance(share) {
+                    wrong
+                } else {
+                    honest
+                }
+            }
+            ProviderBehaviour::AcceptThenCancel { share } => {
+                if of.draws.chance(share) {
+                    (Fate::Cancelled, 1, false)
+                } else {
+                    honest
+                }
+            }
+            ProviderBehaviour::SelectiveFailure { share } => {
+                if of.draws.chance(share) {
+                    (Fate::Failed, honest.1, true)
+                } else {
+                    honest
+                }
+            }
+        }
+    }
+
+    /// The slot is free again.
+    pub(super) fn slot_end(&mut self, handle: Handle) {
+        let now = self.local();
+        let Some(run) = self.runs.get_mut(handle) else { return };
+        run.slot_ended = true;
+        let of = &mut self.agents.machines[run.machine];
+        let took = run.ends - run.started;
+        of.busy -= 1;
+        if run.computes && !of.out {
+            // A sybil's runs share its machine: each costs what it takes of it.
+            let share =
+                if of.identities > 1 && of.slots > of.cores { f64::from(of.cores) / f64::from(of.slots) } else { 1.0 };
+            let took = (took as f64 * share) as u64;
+            of.busy_ms += took;
+            self.agents.buyers[run.buyer].busy_ms += took;
+            self.tally.worked(of, took, self.now);
+        }
+        match run.fate {
+            Fate::Right | Fate::Wrong => {
+                of.market.completed(&node(run.buyer_name), &run.terms, run.offer.performance, took);
+            }
+            Fate::Failed | Fate::TimedOut | Fate::Cancelled => {}
+        }
+        if of.busy == 0 {
+            of.market.idle(now);
+        }
+        let (machine, task) = (run.machine, run.task);
+        self.tally.slot_freed(run.computes, self.now);
+        if of.free() > 0 {
+            of.hear(task);
+            self.seek(machine);
+        }
+    }
+
+    /// The buyer learns how a run ended.
+    pub(super) fn report(&mut self, handle: Handle) {
+        let Some(run) = self.runs.get_mut(handle) else { return };
+        // Its machine went out meanwhile: nothing comes, and the buyer waits for the timeout.
+        let latest = run.started + u64::from(run.terms.subtask_timeout_s) * 1_000 + self.latency;
+        if run.fate == Fate::TimedOut && self.now < latest {
+            self.queue.push(latest, Event::Report(handle));
+            return;
+        }
+        let (task, buyer) = (run.task, run.buyer);
+        if let Some(task) = self.tasks.get_mut(task) {
+            task.running -= 1;
+        }
+        match self.runs.get(handle).map(|run| run.fate) {
+            Some(Fate::Right) => self.accept_or_lie(handle),
+            Some(Fate::Wrong) => {
+                let rate = self.group_of(buyer).map_or(0.0, |group| group.check_rate);
+                if self.agents.buyers[buyer].draws.chance(rate) {
+                    self.ended_badly(handle, Some(Outcome::Rejected), Release::Rejected);
+                } else {
+                    self.accepted(handle, false);
+                }
+            }
+            Some(Fate::Failed) => self.ended_badly(handle, Some(Outcome::Failed), Release::Failed),
+            Some(Fate::TimedOut) => self.ended_badly(handle, Some(Outcome::TimedOut), Release::TimedOut),
+            Some(Fate::Cancelled) => self.ended_badly(handle, None, Release::Cancelled),
+            None => {}
+        }
+        self.close_if_over(task);
+    }
+
+    /// A right result: an honest requestor accepts it, another may say that it is wrong and use it all the same.
+    fn accept_or_lie(&mut self, handle: Handle) {
+        let Some(run) = self.runs.get(handle) else { return };
+        let lies = match self.group_of(run.buyer).map(|group| group.behaviour) {
+            Some(RequestorBehaviour::FalseRejecter { share }) => self.agents.buyers[run.buyer].draws.chance(share),
+            _ => false,
+        };
+        if !lies {
+            return self.accepted(handle, true);
+        }
+        let Some(run) = self.runs.remove(handle) else { return };
+        let of = &mut self.agents.machines[run.machine];
+        of.market.released(&node(run.buyer_name), run.value, Release::Rejected);
+        of.failed += 1;
+        let worth = run.worth;
+        self.agents.buyers[run.buyer].done += 1;
+        self.agents.buyers[run.buyer].value += worth;
+        self.tally.finished(&self.agents.machines[run.machine], worth, true, self.now);
+        self.tally.unpaid(run.value, self.now);
+    }
+
+    fn accepted(&mut self, handle: Handle, right: bool) {
+        let Some(run) = self.runs.get(handle) else { return };
+        let (buyer, machine, terms, value) = (run.buyer, run.machine, run.terms, run.value);
+        let outcome = Outcome::Success { computation_ms: run.ends - run.started };
+        let worth = if right { run.worth } else { 0.0 };
+        let offer = run.offer;
+        self.remember(buyer, &offer, &terms, outcome);
+        self.agents.machines[machine].done += 1;
+        self.agents.buyers[buyer].done += 1;
+        self.agents.buyers[buyer].value += worth;
+        self.tally.finished(&self.agents.machines[machine], worth, right, self.now);
+        let Some(group) = self.group_of(buyer) else { return };
+        let delay = (group.payment_delay_min * 60_000.0) as u64 + self.latency;
+        let pays = match group.behaviour {
+            RequestorBehaviour::Honest
+            | RequestorBehaviour::FalseRejecter { .. }
+            | RequestorBehaviour::TimeoutInflater { .. } => Some(delay),
+            RequestorBehaviour::LatePayer { days } => Some(delay + (days * MS_PER_DAY) as u64),
+            RequestorBehaviour::NonPayer { share } => (!self.agents.buyers[buyer].draws.chance(share)).then_some(delay),
+            RequestorBehaviour::SybilNonPayer { .. } => None,
+        };
+        match pays {
+            Some(delay) => self.queue.push(self.now + delay, Event::Payment(handle)),
+            None => {
+                self.tally.unpaid(value, self.now);
+                self.runs.remove(handle);
+            }
+        }
+    }
+
+    /// A voucher arrives.
+    pub(super) fn payment(&mut self, handle: Handle) {
+        let Some(run) = self.runs.remove(handle) else { return };
+        let buyer = &mut self.agents.buyers[run.buyer];
+        let machine = &mut self.agents.machines[run.machine];
+        buyer.spent = buyer.spent.saturating_add(run.value);
+        machine.earned = machine.earned.saturating_add(run.value);
+        machine.market.paid(&node(run.buyer_name), run.value);
+        self.tally.paid(machine, run.value, self.now);
+    }
+
+    /// No result, or none that is taken: the subtask is open again.
+    fn ended_badly(&mut self, handle: Handle, outcome: Option<Outcome>, release: Release) {
+        let Some(run) = self.runs.remove(handle) else { return };
+        if let Some(outcome) = outcome {
+            self.remember(run.buyer, &run.offer, &run.terms, outcome);
+        }
+        let of = &mut self.agents.machines[run.machine];
+        of.market.released(&node(run.buyer_name), run.value, release);
+        of.failed += 1;
+        self.agents.buyers[run.buyer].failed += 1;
+        self.tally.failed(of, self.now - run.started, self.now);
+        if of.name == run.name
+            && let ProviderBehaviour::Whitewash { bad_subtasks, .. } = of.behaviour
+        {
+            of.bad += 1;
+            if of.bad >= bad_subtasks && of.online {
+                self.agents.rename(run.machine);
+                self.pay_for_identity(run.machine, 1);
+            }
+        }
+        self.reopen(run.task);
+    }
+
+    /// What a buyer saw of a name goes into its book, or into everybody's.
+    fn remember(&mut self, buyer: u32, offer: &OfferTerms, terms: &HeaderTerms, outcome: Outcome) {
+        let count = self.agents.buyers.len();
+        match self.scenario.market.information {
+            Information::Local | Information::Oracle => {
+                self.agents.buyers[buyer].market.outcome(offer, terms, outcome);
+            }
+            Information::Global => self.agents.buyers[0].market.outcome(offer, terms, outcome),
+            Information::Gossip { fanout } => {
+                self.agents.buyers[buyer].market.outcome(offer, terms, outcome);
+                for _ in 0..fanout {
+                    let other = self.agents.buyers[buyer].draws.below(count);
+                    self.agents.buyers[other].market.outcome(offer, terms, outcome);
+                    self.tally.messages += 1;
+                }
+            }
+        }
+    }
+
+    /// What an identity costs.
+    fn identity_cost(&self) -> Wei {
+        wei(self.scenario.market.identity_cost_hours * self.agents.median_cost)
+    }
+
+    /// A machine pays for new names.
+    pub(super) fn pay_for_identity(&mut self, machine: u32, count: u32) {
+        let cost = Wei(self.identity_cost().0 * u128::from(count));
+        let of = &mut self.agents.machines[machine];
+        of.spent = of.spent.saturating_add(cost);
+        self.tally.burnt = self.tally.burnt.saturating_add(cost);
+    }
+
+    /// A buyer pays for a new name.
+    pub(super) fn pay_for_identity_of_buyer(&mut self, buyer: u32) {
+        let cost = self.identity_cost();
+        let of = &mut self.agents.buyers[buyer];
+        of.spent = of.spent.saturating_add(cost);
+        self.tally.burnt = self.tally.burnt.saturating_add(cost);
+    }
+}
+
+/// How long some work takes at a speed, in ms.
+pub(super) fn time_of(work_ms: u64, speed: f64) -> u64 {
+    ((work_ms as f64 / speed).ceil() as u64).max(1)
+}

@@ -1,0 +1,408 @@
+//! The run itself: what happens in which order.
+
+use super::agents::*;
+use super::oracle::Oracle;
+use super::outcome::RunOutcome;
+use super::queue::Queue;
+use super::scenario::*;
+use super::supply::Supply;
+use super::table::{Handle, Slab};
+use super::tally::Tally;
+use crate::stream::{Draw, SmallStream};
+use golem_market::HeaderTerms;
+use golem_protocol::{LocalTime, Pricing};
+
+/// Something that will happen.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    /// A task may arrive at a buyer: at the highest rate of the run, and thinned to the rate of now.
+    Arrival(u32),
+    Broadcast(Handle),
+    HandOut(Handle),
+    Deadline(Handle),
+    /// A slot is free again.
+    SlotEnd(Handle),
+    /// What became of a subtask reaches its buyer.
+    Report(Handle),
+    Payment(Handle),
+    /// A machine of a group comes.
+    Join(u32),
+    Leave(u32),
+    /// The n-th outage begins.
+    OutageStart(u32),
+    OutageEnd(u32),
+    /// The oracle waits no longer for a cheap machine.
+    PatienceEnd(Handle),
+    Step,
+}
+
+/// One run.
+pub(super) struct World<'a> {
+    pub scenario: &'a Scenario,
+    pub seed: u64,
+    pub now: u64,
+    pub end: u64,
+    pub queue: Queue<Event>,
+    pub agents: Agents,
+    pub tasks: Slab<Task>,
+    pub runs: Slab<Run>,
+    pub tally: Tally,
+    pub supply: Supply,
+    pub oracle: Option<Oracle>,
+    /// For drawing providers without drawing one twice.
+    pub marks: Vec<u32>,
+    pub mark: u32,
+    /// One-way latency, ms.
+    pub latency: u64,
+    /// Tasks a ms of each buyer of a group, before shocks.
+    rates: Vec<f64>,
+    joins: Vec<(u32, SmallStream)>,
+    /// The most that shocks multiply the rate by.
+    rate_max: f64,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(scenario: &'a Scenario, seed: u64) -> World<'a> {
+        let agents = Agents::new(scenario, seed);
+        let rates = task_rates(scenario, &agents);
+        let supply = Supply::new(scenario, &agents, &rates);
+        let tally = Tally::new(scenario, &agents, supply.marginal_cost(1.0));
+        let mut world = World {
+            scenario,
+            seed,
+            now: 0,
+            end: (scenario.days * MS_PER_DAY) as u64,
+            queue: Queue::new(),
+            tasks: Slab::new(),
+            runs: Slab::new(),
+            tally,
+            supply,
+            oracle: (scenario.market.mechanism == Mechanism::Oracle).then(|| Oracle::new(&agents)),
+            marks: Vec::new(),
+            mark: 0,
+            latency: (scenario.market.latency_s * MS_PER_S) as u64,
+            rates,
+            joins: Vec::new(),
+            rate_max: scenario.shocks.iter().map(|shock| shock.change.rate_max()).product(),
+            agents,
+        };
+        world.arrange();
+        world
+            .agents
+            .machines
+            .ids()
+            .for_each(|machine| world.pay_for_identity(machine, world.agents.machines[machine].identities));
+        world.agents.buyers.ids().for_each(|buyer| world.pay_for_identity_of_buyer(buyer));
+        world
+    }
+
+    /// Puts in what is known from the start.
+    fn arrange(&mut self) {
+        self.queue.push(self.tally.step_ms, Event::Step);
+        for buyer in self.agents.buyers.ids() {
+            self.arrange_arrival(buyer);
+        }
+        for (group, of) in (0u32..).zip(&self.scenario.providers) {
+            self.joins.push((of.count, SmallStream::new(self.seed, super::JOIN, u64::from(group), 0)));
+            self.arrange_join(group);
+            if of.lifetime_days.is_some() {
+                for nth in 0..of.count {
+                    let lifetime = Drawn::new(of, self.seed, group, nth).lifetime_ms.unwrap_or(u64::MAX);
+                    let first: u32 = self.scenario.providers.iter().take(group as usize).map(|of| of.count).sum();
+                    self.queue.push(lifetime, Event::Leave(first + nth));
+                }
+            }
+        }
+        for (index, shock) in (0u32..).zip(&self.scenario.shocks) {
+            match shock.change {
+                Change::Outage(_) => {
+                    self.queue.push((shock.from_day * MS_PER_DAY) as u64, Event::OutageStart(index));
+                    self.queue.push((shock.to_day * MS_PER_DAY) as u64, Event::OutageEnd(index));
+                }
+                Change::LoadTimes(_) | Change::DayAndNight(_) => {}
+            }
+        }
+    }
+
+    /// Plays it to its end.
+    pub(super) fn play(mut self, progress: &dyn Fn(f64)) -> RunOutcome {
+        while let Some((at, event)) = self.queue.pop() {
+            if at > self.end {
+                break;
+            }
+            self.now = at;
+            self.tally.events += 1;
+            match event {
+                Event::Arrival(buyer) => self.arrival(buyer),
+                Event::Broadcast(task) => self.broadcast(task),
+                Event::HandOut(task) => self.hand_out(task),
+                Event::Deadline(task) => self.deadline(task),
+                Event::SlotEnd(run) => self.slot_end(run),
+                Event::Report(run) => self.report(run),
+                Event::Payment(run) => self.payment(run),
+                Event::Join(group) => self.join(group),
+                Event::Leave(machine) => self.leave(machine),
+                Event::OutageStart(index) => self.outage(index, true),
+                Event::OutageEnd(index) => self.outage(index, false),
+                Event::PatienceEnd(task) => self.oracle_task(task),
+                Event::Step => {
+                    self.step();
+                    progress(self.now as f64 / self.end as f64);
+                }
+            }
+        }
+        self.now = self.end;
+        progress(1.0);
+        self.finish()
+    }
+
+    pub(super) fn local(&self) -> LocalTime {
+        LocalTime::from_millis(self.now)
+    }
+
+    /// The group of a buyer.
+    pub(super) fn group_of(&self, buyer: u32) -> Option<&'a RequestorGroup> {
+        self.scenario.requestors.get(self.agents.buyers[buyer].group as usize)
+    }
+
+    /// How many times the usual number of tasks arrives now.
+    pub(super) fn load_times(&self) -> f64 {
+        let day = self.now as f64 / MS_PER_DAY;
+        self.scenario.shocks.iter().map(|shock| shock.rate_at(day)).product()
+    }
+
+    fn arrange_arrival(&mut self, buyer: u32) {
+        let of = &mut self.agents.buyers[buyer];
+        let rate = self.rates.get(of.group as usize).copied().unwrap_or(0.0) * self.rate_max;
+        if rate > 0.0 {
+            let wait = of.arrivals.exponential(1.0 / rate);
+            self.queue.push(self.now.saturating_add(wait as u64), Event::Arrival(buyer));
+        }
+    }
+
+    fn arrival(&mut self, buyer: u32) {
+        self.arrange_arrival(buyer);
+        let times = self.load_times();
+        if self.agents.buyers[buyer].arrivals.unit() * self.rate_max >= times {
+            return;
+        }
+        let Some(group) = self.group_of(buyer) else { return };
+        let nth = self.agents.buyers[buyer].tasks;
+        self.agents.buyers[buyer].tasks += 1;
+        if let RequestorBehaviour::SybilNonPayer { tasks } = group.behaviour
+            && nth > 0
+            && nth.is_multiple_of(tasks)
+        {
+            self.agents.rename_buyer(buyer);
+            self.pay_for_identity_of_buyer(buyer);
+        }
+        let uid = (u64::from(buyer) << 32) | u64::from(nth);
+        let task = self.new_task(buyer, uid, group);
+        self.tally.task_came(task.total, self.now);
+        let deadline = task.deadline;
+        let handle = self.tasks.insert(task);
+        self.queue.push(deadline, Event::Deadline(handle));
+        if self.oracle.is_some() {
+            self.oracle_task(handle);
+        } else {
+            self.broadcast(handle);
+        }
+    }
+
+    fn new_task(&self, buyer: u32, uid: u64, group: &RequestorGroup) -> Task {
+        let mut draws = SmallStream::new(self.seed, super::TASK, uid, 0);
+        let total = group.subtasks.draw(&mut draws).round().clamp(1.0, SUBTASKS_MAX) as u32;
+        let work_s = group.work_s.draw(&mut draws).clamp(0.001, 1e7);
+        let value_rate = group.value_gnt_per_hour.draw(&mut draws).max(0.0);
+        let inflated = match group.behaviour {
+            RequestorBehaviour::TimeoutInflater { factor } => factor,
+            _ => 1.0,
+        };
+        let timeout_s = (work_s * group.timeout_factor * inflated).ceil().clamp(1.0, 1e8);
+        let max_price = match group.max_price {
+            MaxPrice::OverCost(times) => times * self.agents.median_cost,
+            MaxPrice::OfValue(share) => share * value_rate / (group.timeout_factor * inflated),
+            MaxPrice::Fixed(gnt) => gnt,
+        };
+        let terms = HeaderTerms {
+            max_price: wei(max_price),
+            min_perf: (group.min_perf * REFERENCE_PERF).round() as u64,
+            subtask_timeout_s: timeout_s as u32,
+            pricing: Pricing::Tender,
+        };
+        Task {
+            buyer,
+            uid,
+            terms,
+            work_ms: (work_s * MS_PER_S).round().max(1.0) as u64,
+            value: value_rate * work_s / 3_600.0,
+            created: self.now,
+            deadline: self.now + (timeout_s * group.deadline_timeouts * MS_PER_S) as u64,
+            total,
+            open: total,
+            running: 0,
+            broadcasts: 0,
+            pause: 0,
+            broadcast_at: 0,
+            hand_out_at: 0,
+            window_ends: 0,
+            offers: Vec::new(),
+        }
+    }
+
+    /// Arranges that subtasks are handed out then, or when the window ends, unless they will be before.
+    pub(super) fn arrange_hand_out(&mut self, handle: Handle, at: u64) {
+        let Some(task) = self.tasks.get_mut(handle) else { return };
+        let at = at.max(task.window_ends);
+        if task.hand_out_at == 0 || at < task.hand_out_at {
+            task.hand_out_at = at;
+            self.queue.push(at, Event::HandOut(handle));
+        }
+    }
+
+    /// A subtask is open again.
+    pub(super) fn reopen(&mut self, handle: Handle) {
+        let first = (self.scenario.market.rebroadcast_s * MS_PER_S) as u64;
+        let now = self.now;
+        let Some(task) = self.tasks.get_mut(handle) else { return };
+        if now >= task.deadline {
+            self.tally.lost(1, now);
+            return self.close_if_over(handle);
+        }
+        task.open += 1;
+        task.pause = first;
+        if self.oracle.is_some() {
+            return self.oracle_task(handle);
+        }
+        let soon = now + self.latency.max(1);
+        if task.broadcast_at == 0 || task.broadcast_at > soon + first {
+            task.broadcast_at = soon;
+            self.queue.push(soon, Event::Broadcast(handle));
+        }
+    }
+
+    fn deadline(&mut self, handle: Handle) {
+        let now = self.now;
+        if let Some(task) = self.tasks.get_mut(handle) {
+            let lost = std::mem::take(&mut task.open);
+            let offers = std::mem::take(&mut task.offers);
+            offers.into_iter().for_each(|offer| self.lost(offer));
+            self.tally.lost(lost, now);
+        }
+        self.close_if_over(handle);
+    }
+
+    /// Forgets a task that has nothing open and nothing under way.
+    pub(super) fn close_if_over(&mut self, handle: Handle) {
+        let Some(task) = self.tasks.get(handle) else { return };
+        if task.open == 0 && task.running == 0 {
+            let took = self.now - task.created;
+            let ideal = task.work_ms;
+            self.tally.task_over(took, ideal, self.now);
+            self.tasks.remove(handle);
+        }
+    }
+
+    fn arrange_join(&mut self, group: u32) {
+        let Some(of) = self.scenario.providers.get(group as usize) else { return };
+        let Some((_, draws)) = self.joins.get_mut(group as usize) else { return };
+        if of.arrivals_per_day > 0.0 {
+            let wait = draws.exponential(MS_PER_DAY / of.arrivals_per_day);
+            self.queue.push(self.now.saturating_add(wait as u64), Event::Join(group));
+        }
+    }
+
+    fn join(&mut self, group: u32) {
+        self.arrange_join(group);
+        let Some(of) = self.scenario.providers.get(group as usize) else { return };
+        let Some((nth, _)) = self.joins.get_mut(group as usize) else { return };
+        let drawn = Drawn::new(of, self.seed, group, *nth);
+        *nth += 1;
+        let Some(machine) = self.agents.join(self.scenario, drawn, self.now) else { return };
+        self.tally.joined(&self.agents.machines[machine], self.now);
+        self.pay_for_identity(machine, self.agents.machines[machine].identities);
+        if let Some(lifetime) = drawn.lifetime_ms {
+            self.queue.push(self.now.saturating_add(lifetime), Event::Leave(machine));
+        }
+        self.oracle_changed(machine);
+    }
+
+    /// It takes no more work, and finishes what it has.
+    fn leave(&mut self, machine: u32) {
+        self.agents.set_reachable(machine, false);
+        let of = &mut self.agents.machines[machine];
+        of.online = false;
+        of.left = Some(self.now);
+        self.tally.left(of, self.now);
+        self.oracle_changed(machine);
+    }
+
+    fn outage(&mut self, index: u32, begins: bool) {
+        let Some(Shock { change: Change::Outage(share), .. }) = self.scenario.shocks.get(index as usize) else {
+            return;
+        };
+        for machine in self.agents.machines.ids() {
+            if !SmallStream::new(self.seed, super::OUTAGE, u64::from(index), u64::from(machine)).chance(*share) {
+                continue;
+            }
+            self.agents.machines[machine].out = begins;
+            let reachable = !begins && self.agents.machines[machine].online;
+            self.agents.set_reachable(machine, reachable);
+            self.oracle_changed(machine);
+        }
+        if begins {
+            let machines = &self.agents.machines;
+            for run in self.runs.iter_mut().filter(|run| !run.slot_ended && machines[run.machine].out) {
+                run.fate = Fate::TimedOut;
+            }
+        }
+    }
+}
+
+impl Change {
+    fn rate_max(&self) -> f64 {
+        match self {
+            Change::LoadTimes(times) => times.max(1.0),
+            Change::DayAndNight(depth) => 1.0 + depth,
+            Change::Outage(_) => 1.0,
+        }
+    }
+}
+
+impl Shock {
+    fn rate_at(&self, day: f64) -> f64 {
+        if !(self.from_day..self.to_day).contains(&day) {
+            return 1.0;
+        }
+        match self.change {
+            Change::LoadTimes(times) => times,
+            Change::DayAndNight(depth) => 1.0 + depth * libm::sin(2.0 * std::f64::consts::PI * day),
+            Change::Outage(_) => 1.0,
+        }
+    }
+}
+
+/// Tasks a ms of each requestor, by group.
+fn task_rates(scenario: &Scenario, agents: &Agents) -> Vec<f64> {
+    // The machines of the start, or those of later if more come: as many as arrive in a lifetime (Little's law).
+    let mut capacity = vec![0.0; scenario.providers.len()];
+    for machine in agents.machines.iter() {
+        if let Some(sum) = capacity.get_mut(machine.group as usize) {
+            *sum += machine.speed * f64::from(machine.cores);
+        }
+    }
+    let capacity: f64 = scenario
+        .providers
+        .iter()
+        .zip(&capacity)
+        .map(|(of, there)| {
+            let lifetime = of.lifetime_days.as_ref().map_or(0.0, Distribution::mean);
+            there.max(of.arrivals_per_day * lifetime * of.speed.mean() * of.slots.mean())
+        })
+        .sum();
+    let rate = |of: &RequestorGroup| match of.load() {
+        Some(load) => load * capacity / (of.subtasks.mean() * of.work_s.mean() * MS_PER_S) / f64::from(of.count.max(1)),
+        None => of.tasks_per_day.unwrap_or(0.0) / MS_PER_DAY,
+    };
+    scenario.requestors.iter().map(rate).collect()
+}
