@@ -70,6 +70,8 @@ pub(super) struct Machine {
     pub bad: u32,
     pub draws: SmallStream,
     pub joined: u64,
+    /// Subtasks that it agreed to.
+    pub taken: u64,
     pub left: Option<u64>,
     pub done: u64,
     pub failed: u64,
@@ -312,6 +314,7 @@ impl Agents {
             bad: 0,
             draws: SmallStream::new(self.seed, super::BEHAVIOUR, u64::from(id), 0),
             joined: now,
+            taken: 0,
             left: None,
             done: 0,
             failed: 0,

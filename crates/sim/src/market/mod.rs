@@ -4,6 +4,7 @@
 
 mod agents;
 mod check;
+mod metrics;
 mod names;
 mod oracle;
 mod outcome;

@@ -16,12 +16,12 @@ pub(super) struct Level {
 }
 
 impl Level {
-    fn bring(&mut self, now: u64) {
+    pub(super) fn bring(&mut self, now: u64) {
         self.area += self.value as f64 * (now - self.since) as f64;
         self.since = now;
     }
 
-    fn add(&mut self, by: u64, now: u64) {
+    pub(super) fn add(&mut self, by: u64, now: u64) {
         self.bring(now);
         self.value += by;
     }
@@ -40,13 +40,13 @@ pub(super) struct Histogram {
 }
 
 impl Histogram {
-    fn add(&mut self, number: f64) {
+    pub(super) fn add(&mut self, number: f64) {
         let bucket = if number > 0.0 { (libm::log(number) * 100.0).floor() as i64 } else { i64::MIN };
         *self.counts.entry(bucket).or_default() += 1;
         self.total += 1;
     }
 
-    fn quantile(&self, share: f64) -> Option<f64> {
+    pub(super) fn quantile(&self, share: f64) -> Option<f64> {
         let mut left = (self.total as f64 * share) as u64;
         for (bucket, count) in &self.counts {
             if left < *count {
@@ -66,66 +66,75 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    fn add(&mut self, number: f64) {
+    pub(super) fn add(&mut self, number: f64) {
         self.sum += number;
         self.count += 1;
     }
 
-    fn get(&self) -> Option<f64> {
+    pub(super) fn get(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 }
 
 /// What is counted of one group of providers.
-#[derive(Clone, Copy, Debug, Default)]
-struct OfGroup {
-    handed_out: u64,
-    step_handed_out: u64,
-    last_quarter: u64,
-    earned: Wei,
-    lost_hours: f64,
-    failed: u64,
-    wrong_accepted: u64,
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfGroup {
+    pub handed_out: u64,
+    pub step_handed_out: u64,
+    pub last_quarter: u64,
+    pub earned: Wei,
+    pub step_earned: f64,
+    pub lost_hours: f64,
+    pub failed: u64,
+    /// Its share of what was handed out, step by step.
+    pub shares: Vec<f64>,
 }
 
 /// What is counted on the way.
 pub(super) struct Tally {
-    warmup: u64,
-    last_quarter: u64,
+    pub warmup: u64,
+    pub last_quarter: u64,
     pub step_ms: u64,
     /// GNT for an hour of the reference machine at which the cheapest machines would just do all the work.
-    competitive: f64,
+    pub competitive: f64,
     pub events: u64,
     pub messages: u64,
     pub quotes: u64,
     pub offers: u64,
     pub offers_taken: u64,
     pub burnt: Wei,
-    refusals: BTreeMap<&'static str, u64>,
-    groups: Vec<OfGroup>,
-    subtasks: u64,
-    lost: u64,
-    done_right: u64,
-    done_wrong: u64,
-    value: f64,
-    cost: f64,
-    unpaid: Wei,
-    paid: Wei,
+    pub refusals: BTreeMap<&'static str, u64>,
+    pub groups: Vec<OfGroup>,
+    pub subtasks: u64,
+    pub lost: u64,
+    pub done_right: u64,
+    pub done_wrong: u64,
+    pub value: f64,
+    pub cost: f64,
+    pub unpaid: Wei,
+    pub paid: Wei,
     pub total_paid: Wei,
-    price: Mean,
-    price_over_cost: Mean,
-    price_histogram: Histogram,
-    over_cost_histogram: Histogram,
-    wait: Mean,
-    makespan: Mean,
-    online: Level,
-    computing: Level,
-    at_warmup: Option<(f64, f64)>,
-    at_step: (f64, f64),
-    step_price: Mean,
-    step_value: f64,
-    step_cost: f64,
-    series: Vec<Series>,
+    pub price: Mean,
+    pub price_over_cost: Mean,
+    pub price_histogram: Histogram,
+    pub over_cost_histogram: Histogram,
+    pub wait: Mean,
+    pub makespan: Mean,
+    pub online: Level,
+    pub computing: Level,
+    pub at_warmup: Option<(f64, f64)>,
+    pub at_step: (f64, f64),
+    pub step_price: Mean,
+    pub step_value: f64,
+    pub step_cost: f64,
+    /// Subtasks that wait for a machine.
+    pub open: i64,
+    /// Of requestors that are not honest, and of all: subtasks handed out in the last quarter.
+    pub deadbeat_last_quarter: u64,
+    pub failed_hours: f64,
+    pub failed: u64,
+    pub first_work: Mean,
+    pub series: Vec<Series>,
 }
 
 impl Tally {
@@ -165,6 +174,11 @@ impl Tally {
             step_price: Mean::default(),
             step_value: 0.0,
             step_cost: 0.0,
+            open: 0,
+            deadbeat_last_quarter: 0,
+            failed_hours: 0.0,
+            failed: 0,
+            first_work: Mean::default(),
             series: all_series(scenario),
         };
         agents.machines.iter().for_each(|machine| tally.joined(machine, 0));
@@ -199,7 +213,11 @@ impl Tally {
         if computes {
             self.computing.add(1, now);
         }
+        self.open -= 1;
         self.step_price.add(price_of_work);
+        if machine.taken == 0 && machine.joined >= self.warmup.max(1) {
+            self.first_work.add((now - machine.joined) as f64 / MS_PER_HOUR);
+        }
         let (counts, late) = (self.counts(now), now >= self.last_quarter);
         if let Some(of) = self.groups.get_mut(machine.group as usize) {
             of.step_handed_out += 1;
@@ -231,32 +249,37 @@ impl Tally {
         }
     }
 
-    pub(super) fn finished(&mut self, machine: &Machine, worth: f64, right: bool, now: u64) {
+    pub(super) fn finished(&mut self, worth: f64, right: bool, now: u64) {
         self.step_value += worth;
         if self.counts(now) {
             self.value += worth;
             self.done_right += u64::from(right);
             self.done_wrong += u64::from(!right);
-            if let Some(of) = self.groups.get_mut(machine.group as usize) {
-                of.wrong_accepted += u64::from(!right);
-            }
         }
     }
 
     pub(super) fn failed(&mut self, machine: &Machine, lost_ms: u64, now: u64) {
-        if self.counts(now)
-            && let Some(of) = self.groups.get_mut(machine.group as usize)
-        {
+        if !self.counts(now) {
+            return;
+        }
+        let hours = lost_ms as f64 / MS_PER_HOUR;
+        self.failed += 1;
+        self.failed_hours += hours;
+        if let Some(of) = self.groups.get_mut(machine.group as usize) {
             of.failed += 1;
-            of.lost_hours += lost_ms as f64 / MS_PER_HOUR;
+            of.lost_hours += hours;
         }
     }
 
     pub(super) fn paid(&mut self, machine: &Machine, value: Wei, now: u64) {
         self.total_paid = self.total_paid.saturating_add(value);
-        if self.counts(now) {
+        let counts = self.counts(now);
+        if counts {
             self.paid = self.paid.saturating_add(value);
-            if let Some(of) = self.groups.get_mut(machine.group as usize) {
+        }
+        if let Some(of) = self.groups.get_mut(machine.group as usize) {
+            of.step_earned += gnt(value);
+            if counts {
                 of.earned = of.earned.saturating_add(value);
             }
         }
@@ -269,12 +292,19 @@ impl Tally {
     }
 
     pub(super) fn task_came(&mut self, subtasks: u32, now: u64) {
+        self.open += i64::from(subtasks);
         if self.counts(now) {
             self.subtasks += u64::from(subtasks);
         }
     }
 
+    /// A subtask is open again.
+    pub(super) fn reopened(&mut self) {
+        self.open += 1;
+    }
+
     pub(super) fn lost(&mut self, subtasks: u32, now: u64) {
+        self.open -= i64::from(subtasks);
         if self.counts(now) {
             self.lost += u64::from(subtasks);
         }
@@ -286,7 +316,7 @@ impl Tally {
         }
     }
 
-    fn levels(&mut self, now: u64) -> (f64, f64) {
+    pub(super) fn levels(&mut self, now: u64) -> (f64, f64) {
         self.online.bring(now);
         self.computing.bring(now);
         (self.online.area, self.computing.area)
@@ -301,8 +331,13 @@ fn all_series(scenario: &Scenario) -> Vec<Series> {
         series("utilisation", "all", ""),
         series("surplus", "all", "GNT"),
         series("online_slots", "all", ""),
+        series("open_subtasks", "all", ""),
+        series("price_over_competitive", "all", ""),
     ];
-    all.extend(scenario.providers.iter().map(|group| series("share_of_work", &group.name, "")));
+    for group in &scenario.providers {
+        all.push(series("share_of_work", &group.name, ""));
+        all.push(series("earned", &group.name, "GNT"));
+    }
     all
 }
 
@@ -311,6 +346,7 @@ impl World<'_> {
     pub(super) fn step(&mut self) {
         let now = self.now;
         let hours = now as f64 / MS_PER_HOUR;
+        let competitive = self.supply.marginal_cost(self.load_times());
         let tally = &mut self.tally;
         let levels = tally.levels(now);
         if now >= tally.warmup && tally.at_warmup.is_none() {
@@ -324,11 +360,15 @@ impl World<'_> {
             (online > 0.0).then(|| computing / online),
             Some(tally.step_value - tally.step_cost),
             Some(tally.online.value as f64),
+            Some(tally.open as f64),
+            tally.step_price.get().filter(|_| competitive > 0.0).map(|price| price / competitive),
         ];
         for of in &mut tally.groups {
             let share = of.step_handed_out as f64 / handed_out as f64;
             points.push((handed_out > 0).then_some(share));
-            of.step_handed_out = 0;
+            points.push(Some(of.step_earned));
+            of.shares.push(if handed_out > 0 { share } else { 0.0 });
+            (of.step_handed_out, of.step_earned) = (0, 0.0);
         }
         for (series, point) in tally.series.iter_mut().zip(points) {
             if let Some(point) = point {
@@ -357,47 +397,6 @@ impl World<'_> {
         assert_eq!(earned, self.tally.total_paid.0, "vouchers and earnings differ");
         debug_assert!(self.agents.machines.iter().all(|of| of.market.check_invariants().is_empty()));
         debug_assert!(self.agents.buyers.iter().all(|of| of.market.check_invariants().is_empty()));
-    }
-
-    fn metrics(&mut self) -> BTreeMap<&'static str, f64> {
-        let now = self.now;
-        let tally = &mut self.tally;
-        let levels = tally.levels(now);
-        let start = tally.at_warmup.unwrap_or((0.0, 0.0));
-        let mut metrics = BTreeMap::new();
-        let mut put = |name, value: Option<f64>| {
-            if let Some(value) = value.filter(|value| value.is_finite()) {
-                metrics.insert(name, value);
-            }
-        };
-        let share = |part: f64, all: f64| (all > 0.0).then(|| part / all);
-        let done = tally.done_right + tally.done_wrong;
-        put("surplus_gnt", Some(tally.value - tally.cost));
-        put("value_gnt", Some(tally.value));
-        put("cost_gnt", Some(tally.cost));
-        put("paid_gnt", Some(gnt(tally.paid)));
-        put("unpaid_share", share(gnt(tally.unpaid), gnt(tally.unpaid) + gnt(tally.paid)));
-        put("finished_share", share(tally.done_right as f64, (done + tally.lost) as f64));
-        put("wrong_share", share(tally.done_wrong as f64, done as f64));
-        put("utilisation", share(levels.1 - start.1, levels.0 - start.0));
-        put("price_gnt", tally.price.get());
-        put("price_median_gnt", tally.price_histogram.quantile(0.5));
-        put("price_over_cost", tally.price_over_cost.get());
-        put("price_over_cost_median", tally.over_cost_histogram.quantile(0.5));
-        put("price_competitive_gnt", Some(tally.competitive));
-        put("price_over_competitive", tally.price.get().and_then(|price| share(price, tally.competitive)));
-        put("wait_s", tally.wait.get());
-        put("makespan_over_ideal", tally.makespan.get());
-        put("subtasks", Some(tally.subtasks as f64));
-        put("subtasks_lost", Some(tally.lost as f64));
-        put("quotes", Some(tally.quotes as f64));
-        put("offers", Some(tally.offers as f64));
-        put("messages", Some(tally.messages as f64));
-        put("events", Some(tally.events as f64));
-        for (name, count) in &tally.refusals {
-            put(name, Some(*count as f64));
-        }
-        metrics
     }
 
     fn rows(&self) -> Vec<AgentRow> {

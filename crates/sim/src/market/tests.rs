@@ -86,3 +86,130 @@ fn waits_as_erlang_says() {
         (1..=4).map(|seed| run_against(&scenario, seed, None, &|_| {}).metrics["wait_s"]).sum::<f64>() / 4.0;
     assert!((waited / expected - 1.0).abs() < 0.05, "waited {waited} s, Erlang says {expected} s");
 }
+
+/// The small market with a fifth of the machines behaving so.
+fn with_cheats(behaviour: ProviderBehaviour) -> Scenario {
+    let mut scenario = small();
+    scenario.days = 4.0;
+    scenario.providers[0].count = 80;
+    let cheats = ProviderGroup { name: "cheats".into(), count: 20, behaviour, ..ProviderGroup::default() };
+    scenario.providers.push(cheats);
+    scenario
+}
+
+/// The small market with as many requestors more, behaving so.
+fn with_deadbeats(behaviour: RequestorBehaviour) -> Scenario {
+    let mut scenario = small();
+    let others = RequestorGroup { name: "others".into(), count: 10, behaviour, load: Some(0.1), ..Default::default() };
+    scenario.requestors.push(others);
+    scenario
+}
+
+#[test]
+fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
+    use ProviderBehaviour as P;
+    let effects: [(P, &str, fn(f64) -> bool); 12] = [
+        (P::Hold, "cheat_earned_gnt", |got| got == 0.0),
+        (P::CheatBenchmark { factor: 4.0 }, "cheat_share", |got| got > 0.2),
+        (P::Undercut { price_over_cost: 0.0 }, "profit_cheat_gnt_per_hour", |got| got < 0.0),
+        (P::OnOff { period_hours: 24.0, honest_share: 0.5 }, "cheat_failed", |got| got > 20.0),
+        (P::ExitScam { honest_subtasks: 5 }, "wrong_share", |got| got > 0.0),
+        (P::Whitewash { wrong_results: false, bad_subtasks: 2 }, "cheat_identities", |got| got > 3.0),
+        (P::Whitewash { wrong_results: true, bad_subtasks: 1 }, "wrong_share", |got| got > 0.0),
+        (P::Sybil { identities: 5 }, "cheat_identities", |got| got == 5.0),
+        (P::WrongResults { share: 1.0, colluding: false }, "wrong_share", |got| got > 0.0),
+        (P::AcceptThenCancel { share: 0.5 }, "cheat_failed", |got| got > 20.0),
+        (P::SelectiveFailure { share: 0.5 }, "retries", |got| got > 0.0),
+        (P::Cartel { floor_over_cost: 2.0 }, "cheat_share", |got| got < 0.2),
+    ];
+    for (behaviour, metric, holds) in effects {
+        for rules in [ProviderPolicyName::Brass, ProviderPolicyName::Golem] {
+            let mut scenario = with_cheats(behaviour);
+            scenario.market.identity_cost_hours = 1.0;
+            scenario.providers.iter_mut().for_each(|group| group.policy = rules);
+            scenario.check().unwrap();
+            let got = run_against(&scenario, 5, None, &|_| {}).metrics[metric];
+            assert!(holds(got), "{behaviour:?} with {rules:?}: {metric} is {got}");
+        }
+    }
+    use RequestorBehaviour as R;
+    let effects: [(R, &str, fn(f64) -> bool); 5] = [
+        (R::NonPayer { share: 1.0 }, "unpaid_share", |got| got > 0.0),
+        (R::LatePayer { days: 0.5 }, "refused_credit_exceeded", |got| got > 0.0),
+        (R::FalseRejecter { share: 1.0 }, "unpaid_share", |got| got > 0.0),
+        (R::TimeoutInflater { factor: 3.0 }, "unpaid_share", |got| got == 0.0),
+        (R::SybilNonPayer { tasks: 2 }, "unpaid_share", |got| got > 0.0),
+    ];
+    for (behaviour, metric, holds) in effects {
+        let scenario = with_deadbeats(behaviour);
+        scenario.check().unwrap();
+        let got = run_against(&scenario, 5, None, &|_| {}).metrics[metric];
+        assert!(holds(got), "{behaviour:?}: {metric} is {got}");
+    }
+}
+
+#[test]
+fn machines_come_and_go_and_an_outage_takes_what_they_compute() {
+    let mut scenario = small();
+    scenario.providers[0].lifetime_days = Some(Distribution::Exponential { mean: 1.0 });
+    scenario.providers[0].arrivals_per_day = 100.0;
+    scenario.shocks = vec![Shock { from_day: 1.0, to_day: 1.2, change: Change::Outage(0.5) }];
+    let outcome = play(&scenario, 1);
+    assert!(outcome.agents.iter().any(|row| row.side == Side::Provider && row.joined_h > 1.0));
+    assert!(outcome.agents.iter().any(|row| row.side == Side::Provider && row.left_h < 47.0));
+    assert!(outcome.metrics["failed_hours"] > 0.0 && outcome.metrics["finished_share"] > 0.95);
+    assert!(outcome.metrics["newcomer_wait_hours"] > 0.0);
+}
+
+#[test]
+fn a_shock_of_load_brings_more_work() {
+    let mut scenario = small();
+    let calm = play(&scenario, 1).metrics["subtasks"];
+    scenario.shocks = vec![Shock { from_day: 0.5, to_day: 2.0, change: Change::LoadTimes(2.0) }];
+    let busy = play(&scenario, 1);
+    assert!((1.8..2.2).contains(&(busy.metrics["subtasks"] / calm)), "{} after {calm}", busy.metrics["subtasks"]);
+    assert!(busy.metrics.contains_key("shock_price_ratio"));
+}
+
+#[test]
+fn refuses_nonsense_and_says_where() {
+    let refused = |change: &dyn Fn(&mut Scenario)| {
+        let mut scenario = Scenario::default();
+        change(&mut scenario);
+        scenario.check().unwrap_err().to_string()
+    };
+    assert_eq!(refused(&|s| s.days = 0.0), "days is 0; set it to a number from 0.001 to 3650");
+    assert_eq!(
+        refused(&|s| s.requestors[0].check_rate = 2.0),
+        "requestors[0].check_rate is 2; set it to a number from 0 to 1"
+    );
+    assert_eq!(
+        refused(&|s| s.providers[0].speed = Distribution::Choice { values: vec![], weights: vec![] }),
+        "providers[0].speed.choice.values is empty; set it to at least one number"
+    );
+    assert!(
+        refused(&|s| (s.requestors[0].load, s.requestors[0].tasks_per_day) = (Some(0.1), Some(1.0)))
+            .contains("not both")
+    );
+    assert!(refused(&|s| s.providers.clear()).starts_with("providers is 0 agents in all"));
+    assert!(refused(&|s| s.warmup_days = 28.0).starts_with("warmup_days is 28"));
+    assert!(refused(&|s| s.days = f64::NAN).starts_with("days is NaN"));
+    assert!(Scenario::default().check().is_ok());
+}
+
+#[test]
+fn reads_a_scenario_and_refuses_unknown_keys() {
+    let text =
+        "days = 3\n[[providers]]\ncount = 5\nbehaviour = { cheat_benchmark = { factor = 4.0 } }\nslots = { fixed = 2 }";
+    let scenario: Scenario = toml::from_str(text).unwrap();
+    assert_eq!(scenario.providers[0].behaviour, ProviderBehaviour::CheatBenchmark { factor: 4.0 });
+    assert_eq!(scenario.requestors, Scenario::default().requestors);
+    for text in [
+        "dayz = 3",
+        "[market]\nreech = 3",
+        "[[providers]]\nbehaviour = { hold = { share = 1.0 } }",
+        "[[providers]]\nbehaviour = \"nice\"",
+    ] {
+        assert!(toml::from_str::<Scenario>(text).is_err(), "{text}");
+    }
+}

@@ -59,8 +59,13 @@ impl World<'_> {
             task.open -= 1;
             task.running += 1;
         }
+        let honest = self.group_of(run.buyer).is_some_and(|group| group.behaviour == RequestorBehaviour::Honest);
+        if !honest && self.now >= self.tally.last_quarter {
+            self.tally.deadbeat_last_quarter += 1;
+        }
         let now = self.local();
         let machine = &mut self.agents.machines[run.machine];
+        machine.taken += 1;
         machine.note_in_vain(self.now);
         machine.busy += 1;
         if machine.free() == 0 {
@@ -221,7 +226,7 @@ impl World<'_> {
         let worth = run.worth;
         self.agents.buyers[run.buyer].done += 1;
         self.agents.buyers[run.buyer].value += worth;
-        self.tally.finished(&self.agents.machines[run.machine], worth, true, self.now);
+        self.tally.finished(worth, true, self.now);
         self.tally.unpaid(run.value, self.now);
     }
 
@@ -235,7 +240,7 @@ impl World<'_> {
         self.agents.machines[machine].done += 1;
         self.agents.buyers[buyer].done += 1;
         self.agents.buyers[buyer].value += worth;
-        self.tally.finished(&self.agents.machines[machine], worth, right, self.now);
+        self.tally.finished(worth, right, self.now);
         let Some(group) = self.group_of(buyer) else { return };
         let delay = (group.payment_delay_min * 60_000.0) as u64 + self.latency;
         let pays = match group.behaviour {

@@ -266,10 +266,12 @@ impl<'a> World<'a> {
         let now = self.now;
         let Some(task) = self.tasks.get_mut(handle) else { return };
         if now >= task.deadline {
+            self.tally.reopened();
             self.tally.lost(1, now);
             return self.close_if_over(handle);
         }
         task.open += 1;
+        self.tally.reopened();
         task.pause = first;
         if self.oracle.is_some() {
             return self.oracle_task(handle);
