@@ -105,10 +105,13 @@ fn with_deadbeats(behaviour: RequestorBehaviour) -> Scenario {
     scenario
 }
 
+/// A behaviour, a metric that shows it, and what that metric has to be.
+type Effect<B> = (B, &'static str, fn(f64) -> bool);
+
 #[test]
 fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
     use ProviderBehaviour as P;
-    let effects: [(P, &str, fn(f64) -> bool); 12] = [
+    let effects: [Effect<P>; 12] = [
         (P::Hold, "cheat_earned_gnt", |got| got == 0.0),
         (P::CheatBenchmark { factor: 4.0 }, "cheat_share", |got| got > 0.2),
         (P::Undercut { price_over_cost: 0.0 }, "profit_cheat_gnt_per_hour", |got| got < 0.0),
@@ -133,7 +136,7 @@ fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
         }
     }
     use RequestorBehaviour as R;
-    let effects: [(R, &str, fn(f64) -> bool); 5] = [
+    let effects: [Effect<R>; 5] = [
         (R::NonPayer { share: 1.0 }, "unpaid_share", |got| got > 0.0),
         (R::LatePayer { days: 0.5 }, "refused_credit_exceeded", |got| got > 0.0),
         (R::FalseRejecter { share: 1.0 }, "unpaid_share", |got| got > 0.0),
