@@ -110,6 +110,11 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
+    /// Adds a row of as many cells as there are headings.
+    pub fn row_of(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
     /// How many rows there are, the heading aside.
     pub fn len(&self) -> usize {
         self.rows.len() - 1

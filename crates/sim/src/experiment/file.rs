@@ -110,6 +110,8 @@ impl Default for Repeat {
 struct QuickSpec {
     /// How often each cell is repeated.
     repeat: Option<u64>,
+    /// How many agents of each group are left, as a share: also of those that an axis sets.
+    scale: Option<f64>,
     /// Paths below `[scenario]`, and what is there instead.
     #[serde(default)]
     set: Table,
@@ -232,7 +234,9 @@ impl Experiment {
         // Against all points, so that a mistake is found whatever is run.
         let expects = read_expects(file.expect.clone(), &axes, &metrics)?;
         let mut repeat = file.repeat;
+        let mut scale = 1.0;
         if options.quick {
+            scale = file.quick.scale.unwrap_or(1.0);
             shrink(&mut base, &mut axes, &mut repeat, file.quick)?;
         }
         let expects = if options.quick {
@@ -248,7 +252,7 @@ impl Experiment {
         }
         check_repeat(&repeat, &metrics).map_err(ExperimentError::Repeat)?;
         let place = options.cell.as_deref().map_or(Ok(Place::default()), |text| parse_place(&axes, text));
-        let cells = cells(&base, &axes, &place?)?;
+        let cells = cells(&base, &axes, &place?, scale)?;
         Ok(Experiment {
             source: file.id.clone(),
             id: file.id,
@@ -274,8 +278,17 @@ impl Experiment {
         if self.show.metrics.is_empty() { self.expected() } else { names(&self.show.metrics) }
     }
 
+    /// The command that runs the same, but for the seed and the number of repetitions.
+    pub fn command(&self) -> String {
+        self.command_at(self.options.cell.as_deref().unwrap_or_default())
+    }
+
     /// The command that plays one run again.
-    pub fn replay(&self, place: &str, seed: u64) -> String {
+    pub(super) fn replay(&self, place: &str, seed: u64) -> String {
+        format!("{} --seed {seed} --repeat 1", self.command_at(&place.replace(", ", ",")))
+    }
+
+    fn command_at(&self, place: &str) -> String {
         let mut command = format!("golem sim run {}", quoted(&self.source));
         if self.options.quick {
             command.push_str(" --quick");
@@ -284,9 +297,8 @@ impl Experiment {
             command.push_str(&format!(" --set {}", quoted(set)));
         }
         if !place.is_empty() {
-            command.push_str(&format!(" --cell {}", quoted(&place.replace(", ", ","))));
+            command.push_str(&format!(" --cell {}", quoted(place)));
         }
-        command.push_str(&format!(" --seed {seed} --repeat 1"));
         command
     }
 
@@ -344,7 +356,23 @@ fn read_expects(specs: Vec<ExpectSpec>, axes: &[Axis], metrics: &[&str]) -> Resu
     read.collect()
 }
 
+/// The same with fewer agents; a group that has any keeps at least one.
+fn scaled(mut scenario: Scenario, scale: f64) -> Scenario {
+    let few = |count: u32| if count == 0 { 0 } else { ((f64::from(count) * scale).round() as u32).max(1) };
+    for group in &mut scenario.providers {
+        group.count = few(group.count);
+        group.arrivals_per_day *= scale;
+    }
+    for group in &mut scenario.requestors {
+        group.count = few(group.count);
+    }
+    scenario
+}
+
 fn shrink(base: &mut Table, axes: &mut [Axis], repeat: &mut Repeat, quick: QuickSpec) -> Result<(), ExperimentError> {
+    if quick.scale.is_some_and(|scale| !(scale > 0.0 && scale <= 1.0)) {
+        return Err(ExperimentError::Quick("scale is a share of the agents: give more than 0 and at most 1".into()));
+    }
     for (path, value) in quick.set {
         set(base, &path, value).map_err(ExperimentError::Quick)?;
     }
@@ -408,7 +436,7 @@ fn parse_place(axes: &[Axis], text: &str) -> Result<Place, ExperimentError> {
     Place::find(axes, wanted).map_err(|what| ExperimentError::Option(format!("--cell: {what}")))
 }
 
-fn cells(base: &Table, axes: &[Axis], place: &Place) -> Result<Vec<Cell>, ExperimentError> {
+fn cells(base: &Table, axes: &[Axis], place: &Place, scale: f64) -> Result<Vec<Cell>, ExperimentError> {
     let mut cells = Vec::new();
     for points in grid(axes).map_err(ExperimentError::Vary)? {
         let name = place_name(axes, &points, None);
@@ -423,6 +451,7 @@ fn cells(base: &Table, axes: &[Axis], place: &Place) -> Result<Vec<Cell>, Experi
             }
         }
         let scenario: Scenario = table.try_into().map_err(|error| refuse(error.to_string().trim().to_owned()))?;
+        let scenario = scaled(scenario, scale);
         scenario.check().map_err(|error| refuse(error.to_string()))?;
         if place.has(&points) {
             cells.push(Cell { points, name, scenario });

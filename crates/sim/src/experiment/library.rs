@@ -1,5 +1,6 @@
 //! The experiments of the repository, in the binary.
 
+use super::file::{Experiment, ExperimentError, Options};
 use serde::Serialize;
 
 /// An experiment that comes with golem: its id, and its file.
@@ -7,6 +8,24 @@ pub type LibraryFile = (&'static str, &'static str);
 
 /// All experiments, by id.
 pub const LIBRARY: &[LibraryFile] = &[];
+
+/// What there is to list.
+///
+/// Errors: a file that cannot be read, which a test keeps from being.
+pub fn library() -> Result<Vec<Listed>, ExperimentError> {
+    let read = LIBRARY.iter().map(|(id, text)| {
+        let experiment = Experiment::read(text, &Options::default())?;
+        Ok(Listed {
+            id,
+            varied: experiment.axes.iter().map(|axis| axis.name.clone()).collect(),
+            cells: experiment.cells.len(),
+            expectations: experiment.expects.len(),
+            title: experiment.title,
+            claim: experiment.claim.trim().to_owned(),
+        })
+    });
+    read.collect()
+}
 
 /// An experiment in a list.
 #[derive(Clone, Debug, Serialize)]

@@ -28,7 +28,7 @@ mod verdict;
 
 pub use expect::{Direction, Expect, Expected, Holds, Quantity};
 pub use file::{Cell, Experiment, ExperimentError, Options, REPEAT_MAX, Repeat, Show};
-pub use library::{LIBRARY, Listed, listed};
+pub use library::{LIBRARY, Listed, library, listed};
 pub use page::{IndexEntry, RunFacts, index_page, page, with_width};
 pub use play::{CellRuns, Progress, RunFailure, play};
 pub use results::{CellSummary, MetricSummary, Results, Summary, metric_info};

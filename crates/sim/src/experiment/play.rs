@@ -46,6 +46,20 @@ pub struct Band {
     pub points: Vec<BandPoint>,
 }
 
+impl Band {
+    /// Adds a value of a run. Not every run has a value at every time.
+    fn add(&mut self, hour: f64, value: f64) {
+        let found = self.points.binary_search_by(|point| point.hour.total_cmp(&hour));
+        let position = found.unwrap_or_else(|position| {
+            self.points.insert(position, BandPoint { hour, ..BandPoint::default() });
+            position
+        });
+        if let Some(point) = self.points.get_mut(position) {
+            point.add(value);
+        }
+    }
+}
+
 /// The mean of a number at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BandPoint {
@@ -259,14 +273,8 @@ impl CellRuns {
                 let (name, group, unit) = (series.name, series.group, series.unit);
                 self.bands.push(Band { name, group, unit, points: Vec::new() });
             }
-            let Some(band) = self.bands.get_mut(position) else { continue };
-            for (number, (hour, value)) in series.points.into_iter().enumerate() {
-                if band.points.len() == number {
-                    band.points.push(BandPoint { hour, ..BandPoint::default() });
-                }
-                if let Some(point) = band.points.get_mut(number) {
-                    point.add(value);
-                }
+            if let Some(band) = self.bands.get_mut(position) {
+                series.points.into_iter().for_each(|(hour, value)| band.add(hour, value));
             }
         }
     }

@@ -9,7 +9,7 @@ pub const WIDTH: f64 = 520.0;
 /// How high a plot is.
 pub const HEIGHT: f64 = 340.0;
 
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 70.0;
 const RIGHT: f64 = WIDTH - 14.0;
 const BOTTOM: f64 = HEIGHT - 50.0;
 const TITLE_Y: f64 = 20.0;
@@ -171,12 +171,22 @@ fn frame(plot: &Plot, ink: Ink, (x, y): (&Scale, &Scale), top: f64, out: &mut St
     let _ = write!(
         out,
         "<path d=\"M{LEFT} {BOTTOM}H{RIGHT}\" stroke=\"{faint}\"/>\
-         <text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-         <text x=\"15\" y=\"{centre:.1}\" text-anchor=\"middle\" transform=\"rotate(-90 15 {centre:.1})\">{}</text>",
+         <text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
         HEIGHT - 9.0,
-        escape(&plot.x_label),
-        escape(&plot.y_label)
+        escape(&plot.x_label)
     );
+    // A long unit gets a line of its own, and small letters.
+    let longest = (BOTTOM - top) / LETTER;
+    let (name, unit) = match plot.y_label.split_once(" (") {
+        Some((name, unit)) if plot.y_label.chars().count() as f64 > longest => (name, Some(format!("({unit}"))),
+        _ => (plot.y_label.as_str(), None),
+    };
+    let turn = |x: f64| format!("x=\"{x}\" y=\"{centre:.1}\" transform=\"rotate(-90 {x} {centre:.1})\"");
+    let _ = write!(out, "<text {} text-anchor=\"middle\">{}</text>", turn(13.0), escape(name));
+    if let Some(unit) = unit {
+        let place = turn(26.0);
+        let _ = write!(out, "<text {place} text-anchor=\"middle\" font-size=\"10\">{}</text>", escape(&unit));
+    }
 }
 
 fn drawable(line: &Line) -> impl Iterator<Item = &Mark> {

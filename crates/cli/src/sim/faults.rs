@@ -1,17 +1,10 @@
-//! `golem sim`: the machines that nodes run, in simulated worlds.
+//! `golem sim faults`: the machines that nodes run, in simulated worlds where everything goes wrong.
 
 use crate::Answer;
 use crate::output::{self, count};
-use clap::{Args, Subcommand};
+use clap::Args;
 use golem_sim::faults::{Report, Scenario, run as play, run_seeds};
 use indicatif::{ProgressBar, ProgressStyle};
-
-/// What to simulate.
-#[derive(Subcommand)]
-pub enum SimCommand {
-    /// Lose messages, split networks, undo blocks and crash nodes at any moment, and hold that no wei is lost by it
-    Faults(FaultsArgs),
-}
 
 /// Which worlds.
 #[derive(Args)]
@@ -31,8 +24,7 @@ pub struct FaultsArgs {
 }
 
 /// Simulates; ends with 1 where something does not hold.
-pub fn run(command: SimCommand) -> anyhow::Result<Answer> {
-    let SimCommand::Faults(args) = command;
+pub fn run(args: FaultsArgs) -> anyhow::Result<Answer> {
     let reports = match args.seed {
         Some(seed) => {
             let scenario = Scenario::of_seed(seed);

@@ -1,0 +1,371 @@
+//! `golem sim run`: experiments on the market.
+
+use super::folder::{Files, Folder, checked_name, write_file};
+use super::list::find;
+use super::measure::{Measure, Took};
+use super::{parquet, picture};
+use crate::Answer;
+use crate::output::{self, Table, count};
+use anyhow::Context as _;
+use clap::Args;
+use golem_sim::experiment::charts::charts;
+use golem_sim::experiment::plot::{Ink, svg};
+use golem_sim::experiment::table;
+use golem_sim::experiment::{
+    Checked, Experiment, IndexEntry, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts, index_page, page, play,
+    with_width,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// In how many parts the progress of one run is shown.
+const PARTS: u64 = 1_000;
+/// Metrics in the table on the screen. Reason: a line must stay one.
+const SCREEN_METRICS_MAX: usize = 4;
+
+/// Which experiment, how much of it, and where to.
+#[derive(Args)]
+pub struct RunArgs {
+    /// An experiment file that ends with .toml, or the id of one that comes with golem
+    #[arg(value_name = "FILE|ID", required_unless_present = "all")]
+    experiment: Option<String>,
+    /// Every experiment that comes with golem, and an index of the reports
+    #[arg(long, conflicts_with_all = ["experiment", "set", "cell"])]
+    all: bool,
+    /// The small size of the file's [quick]: seconds instead of minutes
+    #[arg(long)]
+    quick: bool,
+    /// The folder for the results; sim-results/ID where nothing is said
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write over the results of another run
+    #[arg(long)]
+    force: bool,
+    /// The seed of the first repetition
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// So many repetitions of each cell, whatever the intervals say
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=REPEAT_MAX))]
+    repeat: Option<u64>,
+    /// Change the scenario: a path below [scenario] and what is put there, as in --set days=7
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Only the cells there, as in --cell load=0.3,policy=published
+    #[arg(long, value_name = "AXIS=POINT,..")]
+    cell: Option<String>,
+    /// How many threads; as many as there are cores where nothing is said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// An experiment to run.
+struct Job {
+    experiment: Experiment,
+    text: String,
+    folder: Folder,
+}
+
+/// Runs; ends with 1 where results say the opposite of what a file records.
+pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
+    let jobs = jobs(&args)?;
+    let threads = match args.threads {
+        Some(threads) => usize::from(threads),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let painter = picture::Painter::new();
+    let (mut summaries, mut entries) = (Vec::new(), Vec::new());
+    let mut answer = Answer::Yes;
+    let total = jobs.len();
+    for (number, job) in jobs.iter().enumerate() {
+        let measure = Measure::begin();
+        let name = if total == 1 {
+            job.experiment.id.clone()
+        } else {
+            format!("{} ({} of {total})", job.experiment.id, number + 1)
+        };
+        let runs = match simulate(&job.experiment, threads, &name) {
+            Ok(runs) => runs,
+            Err(failure) => {
+                eprintln!("{failure}");
+                return Ok(Answer::No);
+            }
+        };
+        let results = Results::new(job.experiment.clone(), runs);
+        job.folder.write(&files(job, &results, &measure.took(), threads, &painter)?)?;
+        if results.contradictions().next().is_some() {
+            answer = Answer::No;
+        }
+        if !args.json {
+            print(&results)?;
+        }
+        eprintln!("{}: see {}", job.experiment.id, job.folder.path().join("report.html").display());
+        entries.push(entry(&results));
+        summaries.push(results.summary());
+    }
+    if args.all {
+        let root = root(&args);
+        let path = root.join("index.html");
+        write_file(&path, index_page("The market of Golem, in experiments", &entries).as_bytes())?;
+        eprintln!("all of them: see {}", path.display());
+    }
+    match (args.json, args.all, summaries.first()) {
+        (true, true, _) => output::json(&summaries)?,
+        (true, false, Some(summary)) => output::json(summary)?,
+        _ => {}
+    }
+    Ok(answer)
+}
+
+/// Reads and checks all files and all folders, before anything runs.
+fn jobs(args: &RunArgs) -> anyhow::Result<Vec<Job>> {
+    let mut named: Vec<(String, String)> = Vec::new();
+    match &args.experiment {
+        Some(name) => named.push((name.clone(), text_of(name)?)),
+        None => named.extend(LIBRARY.iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned()))),
+    }
+    let options = Options {
+        quick: args.quick,
+        set: args.set.clone(),
+        cell: args.cell.clone(),
+        seed: args.seed,
+        repeat: args.repeat,
+    };
+    let read = named.into_iter().map(|(name, text)| {
+        let mut experiment = Experiment::read(&text, &options).with_context(|| name.clone())?;
+        experiment.source = name;
+        let id = checked_name(&experiment.id)?;
+        let path = match &args.out {
+            Some(out) if !args.all => out.clone(),
+            _ => root(args).join(id),
+        };
+        Ok(Job { folder: Folder::new(path, args.force)?, experiment, text })
+    });
+    read.collect()
+}
+
+fn root(args: &RunArgs) -> PathBuf {
+    args.out.clone().unwrap_or_else(|| PathBuf::from("sim-results"))
+}
+
+fn text_of(name: &str) -> anyhow::Result<String> {
+    let path = Path::new(name);
+    if name.ends_with(".toml") || path.is_file() {
+        return std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read the experiment file {name}: `golem sim show ID > {name}` makes one to start from")
+        });
+    }
+    find(name).map(str::to_owned)
+}
+
+fn simulate(
+    experiment: &Experiment,
+    threads: usize,
+    name: &str,
+) -> Result<Vec<golem_sim::experiment::CellRuns>, Box<golem_sim::experiment::RunFailure>> {
+    let bar = bar(name);
+    let progress = |now: Progress| {
+        bar.set_length(now.planned as u64 * PARTS);
+        bar.set_message(format!("{} of {} runs", now.done, now.planned));
+    };
+    let one = |scenario: &golem_sim::market::Scenario, seed: u64| {
+        let shown = std::cell::Cell::new(0u64);
+        let tell = |share: f64| {
+            let parts = (share.clamp(0.0, 1.0) * PARTS as f64) as u64;
+            bar.inc(parts.saturating_sub(shown.get()));
+            shown.set(parts.max(shown.get()));
+        };
+        let outcome = golem_sim::market::run(scenario, seed, &tell);
+        tell(1.0);
+        Ok(outcome)
+    };
+    let runs = play(experiment, threads, one, progress);
+    bar.finish_and_clear();
+    runs
+}
+
+fn bar(name: &str) -> ProgressBar {
+    if !output::stderr_is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let look = "{prefix} {bar:30} {msg}, {eta} left";
+    let style = ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(PARTS).with_style(style).with_prefix(name.to_owned())
+}
+
+fn entry(results: &Results) -> IndexEntry {
+    let experiment = &results.experiment;
+    IndexEntry {
+        id: experiment.id.clone(),
+        title: experiment.title.clone(),
+        claim: experiment.claim.clone(),
+        link: format!("{}/report.html", experiment.id),
+        checked: results.checked.clone(),
+        runs: results.runs(),
+    }
+}
+
+/// All files of a run, the manifest last.
+fn files(
+    job: &Job,
+    results: &Results,
+    took: &Took,
+    threads: usize,
+    painter: &picture::Painter,
+) -> anyhow::Result<Files> {
+    let mut files = Files::new();
+    let tables =
+        [("runs", results.runs_table()), ("series", results.series_table()), ("agents", results.agents_table())];
+    for (name, table) in &tables {
+        if table.rows() > 0 {
+            files.extend(table_files(name, table)?);
+        }
+    }
+    files.push(("summary.json".into(), serde_json::to_vec_pretty(&results.summary())?));
+    for chart in charts(results) {
+        let picture = svg(&chart.plot, Ink::Paper);
+        files.push((format!("plots/{}.png", chart.file), painter.png(&picture)?));
+        files.push((format!("plots/{}.svg", chart.file), picture.into_bytes()));
+    }
+    files.push(("experiment.toml".into(), job.text.clone().into_bytes()));
+    files.push(("report.html".into(), page(results, &facts(job, took, threads)).into_bytes()));
+    let manifest = manifest(job, results, took, threads, &files);
+    files.push(("manifest.json".into(), serde_json::to_vec_pretty(&manifest)?));
+    Ok(files)
+}
+
+fn table_files(name: &str, table: &table::Table) -> anyhow::Result<[(String, Vec<u8>); 2]> {
+    let csv = table.csv().with_context(|| format!("cannot make {name}.csv"))?;
+    let parquet = parquet::bytes(table).with_context(|| format!("cannot make {name}.parquet"))?;
+    Ok([(format!("{name}.csv"), csv), (format!("{name}.parquet"), parquet)])
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("blake3:{}", blake3::hash(bytes).to_hex())
+}
+
+/// The command that makes the same results.
+fn command(experiment: &Experiment) -> String {
+    let mut command = experiment.command();
+    if let Some(seed) = experiment.options.seed {
+        command.push_str(&format!(" --seed {seed}"));
+    }
+    if let Some(repeat) = experiment.options.repeat {
+        command.push_str(&format!(" --repeat {repeat}"));
+    }
+    command
+}
+
+fn facts(job: &Job, took: &Took, threads: usize) -> RunFacts {
+    let mut facts = vec![
+        ("golem".into(), env!("CARGO_PKG_VERSION").into()),
+        ("experiment file".into(), digest(job.text.as_bytes())),
+        ("time".into(), format!("{:.1} s on {}", took.wall_s, count(threads, "thread"))),
+    ];
+    if let Some(cpu_s) = took.cpu_s {
+        facts.push(("processor time".into(), format!("{cpu_s:.1} s")));
+    }
+    if let Some(bytes) = took.peak_memory_bytes {
+        facts.push(("most memory".into(), format!("{} MB", bytes.div_ceil(1_000_000))));
+    }
+    RunFacts { facts, command: command(&job.experiment), file: job.text.clone() }
+}
+
+fn manifest(job: &Job, results: &Results, took: &Took, threads: usize, files: &Files) -> serde_json::Value {
+    let experiment = &job.experiment;
+    let cells: Vec<serde_json::Value> = experiment
+        .cells
+        .iter()
+        .zip(&results.cells)
+        .map(|(cell, runs)| json!({"name": cell.name, "seeds": runs.seeds, "scenario": cell.scenario}))
+        .collect();
+    let listed: Vec<serde_json::Value> = files
+        .iter()
+        .map(|(name, bytes)| json!({"name": name, "bytes": bytes.len(), "digest": digest(bytes)}))
+        .collect();
+    json!({
+        "golem_version": env!("CARGO_PKG_VERSION"),
+        "experiment": experiment.id,
+        "experiment_digest": digest(job.text.as_bytes()),
+        "command": command(experiment),
+        "quick": experiment.options.quick,
+        "set": experiment.options.set,
+        "cell": experiment.options.cell,
+        "repeat": experiment.repeat,
+        "threads": threads,
+        "took": took,
+        "runs": results.runs(),
+        "cells": cells,
+        "files": listed,
+    })
+}
+
+fn print(results: &Results) -> anyhow::Result<()> {
+    let experiment = &results.experiment;
+    output::line(&format!("{}: {}", experiment.id, experiment.title))?;
+    let metrics: Vec<&str> = experiment.shown().into_iter().take(SCREEN_METRICS_MAX).collect();
+    let mut headings: Vec<String> = experiment.axes.iter().map(|axis| axis.name.clone()).collect();
+    headings.push(">n".into());
+    headings.extend(metrics.iter().map(|metric| format!(">{metric}")));
+    let mut table = Table::new(&headings.iter().map(String::as_str).collect::<Vec<_>>());
+    for (number, (cell, runs)) in experiment.cells.iter().zip(&results.cells).enumerate() {
+        let points = experiment.axes.iter().zip(&cell.points);
+        let mut row: Vec<String> = points
+            .map(|(axis, point)| axis.points.get(*point).map(|point| point.name.clone()).unwrap_or_default())
+            .collect();
+        row.push(runs.seeds.len().to_string());
+        row.extend(metrics.iter().map(|metric| with_width(&results.estimate(number, metric))));
+        table.row_of(row);
+    }
+    output::line(table.render().trim_end())?;
+    if experiment.shown().len() > metrics.len() {
+        output::line("(more metrics are in summary.json and report.html)")?;
+    }
+    for checked in &results.checked {
+        output::line(&verdict_line(checked))?;
+    }
+    output::line("")
+}
+
+fn verdict_line(checked: &Checked) -> String {
+    let note = match (checked.is_contradicted(), checked.expected) {
+        (true, golem_sim::experiment::Expected::Fail) => " (recorded as FAIL)",
+        (true, golem_sim::experiment::Expected::Pass) => " (recorded as PASS)",
+        (false, golem_sim::experiment::Expected::Fail) => " (a known finding)",
+        (false, golem_sim::experiment::Expected::Pass) => "",
+    };
+    format!("{:<12}  {}{note}", checked.verdict.word(), checked.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RunArgs,
+    }
+
+    fn jobs_of(line: &[&str]) -> anyhow::Result<Vec<Job>> {
+        jobs(&Line::try_parse_from([&["run"], line].concat())?.args)
+    }
+
+    #[test]
+    fn says_what_there_is_where_an_experiment_is_unknown() {
+        let error = output::error_text(&jobs_of(&["S99"]).err().unwrap());
+        assert!(error.contains("no experiment `S99`"), "{error}");
+        let error = output::error_text(&jobs_of(&["none.toml"]).err().unwrap());
+        assert!(error.contains("golem sim show ID"), "{error}");
+    }
+
+    #[test]
+    fn all_is_of_everything() {
+        assert!(jobs_of(&[]).is_err());
+        assert!(jobs_of(&["--all", "S01"]).is_err());
+    }
+}
