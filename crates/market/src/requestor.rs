@@ -40,8 +40,6 @@ const FAILURE_COST: Ratio = Ratio::from_parts(100_000_000);
 const TIME_COST: Ratio = Ratio::from_parts(20_000_000);
 /// One in so many subtasks may go to providers in doubt.
 const DOUBT_ONE_IN: u64 = 200;
-/// How much above what was paid before a price may be at once, in parts of it: a tenth.
-const REFERENCE_MARGIN: Ratio = Ratio::from_parts(1_100_000_000);
 
 /// What of an offer the market looks at.
 ///
@@ -415,7 +413,7 @@ impl RequestorMarket {
 
     /// Puts offers in the order in which to take them; those that cannot be taken, or not yet, come with the reason.
     ///
-    /// `waited_s` is how long the task has been open. By our rules prices up to a tenth above what was paid before are
+    /// `waited_s` is how long the task has been open. By our rules prices up to what was paid before are
     /// taken at once and dearer ones as it grows, up to the maximum after the patience that is set; one offer in doubt
     /// is taken where few subtasks went to such, and all of them, after the others, once twice the patience is over.
     ///
@@ -467,8 +465,7 @@ impl RequestorMarket {
         let waited = Ratio::of_rounded_down(waited_s as u128 * Ratio::ONE.parts() as u128, patience_s);
         let share_max = match self.reference {
             Some(reference) if waited < Ratio::ONE => {
-                let at_once = reference.times_rounded_down(REFERENCE_MARGIN).min(Ratio::ONE);
-                at_once.plus(Ratio::ONE.minus(at_once).times_rounded_down(waited))
+                reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited))
             }
             Some(_) | None => Ratio::ONE,
         };

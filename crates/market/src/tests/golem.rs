@@ -120,11 +120,11 @@ fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
     for _ in 0..200 {
         market.outcome(&offer(1, 50), &header(100), SUCCESS);
     }
-    assert!(take(&market, 54, 0) && !take(&market, 56, 0));
-    assert!(take(&market, 77, 50) && !take(&market, 78, 50), "half way to the maximum in half the patience");
+    assert!(take(&market, 50, 0) && !take(&market, 51, 0));
+    assert!(take(&market, 75, 50) && !take(&market, 76, 50), "half way to the maximum in half the patience");
     assert!(take(&market, 100, 100) && !take(&market, 101, 1_000_000));
     let ranking = market.rank(&[offer(1, 90)], &header(100), seconds(0), 0, 0);
-    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(54 | 55) })]), "{ranking:?}");
+    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(50) })]), "{ranking:?}");
     let hasty = RequestorSettings { patience: Ratio::ZERO, ..RequestorSettings::default() };
     assert!(take(&RequestorMarket::restore(hasty, market), 100, 0));
 }
