@@ -6,7 +6,7 @@
 //! ```json
 //! {
 //!   "header": { "max_price_wei_per_hour": "100", "min_perf": 0, "subtask_timeout_s": 60 },
-//!   "settings": { "rules": "golem", "choice": "greedy", "quality_floor": 0, "patience": 1 },
+//!   "settings": { "rules": "golem", "choice": "greedy", "quality_floor": 0, "patience": 2 },
 //!   "waited_s": 30, "reference": 0.6, "random": 7,
 //!   "offers": [
 //!     { "provider": "0x00000000000000000000000000000000000000a1", "price_wei_per_hour": "80", "performance": 1000,

@@ -17,11 +17,11 @@ const RATE_MAX: Ratio = Ratio::from_parts(10_000_000);
 /// The longest credit that can be set. Reason: a year of one slot; more is no limit.
 const CREDIT_HOURS_MAX: u32 = 8_760;
 /// What an offer that was taken does to the margin of [`Rules::Golem`].
-const MARGIN_TAKEN: Ratio = Ratio::from_parts(1_020_000_000);
-/// What an offer that was not taken does to it. Reason for the two: the margin stands still where five of six offers
-/// are taken. Below that others are cheaper; a rate that can be reached while many are idle, such as one of two, would
-/// let all raise their prices together without losing work.
-const MARGIN_NOT_TAKEN: Ratio = Ratio::from_parts(900_000_000);
+const MARGIN_TAKEN: Ratio = Ratio::from_parts(1_005_000_000);
+/// What an offer that stood in vain does to it. Reason for the two: the margin stands still where some forty offers are
+/// taken for one that was not. At a rate that can be reached while many are idle, such as one for one, all would raise
+/// their prices together without losing work.
+const MARGIN_NOT_TAKEN: Ratio = Ratio::from_parts(800_000_000);
 /// How many subtasks a requestor may leave unpaid that has paid nothing yet, in [`Rules::Golem`].
 const CREDIT_SUBTASKS: u64 = 2;
 

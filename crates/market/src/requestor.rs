@@ -41,6 +41,10 @@ const TIME_COST: Ratio = Ratio::from_parts(20_000_000);
 /// One in so many subtasks may go to providers in doubt.
 const DOUBT_ONE_IN: u64 = 200;
 
+/// How long dear offers are waited out where nothing else is set, in timeouts of a subtask. Reason: less leaves a tenth
+/// of the surplus at high loads to machines that cost more than others which are free a little later.
+const PATIENCE: Ratio = Ratio::from_parts(2_000_000_000);
+
 /// What of an offer the market looks at.
 ///
 /// Units: wei per hour of one slot, fuel per second.
@@ -164,7 +168,7 @@ pub struct RequestorSettings {
     /// An offer of a provider whose quality `q` is below this is refused; an unknown provider has 0.2 by the published
     /// rules.
     pub quality_floor: Ratio,
-    /// How long prices above those paid before are waited out, in timeouts of a subtask; by our rules only. 1.
+    /// How long prices above those paid before are waited out, in timeouts of a subtask; by our rules only. 2.
     pub patience: Ratio,
 }
 
@@ -174,7 +178,7 @@ impl Default for RequestorSettings {
             rules: Rules::Golem,
             choice: Choice::Greedy,
             quality_floor: Ratio::ZERO,
-            patience: Ratio::ONE,
+            patience: PATIENCE,
         }
     }
 }

@@ -79,12 +79,12 @@ fn the_margin_follows_what_is_taken_and_not_the_time() {
     market.busy(seconds(0));
     assert_eq!(market.factor(seconds(1_000_000)), ratio(0.2));
     market.answered(true);
-    assert_eq!(market.factor(seconds(0)), ratio(0.204));
+    assert_eq!(market.factor(seconds(0)), ratio(0.201));
     market.answered(false);
-    assert_eq!(market.factor(seconds(0)), ratio(0.1836));
+    assert_eq!(market.factor(seconds(0)), ratio(0.1608));
     (0..100).for_each(|_| market.answered(false));
     assert_eq!(market.factor(seconds(0)), ratio(0.01));
-    (0..1000).for_each(|_| market.answered(true));
+    (0..2000).for_each(|_| market.answered(true));
     assert_eq!(market.factor(seconds(0)), ratio(5.0));
     assert_eq!(market.check_invariants(), vec![]);
 }
@@ -121,8 +121,8 @@ fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
         market.outcome(&offer(1, 50), &header(100), SUCCESS);
     }
     assert!(take(&market, 50, 0) && !take(&market, 51, 0));
-    assert!(take(&market, 75, 50) && !take(&market, 76, 50), "half way to the maximum in half the patience");
-    assert!(take(&market, 100, 100) && !take(&market, 101, 1_000_000));
+    assert!(take(&market, 75, 100) && !take(&market, 76, 100), "half way to the maximum in half the patience");
+    assert!(take(&market, 100, 200) && !take(&market, 101, 1_000_000));
     let ranking = market.rank(&[offer(1, 90)], &header(100), seconds(0), 0, 0);
     assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(50) })]), "{ranking:?}");
     let hasty = RequestorSettings { patience: Ratio::ZERO, ..RequestorSettings::default() };
@@ -146,8 +146,8 @@ fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
     assert_eq!(order(&market.rank(&offers, &header(100), seconds(0), 0, 0)), [node(2), node(1)]);
     // Where there is nobody else, work is done rather than not, after twice the patience.
     market.assigned(node(1), 5);
-    assert!(market.rank(&offers[..1], &header(100), seconds(0), 199, 0).ranked.is_empty());
-    assert_eq!(order(&market.rank(&offers[..1], &header(100), seconds(0), 200, 0)), [node(1)]);
+    assert!(market.rank(&offers[..1], &header(100), seconds(0), 399, 0).ranked.is_empty());
+    assert_eq!(order(&market.rank(&offers[..1], &header(100), seconds(0), 400, 0)), [node(1)]);
 }
 
 #[test]

@@ -390,7 +390,7 @@ pub struct RequestorTuning {
     pub greed: Option<f64>,
     /// Refuse who has a quality below this, 0 to 1; 0.
     pub quality_floor: Option<f64>,
-    /// How long prices above those paid before are waited out, in timeouts of a subtask; 1. Golem only.
+    /// How long prices above those paid before are waited out, in timeouts of a subtask; 2. Golem only.
     pub patience: Option<f64>,
 }
 
