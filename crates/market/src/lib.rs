@@ -16,6 +16,7 @@
 //! This crate never decides what is legal next in a deal, never reads a clock, draws no random number and does no I/O.
 
 pub mod access;
+mod book;
 mod choice;
 pub mod explain;
 pub mod policy;
@@ -26,6 +27,7 @@ pub mod requestor;
 mod tests;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
+pub use book::Book;
 pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
 pub use provider::{
     Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,

@@ -1,6 +1,7 @@
 //! The provider's side: what it asks of whom.
 
 use crate::access::AccessLists;
+use crate::book::Book;
 use crate::ratio::{Ratio, mul_div};
 use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
@@ -8,7 +9,6 @@ use crate::{
 };
 use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The widest range a profit factor may be given. Reason: outside it `exp` would jump between its ends in a minute.
 const FACTOR_BOUNDS: (Ratio, Ratio) = (Ratio::from_parts(1_000_000), Ratio::from_parts(1_000_000_000_000));
@@ -208,7 +208,7 @@ pub struct ProviderState {
     /// Up to when the factor has been brought.
     pub since: LocalTime,
     /// Who is known.
-    pub requestors: BTreeMap<NodeId, RequestorRecord>,
+    pub requestors: Book<NodeId, RequestorRecord>,
     /// Who is let in.
     pub access: AccessLists,
     /// Counts dealings.
@@ -275,7 +275,7 @@ impl ProviderMarket {
             factor: settings.factor_start,
             activity: Activity::Idle,
             since: now,
-            requestors: BTreeMap::new(),
+            requestors: Book::new(),
             access: AccessLists::default(),
             dealings: 0,
         };
@@ -492,16 +492,13 @@ impl ProviderMarket {
             return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
         }
         self.state.dealings = self.state.dealings.saturating_add(1);
-        let record = self.state.requestors.entry(requestor).or_insert(RequestorRecord {
-            efficiency: None,
-            assigned: Wei::ZERO,
-            paid: Wei::ZERO,
-            owed: Wei::ZERO,
-            touched: 0,
-        });
+        let unknown =
+            RequestorRecord { efficiency: None, assigned: Wei::ZERO, paid: Wei::ZERO, owed: Wei::ZERO, touched: 0 };
+        let mut record = self.record(&requestor).copied().unwrap_or(unknown);
         record.assigned = record.assigned.saturating_add(value);
         record.owed = record.owed.saturating_add(value);
         record.touched = self.state.dealings;
+        self.state.requestors.insert(requestor, record);
         Ok(())
     }
 
@@ -607,7 +604,7 @@ impl ProviderMarket {
             format!("the profit factor {} is out of its range", state.factor),
         );
         demand(state.requestors.len() <= PEERS_MAX, format!("{} requestors are remembered", state.requestors.len()));
-        for (node, record) in &state.requestors {
+        for (node, record) in state.requestors.iter() {
             demand(record.owed <= record.assigned, format!("{node} owes {} of {}", record.owed, record.assigned));
             demand(record.touched <= state.dealings, format!("{node} was dealt with in the future"));
             if let Some(efficiency) = record.efficiency {

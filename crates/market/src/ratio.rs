@@ -137,6 +137,9 @@ pub(crate) fn mul_div(a: u128, b: u128, divisor: u128) -> Option<(u128, bool)> {
     if divisor == 0 || divisor > WIDE || b > WIDE {
         return None;
     }
+    if let Some(product) = a.checked_mul(b) {
+        return Some((product / divisor, product % divisor != 0));
+    }
     // Long division, 16 bits of `a` at a time from the top: rest and product stay below 2^125.
     let (mut quotient, mut rest) = (0u128, 0u128);
     for limb in (0..128 / LIMB_BITS).rev() {
@@ -161,12 +164,13 @@ pub(crate) fn exp_of_minus(x_q60: u128) -> u128 {
     if halvings > 60 {
         return 0;
     }
-    let rest = x_q60 % LN_2_Q60;
+    // Below 2^60, so that divisions are of 64 bits.
+    let rest = (x_q60 % LN_2_Q60) as u64;
     // The series of exp(-rest), rest < 0.7: after 24 terms what is left is below 2^-60.
-    let (mut term, mut plus, mut minus) = (ONE_Q60, ONE_Q60, 0u128);
-    for n in 1..=24u128 {
-        term = ((term * rest) >> 60) / n;
+    let (mut term, mut plus, mut minus) = (ONE_Q60 as u64, ONE_Q60 as u64, 0u64);
+    for n in 1..=24u64 {
+        term = ((u128::from(term) * u128::from(rest)) >> 60) as u64 / n;
         if n.is_multiple_of(2) { plus += term } else { minus += term }
     }
-    plus.saturating_sub(minus) >> halvings
+    u128::from(plus.saturating_sub(minus)) >> halvings
 }

@@ -1,6 +1,7 @@
 //! The requestor's side: whom to choose.
 
 use crate::access::AccessLists;
+use crate::book::Book;
 use crate::choice;
 use crate::ratio::{Ratio, mul_div};
 use crate::{
@@ -9,7 +10,6 @@ use crate::{
 };
 use golem_protocol::{LocalTime, NodeId, RefusalReason, Wei};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The weight of price against quality: the `alpha` of the formulas.
 pub const ALPHA: Ratio = Ratio::from_parts(670_000_000);
@@ -259,7 +259,7 @@ pub enum WaitReason {
 pub struct RequestorMarket {
     #[serde(skip)]
     settings: RequestorSettings,
-    providers: BTreeMap<NodeId, ProviderRecord>,
+    providers: Book<NodeId, ProviderRecord>,
     access: AccessLists,
     dealings: u64,
     newcomers: Newcomers,
@@ -517,7 +517,7 @@ impl RequestorMarket {
         }
         self.dealings = self.dealings.saturating_add(1);
         let rules = self.settings.rules;
-        let record = self.providers.entry(provider).or_default();
+        let mut record = self.record(&provider).copied().unwrap_or_default();
         record.touched = self.dealings;
         let is_first = record.efficacy.weight() == Ratio::ZERO;
         record.efficacy = record.efficacy.after(outcome);
@@ -536,6 +536,7 @@ impl RequestorMarket {
             let sample = if matches!(outcome, Outcome::Success { .. }) { Ratio::ONE } else { Ratio::ZERO };
             self.newcomers = Newcomers(towards(self.newcomers.0, sample).max(NEWCOMER_MIN));
         }
+        self.providers.insert(provider, record);
     }
 
     /// Sets what is remembered of a provider, for explanations and imports.
@@ -571,7 +572,7 @@ impl RequestorMarket {
         };
         demand(self.providers.len() <= PEERS_MAX, format!("{} providers are remembered", self.providers.len()));
         let most = Ratio::from_parts(STEADY * Ratio::ONE.parts());
-        for (node, record) in &self.providers {
+        for (node, record) in self.providers.iter() {
             let weight = record.efficacy.weight();
             demand(weight <= most, format!("the outcomes of {node} add up to {weight}, more than {most}"));
             demand(record.touched <= self.dealings, format!("{node} was dealt with in the future"));

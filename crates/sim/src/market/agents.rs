@@ -236,8 +236,8 @@ pub(super) struct Agents {
     pub buyers: Table<Buyer>,
     /// Whose name it is.
     pub buyer_names: Table<u32>,
-    /// The names that can be reached now, in no order.
-    pub online: Vec<u32>,
+    /// The names that can be reached now and their machines, in no order.
+    pub online: Vec<(u32, u32)>,
     /// Where each name is in `online`; `u32::MAX` where it is not.
     places: Vec<u32>,
     /// The median cost at the start, GNT an hour.
@@ -342,7 +342,7 @@ impl Agents {
             && *place == u32::MAX
         {
             *place = self.online.len() as u32;
-            self.online.push(name);
+            self.online.push((name, self.names[name]));
         }
     }
 
@@ -355,7 +355,7 @@ impl Agents {
         }
         self.online.swap_remove(at as usize);
         if let Some(moved) = self.online.get(at as usize)
-            && let Some(place) = self.places.get_mut(*moved as usize)
+            && let Some(place) = self.places.get_mut(moved.0 as usize)
         {
             *place = at;
         }

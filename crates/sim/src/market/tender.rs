@@ -43,14 +43,14 @@ impl World<'_> {
         let reach = self.scenario.market.reach.min(online);
         self.tally.messages += u64::from(reach);
         self.mark = self.mark.wrapping_add(1);
-        self.marks.resize(self.agents.names.len() as usize, 0);
+        self.marks.resize(self.agents.online.len(), 0);
         for nth in 0..reach {
-            let Some(name) = self.nth_to_hear(nth, reach, &mut draws) else { continue };
+            let Some((name, machine)) = self.nth_to_hear(nth, reach, &mut draws) else { continue };
             let loss = self.scenario.market.loss;
             if loss > 0.0 && draws.chance(1.0 - (1.0 - loss) * (1.0 - loss)) {
                 continue;
             }
-            self.heard(handle, name);
+            self.heard(handle, machine, name);
         }
         let window = ((self.scenario.market.offer_window_s * MS_PER_S) as u64).max(2 * self.latency);
         if let Some(task) = self.tasks.get_mut(handle) {
@@ -66,23 +66,22 @@ impl World<'_> {
     }
 
     /// One of the online names, none twice in a broadcast.
-    fn nth_to_hear(&mut self, nth: u32, reach: u32, draws: &mut SmallStream) -> Option<u32> {
+    fn nth_to_hear(&mut self, nth: u32, reach: u32, draws: &mut SmallStream) -> Option<(u32, u32)> {
         let online = &self.agents.online;
         if reach as usize == online.len() {
             return online.get(nth as usize).copied();
         }
         loop {
-            let name = *online.get(draws.below(online.len() as u32) as usize)?;
-            let mark = self.marks.get_mut(name as usize)?;
+            let place = draws.below(online.len() as u32) as usize;
+            let mark = self.marks.get_mut(place)?;
             if *mark != self.mark {
                 *mark = self.mark;
-                return Some(name);
+                return online.get(place).copied();
             }
         }
     }
 
-    fn heard(&mut self, handle: Handle, name: u32) {
-        let machine = self.agents.names[name];
+    fn heard(&mut self, handle: Handle, machine: u32, name: u32) {
         if self.agents.machines[machine].free() == 0 {
             return self.agents.machines[machine].hear(handle);
         }
