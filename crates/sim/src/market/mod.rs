@@ -1,6 +1,23 @@
 //! The market with up to a million providers: the policies and the money that nodes use, with shortened messages.
 //!
 //! Start with [`run`]. A [`Scenario`] says who takes part and what befalls them; a [`RunOutcome`] is what came of it.
+//!
+//! ```text
+//! Arrival -> Broadcast: `reach` names drawn --quote--> offers --window--> HandOut: rank --> runs, one for each free slot
+//!               ^  again while subtasks are open                                             |
+//!               |                                          SlotEnd: machine free, seeks      v
+//!               +---- timed out, failed, rejected <---- Report <---- computes, holds or lies
+//!                                                         | accepted
+//!                                                         +--> Payment, in wei
+//! ```
+//!
+//! Prices, scores, outcomes and credit are those of `golem-market`, values those of `golem-protocol`, each agent with
+//! state of its own. Shortened: a header and its offers are one event, agreements are not declined but by a machine
+//! without a free slot or credit, and channels always cover.
+//!
+//! Time is in whole milliseconds and ties go by order. Arrivals, tasks, machines and who hears of what are drawn by task
+//! and machine and not in the order of events, so that two policies meet the same ones. No wei comes or goes: a run ends
+//! with a check of that, and stops where it does not hold.
 
 mod agents;
 mod check;

@@ -121,7 +121,7 @@ pub enum Information {
         /// How many requestors each outcome reaches.
         fanout: u32,
     },
-    /// All requestors share one memory.
+    /// All requestors share one memory, of which the rules are those of the first group.
     Global,
     /// Who does not do honest work is known from the start.
     Oracle,
@@ -255,7 +255,8 @@ pub enum ProviderBehaviour {
     WrongResults {
         /// Of its subtasks, 0 to 1.
         share: f64,
-        /// Whether all of this kind report the same wrong result, so that comparing two of them shows nothing.
+        /// Whether all of this kind report the same wrong result, so that comparing two of them would show nothing. It
+        /// says so in reports only: here results are run again by the requestor, and never compared with each other.
         colluding: bool,
     },
     /// Agrees, and steps back at once when something better is to be had, or by chance.
@@ -296,7 +297,7 @@ pub struct RequestorGroup {
     pub tasks_per_day: Option<f64>,
     /// How many subtasks a task has; 10. Rounded to a whole number, at least 1.
     pub subtasks: Distribution,
-    /// The work of one subtask, in seconds of the reference machine; 1,800.
+    /// The work of one subtask, in seconds of the reference machine; 1,800. One number is drawn for each task.
     pub work_s: Distribution,
     /// What finished work is worth to its requestor, in GNT for an hour of the reference machine; 6. One number is drawn
     /// for each task.

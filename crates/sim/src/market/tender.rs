@@ -44,14 +44,23 @@ impl World<'_> {
         self.tally.messages += u64::from(reach);
         self.mark = self.mark.wrapping_add(1);
         self.marks.resize(self.agents.online.len(), 0);
+        let loss = self.scenario.market.loss;
+        let mut hearers = std::mem::take(&mut self.hearers);
         for nth in 0..reach {
-            let Some((name, machine)) = self.nth_to_hear(nth, reach, &mut draws) else { continue };
-            let loss = self.scenario.market.loss;
-            if loss > 0.0 && draws.chance(1.0 - (1.0 - loss) * (1.0 - loss)) {
-                continue;
+            let Some(hearer) = self.nth_to_hear(nth, reach, &mut draws) else { continue };
+            if !draws.chance(1.0 - (1.0 - loss) * (1.0 - loss)) {
+                hearers.push(hearer);
             }
+        }
+        // A look at each before any is asked: its memory is fetched while the others' is, and not one after the other.
+        for (_, machine) in &hearers {
+            let of = &self.agents.machines[*machine];
+            std::hint::black_box((of.free(), of.performance, of.market.settings().min_price, of.market.state().factor));
+        }
+        for (name, machine) in hearers.drain(..) {
             self.heard(handle, machine, name);
         }
+        self.hearers = hearers;
         let window = ((self.scenario.market.offer_window_s * MS_PER_S) as u64).max(2 * self.latency);
         if let Some(task) = self.tasks.get_mut(handle) {
             task.window_ends = now + window;

@@ -52,6 +52,8 @@ pub(super) struct World<'a> {
     /// For drawing providers without drawing one twice.
     pub marks: Vec<u32>,
     pub mark: u32,
+    /// Who hears a broadcast; kept for its memory.
+    pub hearers: Vec<(u32, u32)>,
     /// One-way latency, ms.
     pub latency: u64,
     /// Tasks a ms of each buyer of a group, before shocks.
@@ -80,6 +82,7 @@ impl<'a> World<'a> {
             oracle: (scenario.market.mechanism == Mechanism::Oracle).then(|| Oracle::new(&agents)),
             marks: Vec::new(),
             mark: 0,
+            hearers: Vec::new(),
             latency: (scenario.market.latency_s * MS_PER_S) as u64,
             rates,
             joins: Vec::new(),
