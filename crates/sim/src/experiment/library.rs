@@ -7,7 +7,32 @@ use serde::Serialize;
 pub type LibraryFile = (&'static str, &'static str);
 
 /// All experiments, by id.
-pub const LIBRARY: &[LibraryFile] = &[];
+pub const LIBRARY: &[LibraryFile] = &[
+    ("S01", include_str!("../../../../scenarios/S01_thirst_balance.toml")),
+    ("S02", include_str!("../../../../scenarios/S02_poisson_entry.toml")),
+    ("S03", include_str!("../../../../scenarios/S03_lognormal_perf.toml")),
+    ("S04", include_str!("../../../../scenarios/S04_task_mix.toml")),
+    ("S05", include_str!("../../../../scenarios/S05_merit_order.toml")),
+    ("S06", include_str!("../../../../scenarios/S06_supply_demand.toml")),
+    ("S07", include_str!("../../../../scenarios/S07_shock.toml")),
+    ("S08", include_str!("../../../../scenarios/S08_cheat_bench.toml")),
+    ("S09", include_str!("../../../../scenarios/S09_evil_hold.toml")),
+    ("S10", include_str!("../../../../scenarios/S10_weed_out.toml")),
+    ("S11", include_str!("../../../../scenarios/S11_evil_cheap.toml")),
+    ("S12", include_str!("../../../../scenarios/S12_on_off.toml")),
+    ("S13", include_str!("../../../../scenarios/S13_deadbeat.toml")),
+    ("S14", include_str!("../../../../scenarios/S14_sybil_flood.toml")),
+    ("S15", include_str!("../../../../scenarios/S15_whitewash.toml")),
+    ("S16", include_str!("../../../../scenarios/S16_local_info.toml")),
+    ("S17", include_str!("../../../../scenarios/S17_price_sensitivity.toml")),
+    ("S18", include_str!("../../../../scenarios/S18_selection.toml")),
+    ("S20", include_str!("../../../../scenarios/S20_timeouts.toml")),
+    ("S21", include_str!("../../../../scenarios/S21_verification.toml")),
+    ("S23", include_str!("../../../../scenarios/S23_cartel.toml")),
+    ("S24", include_str!("../../../../scenarios/S24_cancel_option.toml")),
+    ("S25", include_str!("../../../../scenarios/S25_network.toml")),
+    ("S27", include_str!("../../../../scenarios/S27_original.toml")),
+];
 
 /// What there is to list.
 ///

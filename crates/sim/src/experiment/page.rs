@@ -164,13 +164,14 @@ fn expectations(results: &Results, body: &mut String) {
         };
         let _ = write!(
             body,
-            "<div class=\"card expect\"><p>{} {record}</p><p class=\"what\">{}</p><p class=\"rule\"><code>{}</code> {}</p>",
+            "<div class=\"card expect\"><p class=\"what\">{} <span>{}</span> {record}</p><p class=\"rule\"><code>{}</code> {}</p>",
             badge(checked.verdict),
             escape(&checked.text),
             escape(&checked.quantity),
             escape(&checked.rule)
         );
-        let open = if checked.findings.len() <= 3 { " open" } else { "" };
+        // What is as it is recorded needs no second look.
+        let open = if checked.is_contradicted() || checked.verdict == Verdict::Inconclusive { " open" } else { "" };
         let compared = checked.findings.iter().any(|finding| finding.p.is_some());
         let (value, p) = if compared { ("difference", "<th class=\"n\">p (Holm)</th>") } else { ("value", "") };
         let _ = write!(

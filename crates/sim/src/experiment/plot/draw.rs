@@ -91,9 +91,18 @@ fn x_scale(plot: &Plot) -> Scale {
     Scale::tight(ends.into_iter(), (LEFT, RIGHT))
 }
 
+/// The heights that are drawn, and those that should be: unless all there is to see lies far from them.
 fn heights(plot: &Plot) -> impl Iterator<Item = f64> + '_ {
-    let points = plot.lines.iter().flat_map(|line| &line.points).flat_map(|point| [point.low, point.y, point.high]);
-    points.chain(plot.y_include.iter().copied())
+    let points = || {
+        let marks = plot.lines.iter().flat_map(|line| &line.points);
+        marks.flat_map(|point| [point.low, point.y, point.high]).filter(|height| height.is_finite())
+    };
+    let (low, high) = points().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+    let near = move |wanted: &f64| {
+        let gap = (low - wanted).max(wanted - high).max(0.0);
+        gap <= (high - low) * 4.0
+    };
+    points().chain(plot.y_include.iter().copied().filter(near))
 }
 
 /// The names of the lines, in as many rows as they need; gives where they end.

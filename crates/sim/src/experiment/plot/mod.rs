@@ -34,7 +34,7 @@ pub struct Plot {
     pub categories: Vec<String>,
     /// What is drawn.
     pub lines: Vec<Line>,
-    /// Values that both ends of the height must reach, whatever the lines do.
+    /// Values that the height reaches, unless the lines are so far away that nothing could be told of them.
     pub y_include: Vec<f64>,
 }
 
