@@ -82,7 +82,7 @@ pub trait RequestorPolicy {
     /// The offers in the order in which they are taken, best first, as positions in `offers`. An offer left out is not
     /// taken.
     fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize>;
-    /// Whether this subtask's result is run again here. The same answer each time it is asked.
+    /// Whether this subtask's result is run again here. Asking again and again gives no other answer by chance.
     fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool;
     /// Takes note of what happened.
     fn note(&mut self, fact: &RequestorFact, now: Now);

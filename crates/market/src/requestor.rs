@@ -26,8 +26,13 @@ const QUALITY_TRUSTED: Ratio = Ratio::from_parts(1_000_000_000 / DISTRUST);
 const TRUST_MIN: Ratio = Ratio::from_parts(600_000_000);
 /// How many subtasks' worth of evidence the rate of success of newcomers stands for, where a single one is judged.
 const PRIOR_WEIGHT: u64 = 2;
-/// How much worse a result is that was wrong or could not be had than one that did not come.
-const REJECTED_WEIGHT: u64 = 5;
+/// How much worse a result is that was wrong or could not be had than one that did not come. Reason: where one in ten is
+/// run again, each that is found wrong stands for nine that were not.
+const REJECTED_WEIGHT: u64 = 50;
+/// The success at which a provider's results are no more run again than the task says: what four in a row leave. Before,
+/// the share falls from all of them. Reason: a new name costs little, so what it can take before it is looked at must be
+/// worth less.
+const PROBATION: Ratio = Ratio::from_parts(3_000_000_000);
 /// What a newcomer is taken for before any newcomer was seen.
 const NEWCOMER_START: Ratio = Ratio::from_parts(900_000_000);
 /// Never less: newcomers stay worth a try now and then.
@@ -497,6 +502,19 @@ impl RequestorMarket {
             false
         });
         ranking.ranked.extend(doubtful);
+    }
+
+    /// Which share of a provider's results is run again, in parts per million, where the task asks for `base_ppm`: by our
+    /// rules all of a newcomer's, falling to the share asked for as it proves right. A task that asks for none gets none.
+    pub fn recheck_ppm(&self, provider: &NodeId, base_ppm: u32) -> u32 {
+        if base_ppm == 0 || self.settings.rules == Rules::Published {
+            return base_ppm;
+        }
+        let success = self.record(provider).map_or(Ratio::ZERO, |record| record.efficacy.success);
+        let left = Ratio::of_rounded_down(PROBATION.minus(success).parts() as u128, PROBATION.parts() as u128);
+        let beyond = Ratio::from_parts(u64::from(1_000_000u32.saturating_sub(base_ppm)) * 1_000);
+        let more = left.times_rounded_down(beyond).parts() / 1_000;
+        base_ppm.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(1_000_000)
     }
 
     /// So many subtasks were given to a provider.

@@ -113,9 +113,10 @@ impl RequestorPolicy for RequestorMarketPolicy {
         ranking.ranked.iter().map(|ranked| ranked.position).collect()
     }
 
-    fn rechecks(&self, header: B256, index: u32, _provider: NodeId) -> bool {
-        let ppm = self.recheck_ppm.get(&header).copied().unwrap_or(1_000_000);
-        self.lot.chooses(ppm, header, index)
+    /// The lot of a subtask is fixed; the share it is held against falls as its provider proves right.
+    fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool {
+        let asked = self.recheck_ppm.get(&header).copied().unwrap_or(1_000_000);
+        self.lot.chooses(self.market.recheck_ppm(&provider, asked), header, index)
     }
 
     fn note(&mut self, fact: &RequestorFact, now: Now) {

@@ -151,11 +151,21 @@ fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
 }
 
 #[test]
-fn a_wrong_result_costs_more_trust_than_a_late_one() {
-    let seen = [(1, SUCCESS), (1, SUCCESS), (2, SUCCESS), (2, SUCCESS)];
-    let market = buyer(&[&seen[..], &[(1, Outcome::TimedOut), (2, Outcome::Rejected)]].concat());
-    let quality = |n| market.score(&offer(n, 50), &header(100)).quality;
-    assert!(quality(1) > ratio(0.6) && quality(2) < ratio(0.6), "{} {}", quality(1), quality(2));
+fn one_wrong_result_outweighs_all_the_right_ones() {
+    let seen = |outcome| buyer(&[vec![(1, SUCCESS); 100], vec![(1, outcome)]].concat());
+    let quality = |market: &RequestorMarket| market.score(&offer(1, 50), &header(100)).quality;
+    assert!(quality(&seen(Outcome::TimedOut)) > ratio(0.8));
+    assert!(quality(&seen(Outcome::Rejected)) < ratio(0.2));
+}
+
+#[test]
+fn runs_everything_of_a_newcomer_again_and_less_as_it_proves_right() {
+    let share = |successes: usize, base| buyer(&vec![(1, SUCCESS); successes]).recheck_ppm(&node(1), base);
+    assert_eq!((share(0, 100_000), share(0, 1_000_000), share(0, 0)), (1_000_000, 1_000_000, 0));
+    assert!((0..4).all(|n| share(n, 100_000) > share(n + 1, 100_000)));
+    assert_eq!((share(4, 100_000), share(100, 100_000)), (100_000, 100_000));
+    let published = RequestorMarket::new(RequestorSettings::published());
+    assert_eq!(published.recheck_ppm(&node(1), 100_000), 100_000);
 }
 
 #[test]

@@ -183,6 +183,7 @@ impl Tally {
         put("subtasks_lost", Some(self.lost as f64));
         put("quotes", Some(self.quotes as f64));
         put("offers", Some(self.offers as f64));
+        put("recheck_share", share(self.rechecks, self.results as f64));
         put("offers_taken_share", share(self.offers_taken as f64, self.offers as f64));
         put("messages", Some(self.messages as f64));
         put("events", Some(self.events as f64));

@@ -260,6 +260,7 @@ pub const METRICS: &[MetricInfo] = &[
         Better::Lower,
         "share of subtasks begun for them in the last quarter of the run",
     ),
+    metric("recheck_share", "", Better::Lower, "results run again by their requestors, of those that came, whole run"),
     metric("offers_taken_share", "", Better::Neither, "offers that got work, of those made, whole run"),
     metric("unpaid_gnt", "GNT", Better::Lower, "value of results used and not paid"),
     metric("quotes", "", Better::Neither, "prices asked of providers, whole run"),

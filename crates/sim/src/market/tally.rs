@@ -102,6 +102,9 @@ pub(super) struct Tally {
     pub quotes: u64,
     pub offers: u64,
     pub offers_taken: u64,
+    /// Results that came, and how many of them are run again, as expected.
+    pub results: u64,
+    pub rechecks: f64,
     pub burnt: Wei,
     pub refusals: BTreeMap<&'static str, u64>,
     pub groups: Vec<OfGroup>,
@@ -149,6 +152,8 @@ impl Tally {
             quotes: 0,
             offers: 0,
             offers_taken: 0,
+            results: 0,
+            rechecks: 0.0,
             burnt: Wei::ZERO,
             refusals: BTreeMap::new(),
             groups: vec![OfGroup::default(); scenario.providers.len()],
@@ -247,6 +252,12 @@ impl Tally {
         if self.counts(now) {
             self.cost += cost;
         }
+    }
+
+    /// A result came that is run again with this chance.
+    pub(super) fn rechecked(&mut self, rate: f64) {
+        self.results += 1;
+        self.rechecks += rate;
     }
 
     pub(super) fn finished(&mut self, worth: f64, right: bool, now: u64) {

@@ -192,9 +192,14 @@ impl World<'_> {
             task.running -= 1;
         }
         match self.runs.get(handle).map(|run| run.fate) {
-            Some(Fate::Right) => self.accept_or_lie(handle),
+            Some(Fate::Right) => {
+                let rate = self.check_rate(handle, buyer);
+                self.tally.rechecked(rate);
+                self.accept_or_lie(handle);
+            }
             Some(Fate::Wrong) => {
-                let rate = self.group_of(buyer).map_or(0.0, |group| group.check_rate);
+                let rate = self.check_rate(handle, buyer);
+                self.tally.rechecked(rate);
                 if self.agents.buyers[buyer].draws.chance(rate) {
                     self.ended_badly(handle, Some(Outcome::Rejected), Release::Rejected);
                 } else {
@@ -207,6 +212,14 @@ impl World<'_> {
             None => {}
         }
         self.close_if_over(task);
+    }
+
+    /// How likely a result is run again: what the group asks for, and what the buyer's policy makes of it.
+    fn check_rate(&self, run: Handle, buyer: u32) -> f64 {
+        let (Some(group), Some(run)) = (self.group_of(buyer), self.runs.get(run)) else { return 0.0 };
+        let asked = (group.check_rate * 1e6).round() as u32;
+        let market = &self.agents.buyers[self.book_of(buyer)].market;
+        f64::from(market.recheck_ppm(&run.offer.provider, asked)) / 1e6
     }
 
     /// A right result: an honest requestor accepts it, another may say that it is wrong and use it all the same.
