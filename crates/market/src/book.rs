@@ -3,9 +3,9 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
-/// How many entries are made room for one by one. Reason: most of a million simulated agents know a handful of peers,
-/// and room for more would be most of the memory.
-const GROWS_BY_ONE: usize = 4;
+/// By which part of what is known room is made for more. Reason: most of a million simulated agents know a handful of
+/// peers, and doubling would leave half of the memory empty.
+const GROWS_BY: usize = 4;
 
 /// Entries in the order of their keys, in one piece of memory.
 ///
@@ -64,8 +64,8 @@ impl<K: Ord, V> Book<K, V> {
                 }
             }
             Err(place) => {
-                if self.0.len() < GROWS_BY_ONE {
-                    self.0.reserve_exact(1);
+                if self.0.len() == self.0.capacity() {
+                    self.0.reserve_exact((self.0.len() / GROWS_BY).max(1));
                 }
                 self.0.insert(place, (key, value));
             }

@@ -152,6 +152,21 @@ fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
 }
 
 #[test]
+fn who_never_completes_is_weeded_out_sooner_by_our_rules_and_for_good() {
+    let late = |provider, requestor| {
+        let mut scenario = with_cheats(ProviderBehaviour::Hold);
+        scenario.providers.iter_mut().for_each(|group| group.policy = provider);
+        scenario.requestors.iter_mut().for_each(|group| group.policy = requestor);
+        let of = |seed| run_against(&scenario, seed, None, &|_| {}).metrics["cheat_share_last_quarter"];
+        (of(1) + of(2)) / 2.0
+    };
+    let published = late(ProviderPolicyName::Brass, RequestorPolicyName::Brass);
+    let ours = late(ProviderPolicyName::Golem, RequestorPolicyName::Golem);
+    assert!(ours < 0.01, "{ours} of the work goes to them in the end");
+    assert!(ours < published, "{ours} by our rules, {published} by the published ones");
+}
+
+#[test]
 fn machines_come_and_go_and_an_outage_takes_what_they_compute() {
     let mut scenario = small();
     scenario.providers[0].lifetime_days = Some(Distribution::Exponential { mean: 1.0 });
