@@ -1,8 +1,9 @@
 //! Golem in a simulated world: the machines, the policies and the books that nodes run, on a network, a chain and disks
 //! made of a seed.
 //!
-//! Start with [`market::run`] for prices, choices and cheats among up to a million providers, and with [`faults::run`] for
-//! one or two requestors and some providers, message by message, while everything that can go wrong does.
+//! Start with [`market::run`] for prices, choices and cheats among up to a million providers; with
+//! [`experiment::Experiment`] for what is claimed of such markets and what holds; and with [`faults::run`] for one or two
+//! requestors and some providers, message by message, while everything that can go wrong does.
 //!
 //! ```text
 //! seed -> Scenario -> World: Requestor, Provider (golem-deal), their policies (golem-market)

@@ -64,7 +64,7 @@ mod tests {
         let mut table = Table::default();
         table.add("who", Column::Text(vec!["a".into(), "é".into(), "a".into()]));
         table.add("n", Column::Whole(vec![1, u64::MAX, 0]));
-        table.add("x", Column::Number(vec![0.5, f64::NAN, -2.0]));
+        table.add("x", Column::Number(vec![0.5, f64::NAN, 2.5]));
         let written: Vec<u8> = bytes(&table).unwrap();
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), &written).unwrap();
@@ -75,7 +75,7 @@ mod tests {
             [
                 "{who: \"a\", n: 1, x: 0.5}",
                 "{who: \"é\", n: 18446744073709551615, x: null}",
-                "{who: \"a\", n: 0, x: -2.0}"
+                "{who: \"a\", n: 0, x: 2.5}"
             ]
         );
         assert_eq!(bytes(&table).unwrap(), written);

@@ -216,7 +216,7 @@ pub(super) fn grid(axes: &[Axis]) -> Result<Vec<Vec<usize>>, String> {
     Ok(cells)
 }
 
-/// Where some of the axes stand: `load=0.3,policy=published`. Empty means everywhere.
+/// Where some of the axes stand: `load=0.3,policy=brass`. Empty means everywhere.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Place(pub Vec<(usize, Vec<usize>)>);
 
