@@ -51,7 +51,7 @@ pub struct RunArgs {
     /// Change the scenario: a path below [scenario] and what is put there, as in --set days=7
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
-    /// Only the cells there, as in --cell load=0.3,policy=brass
+    /// Only the cells there, as in --cell load=0.3,policy=published
     #[arg(long, value_name = "AXIS=POINT,..")]
     cell: Option<String>,
     /// How many threads; as many as there are cores where nothing is said

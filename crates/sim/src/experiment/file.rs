@@ -175,7 +175,7 @@ pub struct Options {
 pub struct Cell {
     /// The point of each axis.
     pub points: Vec<usize>,
-    /// `load=0.3, policy=brass`; empty where nothing is varied.
+    /// `load=0.3, policy=published`; empty where nothing is varied.
     pub name: String,
     /// What is run.
     pub scenario: Scenario,
@@ -424,7 +424,7 @@ fn parse_place(axes: &[Axis], text: &str) -> Result<Place, ExperimentError> {
     let mut wanted: Vec<(&str, Vec<String>)> = Vec::new();
     for part in text.split(',') {
         let Some((axis, point)) = part.split_once('=') else {
-            let what = format!("--cell `{text}`: write axis=point, several by commas, as in load=0.3,policy=brass");
+            let what = format!("--cell `{text}`: write axis=point, several by commas, as in load=0.3,policy=published");
             return Err(ExperimentError::Option(what));
         };
         let (axis, point) = (axis.trim(), point.trim().to_owned());

@@ -49,7 +49,7 @@ pub struct Summary {
 /// What a script reads of a cell.
 #[derive(Clone, Debug, Serialize)]
 pub struct CellSummary {
-    /// `load=0.3, policy=brass`.
+    /// `load=0.3, policy=published`.
     pub name: String,
     /// The point of each axis.
     pub points: BTreeMap<String, String>,

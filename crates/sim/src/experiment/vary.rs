@@ -216,7 +216,7 @@ pub(super) fn grid(axes: &[Axis]) -> Result<Vec<Vec<usize>>, String> {
     Ok(cells)
 }
 
-/// Where some of the axes stand: `load=0.3,policy=brass`. Empty means everywhere.
+/// Where some of the axes stand: `load=0.3,policy=published`. Empty means everywhere.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Place(pub Vec<(usize, Vec<usize>)>);
 
@@ -311,12 +311,12 @@ mod tests {
 
     #[test]
     fn a_policy_is_put_on_both_sides_and_all_groups() {
-        let axes = axes("[[vary]]\npolicies = ['brass']").unwrap();
+        let axes = axes("[[vary]]\npolicies = ['published']").unwrap();
         let mut table: Table = toml::from_str("[[providers]]\n[[providers]]\n[[requestors]]").unwrap();
         for (path, value) in &axes[0].points[0].set {
             set(&mut table, path, value.clone()).unwrap();
         }
         assert_eq!(axes[0].name, "policy");
-        assert_eq!(table.to_string().matches("policy = \"brass\"").count(), 3);
+        assert_eq!(table.to_string().matches("policy = \"published\"").count(), 3);
     }
 }

@@ -450,7 +450,7 @@ fn provider_market(of: &ProviderGroup, cost: f64, median_cost: f64, now: u64) ->
     };
     let mut settings = match of.policy {
         ProviderPolicyName::Golem => ProviderSettings::new(wei(min)),
-        ProviderPolicyName::Brass | ProviderPolicyName::Posted | ProviderPolicyName::ZeroIntelligence => {
+        ProviderPolicyName::Published | ProviderPolicyName::Posted | ProviderPolicyName::ZeroIntelligence => {
             ProviderSettings::published(wei(min))
         }
     };
@@ -472,7 +472,7 @@ fn requestor_settings(of: &RequestorGroup) -> RequestorSettings {
     let ratio = |value: f64| Ratio::from_f64(value).unwrap_or(Ratio::ZERO);
     let usual = match of.policy {
         RequestorPolicyName::Golem => RequestorSettings::default(),
-        RequestorPolicyName::Brass
+        RequestorPolicyName::Published
         | RequestorPolicyName::Random
         | RequestorPolicyName::FirstCome
         | RequestorPolicyName::Cheapest

@@ -40,7 +40,7 @@ impl ProviderPolicyName {
     /// Its name, as in a scenario file.
     pub fn name(self) -> &'static str {
         match self {
-            ProviderPolicyName::Brass => "brass",
+            ProviderPolicyName::Published => "published",
             ProviderPolicyName::Golem => "golem",
             ProviderPolicyName::Posted => "posted",
             ProviderPolicyName::ZeroIntelligence => "zero_intelligence",
@@ -52,7 +52,7 @@ impl RequestorPolicyName {
     /// Its name, as in a scenario file.
     pub fn name(self) -> &'static str {
         match self {
-            RequestorPolicyName::Brass => "brass",
+            RequestorPolicyName::Published => "published",
             RequestorPolicyName::Golem => "golem",
             RequestorPolicyName::Random => "random",
             RequestorPolicyName::FirstCome => "first_come",

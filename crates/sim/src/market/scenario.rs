@@ -137,7 +137,7 @@ pub struct ProviderGroup {
     pub count: u32,
     /// What they do; `"honest"`.
     pub behaviour: ProviderBehaviour,
-    /// How they set prices; `"brass"`.
+    /// How they set prices; `"published"`.
     pub policy: ProviderPolicyName,
     /// Changes to the numbers of the policy.
     pub tuning: ProviderTuning,
@@ -159,7 +159,7 @@ impl Default for ProviderGroup {
             name: "providers".to_owned(),
             count: 1_000,
             behaviour: ProviderBehaviour::Honest,
-            policy: ProviderPolicyName::Brass,
+            policy: ProviderPolicyName::Published,
             tuning: ProviderTuning::default(),
             speed: Distribution::Lognormal { median: 1.0, sigma: 0.5 },
             cost_gnt_per_hour: Distribution::Lognormal { median: 1.0, sigma: 0.5 },
@@ -176,7 +176,7 @@ impl Default for ProviderGroup {
 pub enum ProviderPolicyName {
     /// The published formulas, as nodes run them: thirst for work, payment rate, efficiency.
     #[default]
-    Brass,
+    Published,
     /// Ours, as nodes run them: what the work costs and a margin that is learnt from which offers are taken.
     Golem,
     /// Always the minimal price.
@@ -286,7 +286,7 @@ pub struct RequestorGroup {
     pub count: u32,
     /// What they do; `"honest"`.
     pub behaviour: RequestorBehaviour,
-    /// How they choose among offers; `"brass"`.
+    /// How they choose among offers; `"published"`.
     pub policy: RequestorPolicyName,
     /// Changes to the numbers of the policy.
     pub tuning: RequestorTuning,
@@ -324,7 +324,7 @@ impl Default for RequestorGroup {
             name: "requestors".to_owned(),
             count: 100,
             behaviour: RequestorBehaviour::Honest,
-            policy: RequestorPolicyName::Brass,
+            policy: RequestorPolicyName::Published,
             tuning: RequestorTuning::default(),
             load: None,
             tasks_per_day: None,
@@ -370,7 +370,7 @@ pub enum MaxPrice {
 pub enum RequestorPolicyName {
     /// The published score, as nodes run it: price against quality.
     #[default]
-    Brass,
+    Published,
     /// Ours, as nodes run it: the least expected cost, with patience and bounded doubt.
     Golem,
     /// One of the offers, whichever.

@@ -122,7 +122,7 @@ impl World<'_> {
         };
         let price = match (of.behaviour, policy) {
             (ProviderBehaviour::Undercut { .. }, _) | (_, ProviderPolicyName::Posted) => quote.min_price,
-            (_, ProviderPolicyName::Brass | ProviderPolicyName::Golem) => quote.price,
+            (_, ProviderPolicyName::Published | ProviderPolicyName::Golem) => quote.price,
             (_, ProviderPolicyName::ZeroIntelligence) => {
                 let room = task.terms.max_price.saturating_sub(quote.min_price);
                 let part = (of.draws.unit() * 1e9) as u128;
@@ -240,7 +240,7 @@ impl World<'_> {
         let market = &self.agents.buyers[self.book_of(buyer)].market;
         let terms_of: Vec<OfferTerms> = offers.iter().map(offer_terms).collect();
         match policy {
-            RequestorPolicyName::Brass | RequestorPolicyName::Golem | RequestorPolicyName::SecondScore => {
+            RequestorPolicyName::Published | RequestorPolicyName::Golem | RequestorPolicyName::SecondScore => {
                 let ranking = market.rank(&terms_of, terms, now, waited_ms / 1_000, random);
                 order.taken.extend(ranking.ranked.iter().map(|ranked| ranked.position));
                 order.waiting.extend(ranking.waiting.iter().map(|(position, ..)| *position));
@@ -262,7 +262,7 @@ impl World<'_> {
             }
         }
         match policy {
-            RequestorPolicyName::Brass
+            RequestorPolicyName::Published
             | RequestorPolicyName::Golem
             | RequestorPolicyName::SecondScore
             | RequestorPolicyName::FirstCome => {}

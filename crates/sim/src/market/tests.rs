@@ -41,7 +41,7 @@ fn explains_every_metric_that_it_gives() {
 fn no_policy_beats_the_oracle() {
     for load in [0.1, 0.5, 0.9] {
         for policy in [
-            RequestorPolicyName::Brass,
+            RequestorPolicyName::Published,
             RequestorPolicyName::Golem,
             RequestorPolicyName::Random,
             RequestorPolicyName::FirstCome,
@@ -126,7 +126,7 @@ fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
         (P::Cartel { floor_over_cost: 2.0 }, "cheat_share", |got| got < 0.2),
     ];
     for (behaviour, metric, holds) in effects {
-        for rules in [ProviderPolicyName::Brass, ProviderPolicyName::Golem] {
+        for rules in [ProviderPolicyName::Published, ProviderPolicyName::Golem] {
             let mut scenario = with_cheats(behaviour);
             scenario.market.identity_cost_hours = 1.0;
             scenario.providers.iter_mut().for_each(|group| group.policy = rules);
@@ -160,7 +160,7 @@ fn who_never_completes_is_weeded_out_sooner_by_our_rules_and_for_good() {
         let of = |seed| run_against(&scenario, seed, None, &|_| {}).metrics["cheat_share_last_quarter"];
         (of(1) + of(2)) / 2.0
     };
-    let published = late(ProviderPolicyName::Brass, RequestorPolicyName::Brass);
+    let published = late(ProviderPolicyName::Published, RequestorPolicyName::Published);
     let ours = late(ProviderPolicyName::Golem, RequestorPolicyName::Golem);
     assert!(ours < 0.01, "{ours} of the work goes to them in the end");
     assert!(ours < published, "{ours} by our rules, {published} by the published ones");
