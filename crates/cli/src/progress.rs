@@ -120,9 +120,9 @@ impl TaskScreen {
                 self.share(*provider).agreed += subtasks.len();
                 self.provider_line(*provider);
             }
-            RequestorEvent::Accepted { provider, index, paid, .. } => {
+            RequestorEvent::Accepted { provider, index, paid, fee, .. } => {
                 self.done.insert(*index);
-                self.spent = self.spent.saturating_add(*paid);
+                self.spent = self.spent.saturating_add(*paid).saturating_add(*fee);
                 let share = self.share(*provider);
                 share.done += 1;
                 share.paid = share.paid.saturating_add(*paid);

@@ -264,6 +264,15 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
             short_gnt(*cumulative)
         ),
         ProviderEvent::Unpaid { requestor, detail } => format!("{} did not pay: {detail}", short(&requestor.0)),
+        ProviderEvent::FeePaid { author, amount, .. } => {
+            format!("{} came in for the author {}: kept until it is asked for", short_gnt(*amount), short(author))
+        }
+        ProviderEvent::FeeUnpaid { requestor, author, owed } => format!(
+            "{} owes {} to the author {} for work done here: its work waits",
+            short(&requestor.0),
+            short_gnt(*owed),
+            short(author)
+        ),
         ProviderEvent::CreditExceeded { requestor, owed, credit } => format!(
             "{} owes {}, more than the {} lent: its work waits",
             short(&requestor.0),

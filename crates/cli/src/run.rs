@@ -362,7 +362,7 @@ async fn resume(
             }
         };
         let mut screen = TaskScreen::new(&task.name, task.task.subtasks, task.task.budget);
-        screen.done_before(task.task.done, task.task.spent);
+        screen.done_before(task.task.done, task.task.spent.saturating_add(task.task.fees));
         let handle = node.resume(task.task.header).await?;
         follow(&node, handle, screen, &mut signals, out).await
     };
@@ -470,6 +470,7 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
     }
     let task = status.and_then(|status| status.tasks.into_iter().find(|task| task.task.header == ran.header));
     let spent = task.as_ref().map_or(Wei::ZERO, |task| task.task.spent);
+    let fees = task.as_ref().map_or(Wei::ZERO, |task| task.task.fees);
     let providers = task.as_ref().map(|task| task.providers.clone()).unwrap_or_default();
     if args.json {
         output::json(&json!({
@@ -480,6 +481,7 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
             "done": task.as_ref().map(|task| task.task.done),
             "failed": task.as_ref().map(|task| task.task.failed),
             "spent_wei": spent,
+            "fees_wei": fees,
             "budget_wei": task.as_ref().map(|task| task.task.budget),
             "wall_ms": ran.report.as_ref().map(|report| report.wall_ms),
             "providers": providers,
@@ -506,7 +508,8 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
             .as_ref()
             .map(|report| format!(" in {:.1} s", report.wall_ms as f64 / 1000.0))
             .unwrap_or_default();
-        output::line(&format!("{spent} spent{wall}."))?;
+        let to_author = if fees == Wei::ZERO { String::new() } else { format!(", and {fees} for the app's author") };
+        output::line(&format!("{spent} spent{to_author}{wall}."))?;
         print_files(&ran.collected)?;
     }
     match ran.error {

@@ -127,7 +127,7 @@ fn requestor(status: &Value) -> anyhow::Result<()> {
 }
 
 fn tasks(status: &Value) -> anyhow::Result<()> {
-    let mut table = Table::new(&["task", "header", ">subtasks", ">done", ">failed", ">spent", ">budget", ""]);
+    let mut table = Table::new(&["task", "header", ">subtasks", ">done", ">failed", ">spent", ">fees", ">budget", ""]);
     for task in status["tasks"].as_array().into_iter().flatten() {
         let finished = if task["finished"] == true { "finished" } else { "unfinished" };
         let header = text(&task["header"]);
@@ -138,6 +138,7 @@ fn tasks(status: &Value) -> anyhow::Result<()> {
             task["done"].to_string(),
             task["failed"].to_string(),
             short_gnt(wei(&task["spent_wei"])),
+            short_gnt(wei(&task["fees_wei"])),
             short_gnt(wei(&task["budget_wei"])),
             finished.to_owned(),
         ]);

@@ -23,19 +23,22 @@ pub enum Table {
     /// How long a payee's money has waited to be claimed, by the payer's address. Beside the ledger and not in it: a folder
     /// without it counts from now on.
     Waiting,
+    /// What a provider keeps of channels towards authors, by the payer's address and the author's.
+    Author,
     /// The market's memory of peers; keys and values are the policy's.
     Market,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 7] = [
+    pub const ALL: [Table; 8] = [
         Table::Task,
         Table::RequestorDeal,
         Table::Payer,
         Table::ProviderDeal,
         Table::Payee,
         Table::Waiting,
+        Table::Author,
         Table::Market,
     ];
 
@@ -48,6 +51,7 @@ impl Table {
             Table::ProviderDeal => "provider_deal",
             Table::Payee => "payee",
             Table::Waiting => "payee_waiting",
+            Table::Author => "author",
             Table::Market => "market",
         }
     }

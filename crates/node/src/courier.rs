@@ -133,7 +133,17 @@ impl Courier {
 }
 
 fn carries_voucher(message: &Message) -> bool {
-    matches!(message, Message::Verdict { voucher: Some(_), .. })
+    match message {
+        Message::Verdict { voucher, author_voucher, .. } => voucher.is_some() || author_voucher.is_some(),
+        Message::Offer(_)
+        | Message::Refusal(_)
+        | Message::Agreement(_)
+        | Message::Countersignature(_)
+        | Message::Cancel(_)
+        | Message::Report(_)
+        | Message::AskVouchers { .. }
+        | Message::Vouchers { .. } => false,
+    }
 }
 
 fn settle(vouchers: &Mutex<Vouchers>, changed: &watch::Sender<()>, peer: NodeId, delivered: bool) {

@@ -83,6 +83,12 @@ fn provider_event(event: &ProviderEvent) -> Value {
         ProviderEvent::Unpaid { requestor, detail } => {
             json!({"kind": "unpaid", "requestor": requestor, "detail": detail})
         }
+        ProviderEvent::FeePaid { payer, author, amount, cumulative } => json!({
+            "kind": "fee_paid", "payer": payer, "author": author, "amount_wei": amount, "cumulative_wei": cumulative,
+        }),
+        ProviderEvent::FeeUnpaid { requestor, author, owed } => {
+            json!({"kind": "fee_unpaid", "requestor": requestor, "author": author, "owed_wei": owed})
+        }
         ProviderEvent::CreditExceeded { requestor, owed, credit } => {
             json!({"kind": "credit_exceeded", "requestor": requestor, "owed_wei": owed, "credit_wei": credit})
         }
@@ -116,13 +122,13 @@ fn requestor_event(event: &RequestorEvent) -> Value {
         RequestorEvent::RefusedByPeer { provider, about, reason } => {
             json!({"kind": "refused_by_peer", "provider": provider, "about": about, "detail": reason.to_string()})
         }
-        RequestorEvent::Agreed { header, agreement, provider, subtasks, value } => json!({
+        RequestorEvent::Agreed { header, agreement, provider, subtasks, value, fees } => json!({
             "kind": "agreed", "header": header, "agreement": agreement, "provider": provider, "subtasks": subtasks,
-            "value_wei": value,
+            "value_wei": value, "fees_wei": fees,
         }),
-        RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, rechecked } => json!({
+        RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, fee, rechecked } => json!({
             "kind": "accepted", "header": header, "provider": provider, "index": index, "output": output,
-            "output_bytes": output_bytes, "paid_wei": paid, "rechecked": rechecked,
+            "output_bytes": output_bytes, "paid_wei": paid, "fee_wei": fee, "rechecked": rechecked,
         }),
         RequestorEvent::Rejected { header, provider, index, decision, detail } => json!({
             "kind": "rejected", "header": header, "provider": provider, "index": index, "decision": decision,

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The layout that this program reads and writes.
-pub const FOLDER_VERSION: u32 = 1;
+pub const FOLDER_VERSION: u32 = 2;
 
 const VERSION_FILE: &str = "VERSION";
 const VERSION_PREFIX: &str = "golem data folder ";
@@ -278,7 +278,7 @@ pub enum FolderError {
         expected: u32,
     },
     /// The version file says something else.
-    #[error("{file} says `{text}`, not `golem data folder 1`: if this is a data folder, restore that file", file = file.display())]
+    #[error("{file} says `{text}`, not `{VERSION_PREFIX}{FOLDER_VERSION}`: if this is a data folder, restore that file", file = file.display())]
     BadVersion {
         /// The file.
         file: PathBuf,
@@ -315,7 +315,7 @@ mod tests {
         Folder::open_or_create(&path).unwrap();
         fs::write(path.join(VERSION_FILE), "golem data folder 7\n").unwrap();
         let error = Folder::open_or_create(&path).unwrap_err();
-        assert!(matches!(error, FolderError::OtherVersion { found: 7, expected: 1, .. }), "{error}");
+        assert!(matches!(error, FolderError::OtherVersion { found: 7, expected: FOLDER_VERSION, .. }), "{error}");
         assert_eq!(fs::read_to_string(path.join(VERSION_FILE)).unwrap(), "golem data folder 7\n");
         fs::write(path.join(VERSION_FILE), "something\n").unwrap();
         assert!(matches!(Folder::open(&path), Err(FolderError::BadVersion { .. })));

@@ -87,7 +87,9 @@ impl HeaderGate {
 mod tests {
     use super::*;
     use golem_protocol::message::encode_header;
-    use golem_protocol::{Address, B256, ByteCount, ContentHash, Fuel, KeySigner, Pricing, Signer, Wei, sign};
+    use golem_protocol::{
+        Address, AppFee, B256, ByteCount, ContentHash, Fuel, KeySigner, Pricing, Signer, WIRE_VERSION, Wei, sign,
+    };
 
     const CHAIN: ChainRef = ChainRef { chain_id: 31337, channels: Address::repeat_byte(5) };
 
@@ -111,6 +113,7 @@ mod tests {
             recheck_ppm: 0,
             profile: B256::ZERO,
             deadline: ChainTime(deadline),
+            app: AppFee::NONE,
         };
         let signed = sign(header, chain, &key).unwrap().into_signed();
         (requestor, encode_header(&signed).unwrap())
@@ -130,7 +133,7 @@ mod tests {
     #[test]
     fn holds_it_against_whoever_passes_on_what_is_no_header_or_anothers() {
         let (author, bytes) = gossip(&CHAIN, 100);
-        assert_eq!(judge(author, b"\x01no header"), (GossipVerdict::Reject, false));
+        assert_eq!(judge(author, &[&[WIRE_VERSION], &b"no header"[..]].concat()), (GossipVerdict::Reject, false));
         assert_eq!(judge(NodeId(Address::repeat_byte(9)), &bytes), (GossipVerdict::Reject, false));
     }
 

@@ -71,7 +71,7 @@ pub use settings::{
 };
 pub use startup::RECORD_SCHEMA;
 pub use status::{
-    Activity, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus, PayeeAccount,
-    PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
+    Activity, AuthorAccount, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus,
+    PayeeAccount, PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
 };
 pub use worker::sandbox_profile;

@@ -52,6 +52,8 @@ pub(crate) fn provider(status: &ProviderStatus) -> String {
     text.amount("earned_gnt", "What all vouchers came to.", status.totals.earned_wei);
     text.amount("claimable_gnt", "What a claim would pay.", status.totals.claimable_wei);
     text.amount("claimed_gnt", "What was claimed.", status.totals.claimed_wei);
+    let kept = status.authors.iter().fold(Wei::ZERO, |sum, account| sum.saturating_add(account.held_wei));
+    text.amount("kept_for_authors_gnt", "What vouchers kept for apps' authors came to.", kept);
     text.0
 }
 
@@ -65,7 +67,8 @@ pub(crate) fn requestor(status: &RequestorStatus) -> String {
     text.gauge("tasks_open", "Tasks that are not finished.", tasks().filter(|task| !task.finished).count());
     text.gauge("subtasks", "Subtasks of all tasks.", tasks().map(|task| task.subtasks as u64).sum::<u64>());
     text.gauge("subtasks_done", "Subtasks with an accepted result.", tasks().map(|task| task.done as u64).sum::<u64>());
-    text.amount("spent_gnt", "What was signed away for all tasks.", sum(|task| task.spent));
+    text.amount("spent_gnt", "What was signed away to providers for all tasks.", sum(|task| task.spent));
+    text.amount("fees_gnt", "What was signed away to apps' authors for all tasks.", sum(|task| task.fees));
     text.amount("reserved_gnt", "What open agreements may still cost.", sum(|task| task.reserved));
     let counters = &status.counters;
     text.counter("offers_total", "Offers that came.", counters.offers);

@@ -5,7 +5,7 @@ use crate::error::{PrepareError, RunTaskError};
 use crate::identity::NodeKeys;
 use crate::worker::sandbox_profile;
 use golem_deal::TaskOrder;
-use golem_protocol::{B256, ByteCount, ChainTime, ContentHash, Header, NodeId, Pricing, Wei};
+use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Pricing, Wei};
 use golem_task::{MergeSpec, TaskPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +63,7 @@ impl PreparedContent {
 impl PreparedTask {
     /// Whether this node can take it on.
     ///
-    /// Errors: `NotOurs`, `Subtasks`; documents and contents are looked at where they are used.
+    /// Errors: `NotOurs`, `Refused` where the header breaks a bound, `Subtasks`; documents and contents are looked at where they are used.
     pub fn check(&self, keys: &NodeKeys) -> Result<(), RunTaskError> {
         let header = &self.order.header;
         if header.requestor != keys.node_id() {
@@ -72,6 +72,7 @@ impl PreparedTask {
         if header.payer != keys.payment_address() {
             return Err(RunTaskError::NotOurs { what: "payer", got: header.payer, ours: keys.payment_address() });
         }
+        header.check().map_err(|error| RunTaskError::Refused { detail: error.to_string() })?;
         let inputs = self.order.inputs.len();
         if inputs != header.subtasks as usize || inputs != self.subtask_names.len() || inputs > TASK_SUBTASKS_MAX {
             return Err(RunTaskError::Subtasks { inputs, subtasks: header.subtasks, max: TASK_SUBTASKS_MAX });
@@ -93,12 +94,14 @@ pub struct TaskTerms {
     pub pricing: Pricing,
     /// How long offers are gathered before the first are taken, in milliseconds.
     pub offer_window_ms: u64,
+    /// The app's author, and what it gets for each accepted subtask, as its registry says.
+    pub app: AppFee,
 }
 
 impl Default for TaskTerms {
-    /// Any machine, paid by the subtask, offers gathered for 1.5 seconds.
+    /// Any machine, paid by the subtask, offers gathered for 1.5 seconds, an app of nobody.
     fn default() -> TaskTerms {
-        TaskTerms { min_perf: 0, pricing: Pricing::Tender, offer_window_ms: 1_500 }
+        TaskTerms { min_perf: 0, pricing: Pricing::Tender, offer_window_ms: 1_500, app: AppFee::NONE }
     }
 }
 
@@ -158,6 +161,7 @@ pub(crate) async fn prepare(
         recheck_ppm: plan.verification.recheck_ppm(),
         profile: sandbox_profile(),
         deadline: now.saturating_add(plan.deadline_s as u64),
+        app: terms.app,
     };
     let order = TaskOrder { header, inputs, budget: plan.price.budget, offer_window_ms: terms.offer_window_ms };
     let subtask_names = plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
@@ -173,8 +177,10 @@ pub struct TaskReport {
     pub done: u32,
     /// How many failed for good.
     pub failed: u32,
-    /// What was signed away for it, in wei.
+    /// What was signed away to providers for it, in wei.
     pub spent_wei: Wei,
+    /// What was signed away to the app's author for it, in wei.
+    pub fees_wei: Wei,
     /// The most it might have cost, in wei.
     pub budget_wei: Wei,
     /// How long it took since it was last taken up here, in milliseconds.

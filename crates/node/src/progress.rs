@@ -164,6 +164,7 @@ impl Progress {
             done: status.done,
             failed: status.failed,
             spent_wei: status.spent,
+            fees_wei: status.fees,
             budget_wei: status.budget,
             wall_ms: now.saturating_sub(self.began),
             providers: self.shares.values().cloned().collect(),
@@ -184,6 +185,7 @@ mod tests {
             agreed,
             failed,
             spent: Wei(done as u128 * 10),
+            fees: Wei(done as u128),
             reserved: Wei::ZERO,
             budget: Wei(100),
             offers: 1,
@@ -207,7 +209,7 @@ mod tests {
         assert!(!progress.conclude(&status(2, 0, 1), None, LocalTime(150)));
         assert!(progress.conclude(&status(3, 0, 0), None, LocalTime(160)));
         let report = waiting.try_recv().unwrap().unwrap();
-        assert_eq!((report.done, report.spent_wei, report.wall_ms), (3, Wei(30), 60));
+        assert_eq!((report.done, report.spent_wei, report.fees_wei, report.wall_ms), (3, Wei(30), Wei(3), 60));
         assert_eq!((report.providers[0].subtasks, report.providers[0].paid_wei), (3, Wei(30)));
     }
 

@@ -475,6 +475,8 @@ impl ProviderLoop {
             | ProviderEvent::RefusedByPeer { .. }
             | ProviderEvent::Computed { .. }
             | ProviderEvent::Unpaid { .. }
+            | ProviderEvent::FeePaid { .. }
+            | ProviderEvent::FeeUnpaid { .. }
             | ProviderEvent::CreditExceeded { .. }
             | ProviderEvent::Uncovered { .. } => {}
             ProviderEvent::Ended { payer, epoch, claimed, unclaimed } => {

@@ -2,7 +2,8 @@
 
 use crate::provider_loop::ProviderLoop;
 use crate::startup::network_status;
-use crate::status::{Activity, ChainStatus, PayerAccount, ProviderStatus, Totals};
+use crate::status::{Activity, AuthorAccount, ChainStatus, PayerAccount, ProviderStatus, Totals};
+use golem_protocol::Wei;
 
 impl ProviderLoop {
     pub(crate) async fn status(&self) -> ProviderStatus {
@@ -46,9 +47,25 @@ impl ProviderLoop {
             counters: self.counters,
             payers,
             totals,
+            authors: self.authors(),
             claim: self.claim_plan(),
             lost_wei: self.lost,
         }
+    }
+
+    fn authors(&self) -> Vec<AuthorAccount> {
+        let ledgers = self.machine.author_ledgers().into_iter().zip(self.machine.fees_owed());
+        ledgers
+            .map(|(ledger, (channel, owed_wei))| AuthorAccount {
+                author: channel.payee,
+                payer: channel.payer,
+                epoch: ledger.state().epoch,
+                deposit_wei: ledger.state().deposit,
+                held_wei: ledger.best().map_or(Wei::ZERO, |best| best.document.cumulative),
+                claimed_wei: ledger.state().claimed,
+                owed_wei,
+            })
+            .collect()
     }
 
     fn activity(&self) -> Activity {

@@ -41,6 +41,8 @@ pub struct ProviderStatus {
     pub payers: Vec<PayerAccount>,
     /// The sums over all payers.
     pub totals: Totals,
+    /// What is kept for the authors of apps. None of it is this node's money, and none of it is in the sums.
+    pub authors: Vec<AuthorAccount>,
     /// What the rule of when to claim says now.
     pub claim: ClaimPlan,
     /// What was lost since the start: held of channels that ended before it was claimed, in wei.
@@ -126,6 +128,25 @@ pub struct PayerAccount {
     pub claimed_wei: Wei,
     /// When a requested close can be final, in seconds of chain time; 0 where none is requested.
     pub close_at_s: u64,
+}
+
+/// One payer's channel towards an app's author, seen by a provider that keeps the author's vouchers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorAccount {
+    /// Whose money it is.
+    pub author: Address,
+    /// Whose channel.
+    pub payer: Address,
+    /// The channel's epoch, when it was last looked at.
+    pub epoch: u32,
+    /// What is in it, in wei.
+    pub deposit_wei: Wei,
+    /// What the voucher kept for the author stands at, in wei.
+    pub held_wei: Wei,
+    /// What was claimed on it, in wei.
+    pub claimed_wei: Wei,
+    /// The author's fees of work that was accepted here without a voucher that covers them, in wei.
+    pub owed_wei: Wei,
 }
 
 /// Sums over all payers, in wei.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::content::Room;
-use golem_protocol::{Address, ChainTime, Pricing, Wei};
+use golem_protocol::{Address, AppFee, ChainTime, Pricing, Wei};
 
 /// Copies its standard input to its standard output, and ends with 0.
 const COPY: &str = r#"(module
@@ -75,6 +75,7 @@ impl Bench {
             recheck_ppm: 0,
             profile: sandbox_profile(),
             deadline: ChainTime(0),
+            app: AppFee::NONE,
         };
         let input = self.contents.insert_bytes(&input.encode().unwrap()).unwrap();
         ComputeJob { agreement: B256::ZERO, index: 0, input, requestor: header.requestor, header, timeout_s: 60 }

@@ -1,5 +1,6 @@
 //! Stage 3, the agreement: both sign for one batch of subtasks; and the cancellation that may follow.
 
+use crate::app_fee::AppFee;
 use crate::header::uint96;
 use crate::ids::{ChainRef, ChannelId, ContentHash, NodeId};
 use crate::limits::{self, DocumentError, distinct, within};
@@ -48,6 +49,8 @@ pub struct Agreement {
     pub subtask_timeout_s: u32,
     /// Reports that come after this need not be paid.
     pub deadline: ChainTime,
+    /// What the app's author gets for each accepted subtask: fixed here, whatever the registry says later.
+    pub app: AppFee,
     /// The subtasks.
     pub subtasks: Vec<AgreedSubtask>,
 }
@@ -72,6 +75,8 @@ mod typed {
             uint64 fuelRate;
             uint32 subtaskTimeout;
             uint64 deadline;
+            address author;
+            uint96 fee;
             Subtask[] subtasks;
         }
         struct Cancel {
@@ -85,6 +90,11 @@ impl Agreement {
     /// The channel that pays.
     pub fn channel(&self) -> ChannelId {
         ChannelId { payer: self.payer, payee: self.payee }
+    }
+
+    /// The channel that pays the app's author, where one is paid.
+    pub fn author_channel(&self) -> Option<ChannelId> {
+        self.app.payee().map(|author| ChannelId { payer: self.payer, payee: author })
     }
 
     /// The sum of all subtasks' values; `None` above 96 bits.
@@ -120,6 +130,8 @@ impl Document for Agreement {
             fuelRate: self.fuel_rate,
             subtaskTimeout: self.subtask_timeout_s,
             deadline: self.deadline.0,
+            author: self.app.author,
+            fee: uint96(self.app.fee),
             subtasks: self
                 .subtasks
                 .iter()
@@ -140,6 +152,7 @@ impl Document for Agreement {
         within("subtask_timeout", self.subtask_timeout_s as u128, 1, limits::SUBTASK_TIMEOUT_S_MAX as u128)?;
         let value = self.subtasks.iter().fold(0u128, |sum, subtask| sum.saturating_add(subtask.value.0));
         within("value", value, 0, WEI_MAX)?;
+        self.app.check(self.payer, self.subtasks.len())?;
         distinct(self.subtasks.iter().map(|subtask| subtask.index))
     }
 }

@@ -1,5 +1,6 @@
 //! Stage 1, the header: a requestor tells everyone what it wants done.
 
+use crate::app_fee::AppFee;
 use crate::ids::{ChainRef, ContentHash, NodeId};
 use crate::limits::{self, DocumentError, within};
 use crate::signed::{DOCUMENT_DOMAIN, Document, typed_digest};
@@ -54,6 +55,8 @@ pub struct Header {
     pub profile: B256,
     /// No agreement is made after this.
     pub deadline: ChainTime,
+    /// The app's author, and what it asks for each accepted subtask.
+    pub app: AppFee,
 }
 
 mod typed {
@@ -75,6 +78,8 @@ mod typed {
             uint32 recheckPpm;
             bytes32 profile;
             uint64 deadline;
+            address author;
+            uint96 fee;
         }
     }
 }
@@ -110,6 +115,8 @@ impl Document for Header {
             recheckPpm: self.recheck_ppm,
             profile: self.profile,
             deadline: self.deadline.0,
+            author: self.app.author,
+            fee: uint96(self.app.fee),
         };
         typed_digest(DOCUMENT_DOMAIN, &typed, chain)
     }
@@ -118,6 +125,7 @@ impl Document for Header {
         within("subtasks", self.subtasks as u128, 1, limits::SUBTASKS_PER_TASK_MAX as u128)?;
         within("max_price", self.max_price.0, 1, WEI_MAX)?;
         within("subtask_timeout", self.subtask_timeout_s as u128, 1, limits::SUBTASK_TIMEOUT_S_MAX as u128)?;
-        within("recheck_ppm", self.recheck_ppm as u128, 0, 1_000_000)
+        within("recheck_ppm", self.recheck_ppm as u128, 0, 1_000_000)?;
+        self.app.check(self.payer, 1)
     }
 }

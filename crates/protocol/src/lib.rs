@@ -18,6 +18,7 @@
 //! there is no other way to one. This crate keeps no state, knows no clock and does no I/O.
 
 pub mod agreement;
+pub mod app_fee;
 pub mod guarantee;
 pub mod header;
 pub mod ids;
@@ -38,6 +39,7 @@ pub mod voucher;
 
 pub use agreement::{AgreedSubtask, Agreement, Cancel, Countersignature};
 pub use alloy_primitives::{Address, B256, U256};
+pub use app_fee::AppFee;
 pub use guarantee::{ClaimStage, ConcentAccount, ConcentClaim, GuaranteeTerms};
 pub use header::{Header, Pricing};
 pub use ids::{Binding, ChainRef, ChannelId, ChannelState, ConcentRef, ContentHash, NodeId};

@@ -11,6 +11,8 @@ pub const HEADER_BYTES_MAX: usize = 1024;
 pub const SUBTASKS_PER_AGREEMENT_MAX: usize = 256;
 /// The most subtasks of one task. Reason: a requestor's book of a task has to fit its memory.
 pub const SUBTASKS_PER_TASK_MAX: u32 = 1_000_000;
+/// The most vouchers of one answer to an author. Reason: each costs who asked a signature to check; more are asked for after.
+pub const VOUCHERS_PER_ANSWER_MAX: usize = 512;
 /// The longest free text in a document. Reason: room for the last lines of a program's stderr, no more.
 pub const TEXT_BYTES_MAX: usize = 1024;
 /// The longest time a subtask may take. Reason: a day; longer work is to be cut.
@@ -43,6 +45,9 @@ pub enum DocumentError {
     /// A party that is nobody.
     #[error("{0} is the zero address")]
     Nobody(&'static str),
+    /// A channel from somebody to itself, which the contract refuses.
+    #[error("the {0} is the payer")]
+    PaysItself(&'static str),
     /// Addresses that the contract takes in one order only, so that none can occur twice.
     #[error("{0} are not in ascending order")]
     NotAscending(&'static str),

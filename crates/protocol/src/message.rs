@@ -5,16 +5,17 @@
 
 use crate::agreement::{Agreement, Cancel, Countersignature};
 use crate::header::Header;
-use crate::limits::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, VOUCHERS_PER_ANSWER_MAX};
 use crate::offer::{Offer, Refusal};
 use crate::report::Report;
 use crate::signed::Signed;
 use crate::verdict::Verdict;
 use crate::voucher::Voucher;
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 /// The version of the encoding, the first byte of all that is sent or stored.
-pub const WIRE_VERSION: u8 = 1;
+pub const WIRE_VERSION: u8 = 2;
 /// The gossip topic on which headers travel.
 pub const HEADER_TOPIC: &str = "golem/header/1";
 
@@ -33,12 +34,28 @@ pub enum Message {
     Cancel(Signed<Cancel>),
     /// Provider to requestor: results.
     Report(Signed<Report>),
-    /// Requestor to provider: the verdict, and the voucher that pays for what it accepts.
+    /// Requestor to provider: the verdict, and the vouchers that pay for what it accepts.
     Verdict {
         /// What is accepted and what not.
         verdict: Signed<Verdict>,
         /// Everything owed so far in this channel; absent where nothing was ever accepted.
         voucher: Option<Signed<Voucher>>,
+        /// Everything owed so far to the app's author; absent where it is owed nothing, or is the payee itself.
+        author_voucher: Option<Signed<Voucher>>,
+    },
+    /// Anybody to either: what do you hold, or owe, that is good for this payee? An author asks that was away.
+    AskVouchers {
+        /// For whom. Whoever asks: a voucher is good for nobody else.
+        payee: Address,
+        /// Payers up to this one were told already; the zero address at first.
+        after: Address,
+    },
+    /// The answer: the best voucher of each payer, in the order of the payers' addresses.
+    Vouchers {
+        /// For whom.
+        payee: Address,
+        /// At most [`VOUCHERS_PER_ANSWER_MAX`]; where there are as many, there may be more.
+        vouchers: Vec<Signed<Voucher>>,
     },
 }
 
@@ -53,6 +70,8 @@ impl Message {
             Message::Cancel(_) => "cancel",
             Message::Report(_) => "report",
             Message::Verdict { .. } => "verdict",
+            Message::AskVouchers { .. } => "ask_vouchers",
+            Message::Vouchers { .. } => "vouchers",
         }
     }
 
@@ -63,7 +82,13 @@ impl Message {
 
     /// Reads a message. Nothing in it is authentic yet.
     pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
-        decode(bytes, MESSAGE_BYTES_MAX)
+        let message = decode(bytes, MESSAGE_BYTES_MAX)?;
+        if let Message::Vouchers { vouchers, .. } = &message
+            && vouchers.len() > VOUCHERS_PER_ANSWER_MAX
+        {
+            return Err(WireError::TooLong { got: vouchers.len(), max: VOUCHERS_PER_ANSWER_MAX });
+        }
+        Ok(message)
     }
 }
 
@@ -108,6 +133,14 @@ pub enum WireError {
     /// Longer than allowed.
     #[error("{got} bytes, and at most {max} are allowed")]
     TooLarge {
+        /// The length.
+        got: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A list longer than allowed.
+    #[error("{got} entries, and at most {max} are allowed")]
+    TooLong {
         /// The length.
         got: usize,
         /// The bound.

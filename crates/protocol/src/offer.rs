@@ -133,6 +133,14 @@ pub enum RefusalReason {
         /// The most that is lent.
         credit: Wei,
     },
+    /// Accepted work is without the fee that its app's author was to get.
+    #[error("{owed} is owed to the author {author} for accepted work, and no voucher here covers it")]
+    FeeUnpaid {
+        /// Who was to be paid.
+        author: Address,
+        /// How much.
+        owed: Wei,
+    },
     /// The provider runs other work now.
     #[error("all slots are busy")]
     Busy,

@@ -40,6 +40,7 @@ fn header() -> Header {
         recheck_ppm: 0,
         profile: hash(2),
         deadline: ChainTime(2_000_000_000),
+        app: AppFee { author: key(5).address(), fee: Wei(3) },
     }
 }
 
@@ -73,6 +74,7 @@ fn agreement() -> Agreement {
         fuel_rate: 1000,
         subtask_timeout_s: 60,
         deadline: ChainTime(1_900_000_000),
+        app: AppFee { author: key(5).address(), fee: Wei(3) },
         subtasks: vec![subtask(0), subtask(1)],
     }
 }

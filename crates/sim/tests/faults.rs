@@ -26,8 +26,10 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
         sum(|r| r.messages),
         sum(|r| r.accepted)
     );
+    let paid_to_authors: u128 = reports.iter().map(|report| report.fees_wei.0).sum();
     if count >= 100 {
         // Were the worlds harmless, that nothing is lost in them would mean nothing.
+        assert!(paid_to_authors > 0, "no author was paid");
         assert!(crashes > count / 10 && undone > count / 10 && lost > count, "the worlds are too good");
     }
 }

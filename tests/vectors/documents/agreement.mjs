@@ -1,6 +1,7 @@
 // Stage 3: what both sign for one batch of subtasks.
+import { ZeroAddress } from "ethers";
 import {
-  UINT64_MAX, UINT96_MAX, elsewhere, hash, local, payee, payer, provider, providerKey, requestor, requestorKey,
+  UINT64_MAX, UINT96_MAX, author, elsewhere, hash, local, payee, payer, provider, providerKey, requestor, requestorKey,
 } from "./domain.mjs";
 
 export const file = "agreement";
@@ -19,6 +20,8 @@ export const types = {
     { name: "fuelRate", type: "uint64" },
     { name: "subtaskTimeout", type: "uint32" },
     { name: "deadline", type: "uint64" },
+    { name: "author", type: "address" },
+    { name: "fee", type: "uint96" },
     { name: "subtasks", type: "Subtask[]" },
   ],
   Subtask: [
@@ -47,6 +50,8 @@ const usual = {
     fuelRate: "61234567",
     subtaskTimeout: 60,
     deadline: "1800000000",
+    author,
+    fee: "5000000000000000",
     subtasks: [subtask(0), subtask(1), subtask(7)],
   },
 };
@@ -71,8 +76,10 @@ export const cases = [
       fuelRate: UINT64_MAX,
       subtaskTimeout: 86_400,
       deadline: UINT64_MAX,
+      fee: UINT96_MAX,
       subtasks: [{ index: 2 ** 32 - 1, input: hash("input"), value: UINT96_MAX }],
     },
   },
+  { ...usual, name: "no author", message: { ...usual.message, author: ZeroAddress, fee: "0" } },
   ...elsewhere.map((other) => ({ ...usual, ...other })),
 ];

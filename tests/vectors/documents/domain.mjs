@@ -15,6 +15,7 @@ export const providerKey = key("provider");
 export const requestor = new Wallet(requestorKey).address;
 export const provider = new Wallet(providerKey).address;
 export const payer = new Wallet(key("payer")).address;
+export const author = new Wallet(key("author")).address;
 export const payee = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /** Stands for a hash whose preimage does not matter. */

@@ -1,5 +1,6 @@
 // Stage 1: what a requestor wants done.
-import { UINT64_MAX, UINT96_MAX, elsewhere, hash, local, payer, requestor, requestorKey } from "./domain.mjs";
+import { ZeroAddress } from "ethers";
+import { UINT64_MAX, UINT96_MAX, author, elsewhere, hash, local, payer, requestor, requestorKey } from "./domain.mjs";
 
 export const file = "header";
 export const primaryType = "Header";
@@ -21,6 +22,8 @@ export const types = {
     { name: "recheckPpm", type: "uint32" },
     { name: "profile", type: "bytes32" },
     { name: "deadline", type: "uint64" },
+    { name: "author", type: "address" },
+    { name: "fee", type: "uint96" },
   ],
 };
 
@@ -45,6 +48,8 @@ const usual = {
     recheckPpm: 50000,
     profile: hash("profile"),
     deadline: "1900000000",
+    author,
+    fee: "5000000000000000",
   },
 };
 
@@ -64,7 +69,9 @@ export const cases = [
       fuelMax: UINT64_MAX,
       recheckPpm: 1_000_000,
       deadline: UINT64_MAX,
+      fee: UINT96_MAX,
     },
   },
+  { ...usual, name: "no author", message: { ...usual.message, author: ZeroAddress, fee: "0" } },
   ...elsewhere.map((other) => ({ ...usual, ...other })),
 ];

@@ -7,6 +7,7 @@ use super::machine::{
 };
 use crate::{ProviderFact, ProviderPolicy};
 use golem_protocol::*;
+use std::collections::BTreeSet;
 
 /// How long a header that is heard again is not refused again for the same reason, in milliseconds. Reason: it is
 /// repeated every few seconds, and the answer is known; yet the first may have been lost.
@@ -167,6 +168,7 @@ impl Provider {
         same("payee", &agreement.payee, &offer.payee)?;
         same("price", &agreement.price, &offer.price)?;
         same("fuel_rate", &agreement.fuel_rate, &offer.performance)?;
+        same("app", &agreement.app, &header.app)?;
         same("subtask_timeout", &agreement.subtask_timeout_s, &header.subtask_timeout_s)?;
         if lowest < value {
             same("value", &lowest, &value)?;
@@ -181,7 +183,7 @@ impl Provider {
         Ok(())
     }
 
-    /// Signs where credit and channel allow it. Where the channel as known does not, the chain is asked first.
+    /// Signs where credit and both channels allow it. Where a channel as known does not, the chain is asked first.
     pub(super) fn consider(
         &mut self,
         policy: &mut dyn ProviderPolicy,
@@ -195,17 +197,21 @@ impl Provider {
         if owed > credit {
             return step.refuse(requestor, digest, RefusalReason::CreditExceeded { owed, credit });
         }
-        match self.covered(&agreement, now) {
-            Ok(()) => self.sign_deal(policy, agreement, now, step),
-            Err(reason) if looked => step.refuse(requestor, digest, reason),
-            Err(_) if self.unchecked.len() >= UNCHECKED_MAX => {
-                step.refuse(requestor, digest, RefusalReason::Full("the number of agreements to check".into()));
-            }
-            Err(_) => {
-                step.effects.push(ProviderEffect::ReadChannel(self.channel_of(agreement.payer)));
-                self.unchecked.insert(digest, Unchecked { agreement, since: now.local });
-            }
+        let (own, fees) = (self.covered(&agreement, now), self.fees_covered(&agreement, now));
+        let own_channel = own.is_err().then(|| self.channel_of(agreement.payer));
+        let fee_channel = fees.is_err().then(|| self.fee_channel(&agreement)).flatten();
+        let Err(reason) = own.and(fees) else {
+            return self.sign_deal(policy, agreement, now, step);
+        };
+        if looked {
+            return step.refuse(requestor, digest, reason);
         }
+        if self.unchecked.len() >= UNCHECKED_MAX {
+            return step.refuse(requestor, digest, RefusalReason::Full("the number of agreements to check".into()));
+        }
+        let awaits: BTreeSet<ChannelId> = own_channel.into_iter().chain(fee_channel).collect();
+        step.effects.extend(awaits.iter().copied().map(ProviderEffect::ReadChannel));
+        self.unchecked.insert(digest, Unchecked { agreement, since: now.local, awaits });
     }
 
     /// Whether the channel pays for this agreement on top of everything else that it may have to pay us.
@@ -217,10 +223,13 @@ impl Provider {
             .deals
             .values()
             .filter(|deal| deal.agreement.payer == agreement.payer)
-            .fold(account.owed, |sum, deal| sum.saturating_add(deal.open_value()));
+            .fold(account.owed, |sum, deal| sum.saturating_add(deal.open_value()).saturating_add(deal.own_open_fees()));
+        // Where our payee is the author, its fees come out of the same channel.
+        let is_author = agreement.app.payee() == Some(agreement.payee);
+        let fees = if is_author { agreement.app.of(agreement.subtasks.len()) } else { Wei::ZERO };
         let needed = agreement
             .value()
-            .and_then(|value| value.checked_add(others))
+            .and_then(|value| value.checked_add(fees)?.checked_add(others))
             .ok_or_else(|| refused("more than 96 bits of value".to_string()))?;
         let until = agreement.deadline.saturating_add(self.settings.claim_margin_s);
         let until = until.max(now.chain.saturating_add(self.settings.claim_margin_s));

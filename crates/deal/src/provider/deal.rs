@@ -63,6 +63,9 @@ pub(super) struct Account {
     pub owed: Wei,
     /// Paid by vouchers ahead of the verdict that accepts.
     pub ahead: Wei,
+    /// A voucher that the chain, as known here, does not pay, and who sent it. Taken again when the channel changes: after
+    /// a reorg the requestor sends it no more, and what it paid must not stay owed.
+    pub unsettled: Option<(NodeId, Signed<Voucher>)>,
     /// How long what can be claimed has waited; a record of its own.
     #[serde(skip)]
     pub waiting: Waiting,
@@ -78,10 +81,34 @@ impl Deal {
         self.sum(|stage| !matches!(stage, Stage::Decided(_) | Stage::Dropped))
     }
 
+    /// The author's fees of all that is neither decided nor dropped.
+    pub fn open_fees(&self) -> Wei {
+        let open = self.subtasks.values().filter(|stage| !matches!(stage, Stage::Decided(_) | Stage::Dropped));
+        self.agreement.app.of(open.count())
+    }
+
+    /// The fee that comes to us with each subtask: all of it where its author is our own payee. The channel has to cover
+    /// it; it is no pay for work, so neither credit nor reputation counts it.
+    pub fn own_fee(&self) -> Wei {
+        if self.agreement.app.payee() == Some(self.agreement.payee) { self.agreement.app.fee } else { Wei::ZERO }
+    }
+
+    /// Those fees of all that is neither decided nor dropped.
+    pub fn own_open_fees(&self) -> Wei {
+        if self.own_fee() == Wei::ZERO { Wei::ZERO } else { self.open_fees() }
+    }
+
+    /// Those fees of all that was begun and is not decided.
+    pub fn own_begun_fees(&self) -> Wei {
+        let begun = |stage: &&Stage| matches!(stage, Stage::Running | Stage::Finished(_) | Stage::Reported(_));
+        let count = u64::try_from(self.subtasks.values().filter(begun).count()).unwrap_or(u64::MAX);
+        self.own_fee().checked_mul(count).unwrap_or(Wei::MAX)
+    }
+
     /// What was done and waits for its verdict.
     pub fn unpaid_work(&self) -> Wei {
         self.subtasks.values().fold(Wei::ZERO, |sum, stage| match stage {
-            Stage::Finished(result) | Stage::Reported(result) => sum.saturating_add(self.due(result)),
+            Stage::Finished(result) | Stage::Reported(result) => sum.saturating_add(self.worth(result)),
             Stage::Waiting | Stage::Running | Stage::Decided(_) | Stage::Dropped => sum,
         })
     }
@@ -95,8 +122,7 @@ impl Deal {
         self.subtasks
             .iter()
             .filter(|(_, stage)| counts(stage))
-            .filter_map(|(index, _)| self.agreement.subtask(*index))
-            .fold(Wei::ZERO, |sum, subtask| sum.saturating_add(subtask.value))
+            .fold(Wei::ZERO, |sum, (index, _)| sum.saturating_add(self.value_of(*index)))
     }
 
     pub fn value_of(&self, index: u32) -> Wei {
@@ -115,7 +141,16 @@ impl Deal {
         })
     }
 
+    /// What comes to us for a result, once it is accepted.
     pub fn due(&self, result: &SubtaskResult) -> Wei {
+        match &result.outcome {
+            SubtaskOutcome::Completed { .. } => self.worth(result).saturating_add(self.own_fee()),
+            SubtaskOutcome::Failed { .. } => Wei::ZERO,
+        }
+    }
+
+    /// What the work of a result is worth.
+    fn worth(&self, result: &SubtaskResult) -> Wei {
         due(self.header.pricing, &self.agreement, result)
     }
 
@@ -164,7 +199,13 @@ impl Deal {
 
 impl Account {
     pub fn new(channel: ChannelId) -> Account {
-        Account { ledger: PayeeLedger::new(channel), owed: Wei::ZERO, ahead: Wei::ZERO, waiting: Waiting::default() }
+        Account {
+            ledger: PayeeLedger::new(channel),
+            owed: Wei::ZERO,
+            ahead: Wei::ZERO,
+            unsettled: None,
+            waiting: Waiting::default(),
+        }
     }
 
     /// A verdict accepted work of this worth.
@@ -179,6 +220,14 @@ impl Account {
         let covered = self.owed.min(amount);
         self.owed = self.owed.saturating_sub(covered);
         self.ahead = self.ahead.saturating_add(amount.saturating_sub(covered));
+    }
+
+    /// The higher of what could not be taken yet and `voucher`.
+    pub fn keep_unsettled(&mut self, from: NodeId, voucher: &Authentic<Voucher>) {
+        let known = self.unsettled.as_ref().map(|(_, known)| (known.document.epoch, known.document.cumulative));
+        if known.is_none_or(|known| known < (voucher.epoch, voucher.cumulative)) {
+            self.unsettled = Some((from, voucher.signed().clone()));
+        }
     }
 
     /// Takes note that what can be claimed may have changed; to be called whenever the ledger has.

@@ -169,6 +169,26 @@ pub enum ProviderEvent {
         /// Why.
         detail: String,
     },
+    /// A voucher raised what is held for an author. It is the author's money, not ours.
+    FeePaid {
+        /// By whom.
+        payer: Address,
+        /// For whom.
+        author: Address,
+        /// How much more.
+        amount: Wei,
+        /// What the best voucher stands at.
+        cumulative: Wei,
+    },
+    /// An author is owed for work accepted here, and no voucher covers it: no more is done for this requestor's task.
+    FeeUnpaid {
+        /// Who owes.
+        requestor: NodeId,
+        /// Whom.
+        author: Address,
+        /// How much.
+        owed: Wei,
+    },
     /// Work for a requestor that owes too much is held back.
     CreditExceeded {
         /// Who owes.

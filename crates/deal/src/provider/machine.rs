@@ -1,6 +1,7 @@
 //! The machine's state, its one way in, and what time brings.
 
 use super::deal::{Account, Deal, Stage};
+use super::fees::{FEE_ACCOUNTS_MAX, FeeAccount};
 use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
@@ -23,6 +24,8 @@ pub(super) const DEALS_PER_REQUESTOR_MAX: usize = 16;
 pub(super) const ACCOUNTS_MAX: usize = 65_536;
 /// The first and the longest pause before a report is sent again, in milliseconds.
 pub(super) const RESEND_MS: (u64, u64) = (2_000, 60_000);
+/// How often work that is held back is looked at again, in milliseconds.
+const HELD_BACK_MS: u64 = 10_000;
 /// A deal whose requestor has been silent for this many times `overdue_ms` is given up.
 const ABANDON_AFTER: u64 = 24;
 
@@ -39,6 +42,8 @@ pub(super) struct Known {
 pub(super) struct Unchecked {
     pub agreement: Authentic<Agreement>,
     pub since: LocalTime,
+    /// The channels whose answers are still to come.
+    pub awaits: BTreeSet<ChannelId>,
 }
 
 /// The provider's machine.
@@ -54,10 +59,14 @@ pub struct Provider {
     pub(super) deals: BTreeMap<B256, Deal>,
     /// By payer; at most `ACCOUNTS_MAX`.
     pub(super) accounts: BTreeMap<Address, Account>,
+    /// Channels towards authors; at most `FEE_ACCOUNTS_MAX`.
+    pub(super) fee_accounts: BTreeMap<ChannelId, FeeAccount>,
     pub(super) next_order: u64,
     pub(super) draining: bool,
     /// Those whose work is held back, so that it is said once.
     pub(super) held_back: BTreeSet<NodeId>,
+    /// When work that is held back is looked at next; asked for already.
+    pub(super) look_at_held_back: LocalTime,
     /// Deals found overdue already, so that it is noted once.
     pub(super) overdue: BTreeSet<B256>,
 }
@@ -95,14 +104,16 @@ impl Provider {
             unchecked: BTreeMap::new(),
             deals: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            fee_accounts: BTreeMap::new(),
             next_order: 0,
             draining: false,
             held_back: BTreeSet::new(),
+            look_at_held_back: LocalTime(0),
             overdue: BTreeSet::new(),
         }
     }
 
-    /// Takes up an earlier run: all records of `Table::ProviderDeal` and `Table::Payee`. A `Tick` then sends what is
+    /// Takes up an earlier run: all records of `Table::ProviderDeal`, `Table::Payee` and `Table::Author`. A `Tick` then sends what is
     /// owed and starts what was running.
     ///
     /// Errors: a record that cannot be read, or is of another chain or key. Nothing is lost by it: the records stay.
@@ -126,6 +137,10 @@ impl Provider {
                 Table::Payee => {
                     let account: Account = read(record)?;
                     provider.accounts.insert(account.ledger.channel().payer, account);
+                }
+                Table::Author => {
+                    let account: FeeAccount = read(record)?;
+                    provider.fee_accounts.insert(account.ledger.channel(), account);
                 }
                 Table::Waiting => drop(waiting.insert(&record.key, read(record)?)),
                 Table::Task | Table::RequestorDeal | Table::Payer | Table::Market => {}
@@ -164,7 +179,7 @@ impl Provider {
             policy.note(&ProviderFact::Busy(is_busy), now);
         }
         step.records.extend(policy.records());
-        let wake = self.next_wake();
+        let wake = self.next_wake(now);
         #[cfg(feature = "planted")]
         let wake = wake.filter(|_| !golem_payments::planted::is_planted(golem_payments::planted::Bug::ForgetsTimers));
         if let Some(wake) = wake {
@@ -258,7 +273,8 @@ impl Provider {
         step: &mut Step,
     ) {
         if channel.payee != self.settings.payee {
-            return;
+            self.on_author_channel(channel, state, now, step);
+            return self.consider_answered(policy, channel, now, step);
         }
         if !self.accounts.contains_key(&channel.payer) && !self.make_room_for_account() {
             return;
@@ -268,18 +284,28 @@ impl Provider {
         if before.0 != state {
             account.ledger.observe(state);
             account.counts_waiting(now.chain);
+            let unsettled = account.unsettled.take();
             step.records.extend(account.records());
             Self::say_what_was_lost(channel.payer, before, state, step);
+            if let Some((from, voucher)) = unsettled {
+                self.take_voucher(policy, from, voucher, now, step);
+            }
         }
+        let Some(account) = self.accounts.get(&channel.payer) else { return };
         if state.close_at.0 != 0 && account.ledger.claimable() > Wei::ZERO {
             step.effects.push(ProviderEffect::Claim { payer: channel.payer });
         }
-        let answered: Vec<B256> = self
-            .unchecked
-            .iter()
-            .filter(|(_, unchecked)| unchecked.agreement.payer == channel.payer)
-            .map(|(digest, _)| *digest)
-            .collect();
+        self.consider_answered(policy, channel, now, step);
+    }
+
+    /// The agreements for which this was the last channel to look at.
+    fn consider_answered(&mut self, policy: &mut dyn ProviderPolicy, channel: ChannelId, now: Now, step: &mut Step) {
+        let mut answered = Vec::new();
+        for (digest, unchecked) in &mut self.unchecked {
+            if unchecked.awaits.remove(&channel) && unchecked.awaits.is_empty() {
+                answered.push(*digest);
+            }
+        }
         for digest in answered {
             if let Some(unchecked) = self.unchecked.remove(&digest) {
                 self.consider(policy, unchecked.agreement, true, now, step);
@@ -314,7 +340,8 @@ impl Provider {
             .accounts
             .iter()
             .find(|(payer, account)| {
-                account.ledger.best().is_none() && account.owed == Wei::ZERO && !in_use.contains(*payer)
+                let holds = account.ledger.best().is_some() || account.unsettled.is_some();
+                !holds && account.owed == Wei::ZERO && !in_use.contains(*payer)
             })
             .map(|(payer, _)| *payer);
         spare.is_some_and(|payer| self.accounts.remove(&payer).is_some())
@@ -328,6 +355,7 @@ impl Provider {
             self.note_if_in_vain(policy, header, now);
             self.headers.remove(&header);
         }
+        self.look_at_authors(now, step);
         let digests: Vec<B256> = self.deals.keys().copied().collect();
         for digest in digests {
             self.drop_what_is_late(policy, digest, now, step);
@@ -408,10 +436,16 @@ impl Provider {
         }
     }
 
-    fn next_wake(&self) -> Option<LocalTime> {
+    fn next_wake(&mut self, now: Now) -> Option<LocalTime> {
         let reports = self.deals.values().filter_map(|deal| deal.report.as_ref()).map(|open| open.send_again);
+        // What waits for credit or a deposit is given up when its time is over, which only the chain's clock tells.
+        let mut stages = self.deals.values().flat_map(|deal| deal.subtasks.values());
+        let waits = stages.any(|stage| *stage == Stage::Waiting);
+        let held_back = (waits && self.look_at_held_back <= now.local).then(|| now.local.saturating_add(HELD_BACK_MS));
+        // Asked for once, not again with every input until then.
+        self.look_at_held_back = held_back.unwrap_or(self.look_at_held_back);
         let unchecked = self.unchecked.values().map(|unchecked| unchecked.since.saturating_add(UNCHECKED_LIFE_MS));
-        reports.chain(unchecked).min()
+        reports.chain(unchecked).chain(self.next_look_at_authors()).chain(held_back).min()
     }
 
     /// Looks for broken rules in the state.
@@ -426,6 +460,7 @@ impl Provider {
         check(self.running() <= self.settings.slots as usize, &|| format!("{} subtasks run at once", self.running()));
         check(self.headers.len() <= HEADERS_MAX, &|| "too many headers".into());
         check(self.deals.len() <= DEALS_MAX, &|| "too many deals".into());
+        check(self.fee_accounts.len() <= FEE_ACCOUNTS_MAX, &|| "too many authors' channels".into());
         check(self.unchecked.len() <= UNCHECKED_MAX, &|| "too many unchecked agreements".into());
         for (digest, deal) in &self.deals {
             check(!deal.is_over(), &|| format!("deal {digest} is over and still open"));
@@ -434,6 +469,10 @@ impl Provider {
             check(deal.subtasks.len() == deal.agreement.subtasks.len(), &|| {
                 format!("deal {digest}: other subtasks than agreed")
             });
+        }
+        for (channel, account) in &self.fee_accounts {
+            check(account.ledger.channel() == *channel, &|| format!("the ledger of {channel:?} is another's"));
+            check(channel.payee != self.settings.payee, &|| "our own channel is kept as an author's".into());
         }
         for (payer, account) in &self.accounts {
             check(account.ledger.channel() == self.channel_of(*payer), &|| {

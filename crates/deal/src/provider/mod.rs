@@ -7,6 +7,7 @@
 
 mod agree;
 mod deal;
+mod fees;
 mod interface;
 mod machine;
 mod work;

@@ -9,6 +9,15 @@ use golem_payments::{Accepted, CoverError};
 use golem_protocol::limits::TEXT_BYTES_MAX;
 use golem_protocol::*;
 
+/// What a verdict accepted.
+#[derive(Default)]
+struct AcceptedWork {
+    /// Due to us.
+    due: Wei,
+    /// Each is a fee for the author.
+    subtasks: usize,
+}
+
 impl Provider {
     pub(super) fn on_message(
         &mut self,
@@ -20,9 +29,25 @@ impl Provider {
     ) {
         match message {
             Message::Agreement(signed) => self.on_agreement(policy, from, signed, now, step),
-            Message::Verdict { verdict, voucher } => self.on_verdict(policy, from, verdict, voucher, now, step),
+            Message::Verdict { verdict, voucher, author_voucher } => {
+                // The vouchers first: they are money, whatever the verdict beside them is worth.
+                if let Some(voucher) = voucher {
+                    self.take_voucher(policy, from, voucher, now, step);
+                }
+                if let Some(voucher) = author_voucher {
+                    self.take_author_voucher(from, voucher, now, step);
+                }
+                self.on_verdict(policy, from, verdict, now, step);
+            }
             Message::Refusal(refusal) => self.on_refusal(policy, from, refusal, now, step),
-            other @ (Message::Offer(_) | Message::Countersignature(_) | Message::Cancel(_) | Message::Report(_)) => {
+            Message::AskVouchers { payee, after } => {
+                step.send(from, Message::Vouchers { payee, vouchers: self.author_vouchers(payee, after) });
+            }
+            other @ (Message::Offer(_)
+            | Message::Countersignature(_)
+            | Message::Cancel(_)
+            | Message::Report(_)
+            | Message::Vouchers { .. }) => {
                 let reason = RefusalReason::Malformed(format!("a provider takes no {}", other.name()));
                 step.refuse(from, B256::ZERO, reason);
             }
@@ -51,10 +76,16 @@ impl Provider {
                     }
                     break;
                 }
-                let (payer, value) = (deal.agreement.payer, deal.value_of(index));
+                let (payer, value) = (deal.agreement.payer, deal.value_of(index).saturating_add(deal.own_fee()));
                 if let Err(uncovered) = self.still_covered(payer, value) {
                     if self.held_back.insert(requestor) {
                         step.say(ProviderEvent::Uncovered { requestor, payer, detail: uncovered.to_string() });
+                    }
+                    break;
+                }
+                if let Some((author, owed)) = self.fees_withheld(&deal.agreement) {
+                    if self.held_back.insert(requestor) {
+                        step.say(ProviderEvent::FeeUnpaid { requestor, author, owed });
                     }
                     break;
                 }
@@ -74,7 +105,9 @@ impl Provider {
         let account = self.accounts.get(&payer).ok_or(CoverError::NotOpen)?;
         let deals = self.deals.values().filter(|deal| deal.agreement.payer == payer);
         let needed = deals.fold(value.saturating_add(account.owed), |sum, deal| {
-            sum.saturating_add(deal.unpaid_work()).saturating_add(deal.running_value())
+            sum.saturating_add(deal.unpaid_work())
+                .saturating_add(deal.running_value())
+                .saturating_add(deal.own_begun_fees())
         });
         // The epoch that is open, whichever: what was agreed is paid from it. When it may close was looked at then.
         account.ledger.covers(account.ledger.state().epoch, needed, ChainTime(0))
@@ -157,14 +190,9 @@ impl Provider {
         policy: &mut dyn ProviderPolicy,
         from: NodeId,
         verdict: Signed<Verdict>,
-        voucher: Option<Signed<Voucher>>,
         now: Now,
         step: &mut Step,
     ) {
-        // The voucher first: it is money, whatever the verdict beside it is worth.
-        if let Some(voucher) = voucher {
-            self.take_voucher(policy, from, voucher, now, step);
-        }
         let verdict = match verdict.authenticate(&self.settings.chain) {
             Ok(verdict) if verdict.requestor == from => verdict,
             Ok(_) => return step.say(ProviderEvent::Unpaid { requestor: from, detail: "a verdict of another".into() }),
@@ -180,16 +208,26 @@ impl Provider {
         let accepted = Self::decide(policy, deal, &verdict, now, step);
         deal.report = None;
         step.records.extend(deal.record());
-        let payer = deal.agreement.payer;
-        self.settle_accepted(payer, accepted, from, step);
+        let (payer, author_channel) = (deal.agreement.payer, deal.agreement.author_channel());
+        let fees = deal.agreement.app.of(accepted.subtasks);
+        self.settle_accepted(payer, accepted.due, from, step);
+        if let Some(channel) = author_channel {
+            self.settle_fees(&channel, fees, from, step);
+        }
         self.overdue.remove(&digest);
         self.report(digest, now, step);
         self.forget_if_over(digest);
     }
 
-    /// Enters each decision; gives the sum that is due for what was accepted. A result without a decision counts as
+    /// Enters each decision; gives what was accepted. A result without a decision counts as
     /// rejected: the requestor had its say.
-    fn decide(policy: &mut dyn ProviderPolicy, deal: &mut Deal, verdict: &Verdict, now: Now, step: &mut Step) -> Wei {
+    fn decide(
+        policy: &mut dyn ProviderPolicy,
+        deal: &mut Deal,
+        verdict: &Verdict,
+        now: Now,
+        step: &mut Step,
+    ) -> AcceptedWork {
         let reported: Vec<SubtaskResult> = deal
             .subtasks
             .values()
@@ -198,13 +236,14 @@ impl Provider {
                 Stage::Waiting | Stage::Running | Stage::Finished(_) | Stage::Decided(_) | Stage::Dropped => None,
             })
             .collect();
-        let mut accepted = Wei::ZERO;
+        let mut accepted = AcceptedWork::default();
         for result in reported {
             let index = result.index;
             let decision = verdict.decisions.iter().find(|(named, _)| *named == index).map(|(_, decision)| *decision);
             let decision = decision.unwrap_or(Decision::NotAgreed);
             if decision == Decision::Accepted {
-                accepted = accepted.saturating_add(deal.due(&result));
+                accepted.due = accepted.due.saturating_add(deal.due(&result));
+                accepted.subtasks += usize::from(matches!(result.outcome, SubtaskOutcome::Completed { .. }));
             } else {
                 if matches!(result.outcome, SubtaskOutcome::Completed { .. }) {
                     let value = deal.value_of(index);
@@ -232,7 +271,7 @@ impl Provider {
         }
     }
 
-    fn take_voucher(
+    pub(super) fn take_voucher(
         &mut self,
         policy: &mut dyn ProviderPolicy,
         from: NodeId,
@@ -265,7 +304,11 @@ impl Provider {
                 }
             }
             Err(error) => {
-                // No payment, yet the ledger may keep it: the contract might still pay on it.
+                // No payment, yet it is kept: the contract might still pay on it, and the chain as it is known here may be
+                // behind, or in the middle of a reorg.
+                if voucher.channel() == account.ledger.channel() {
+                    account.keep_unsettled(from, &voucher);
+                }
                 step.records.extend(account.records());
                 step.say(unpaid(error.to_string()));
             }

@@ -1,8 +1,8 @@
-//! From a report to a verdict and its voucher.
+//! From a report to a verdict and its vouchers.
 
 use super::deal::{Check, Deal, OpenReport, Part, Stage};
 use super::interface::{FetchJob, RequestorEffect, RequestorEvent};
-use super::machine::{Requestor, Step};
+use super::machine::{Requestor, Step, legs};
 use super::task::{Place, Task};
 use crate::{RequestorFact, RequestorPolicy};
 use golem_protocol::*;
@@ -30,7 +30,8 @@ impl Requestor {
             Message::Cancel(signed) => self.on_cancel(from, signed, now, step),
             Message::Report(signed) => self.on_report(policy, from, signed, now, step),
             Message::Refusal(refusal) => self.on_refusal(from, refusal, now, step),
-            other @ (Message::Agreement(_) | Message::Verdict { .. }) => {
+            Message::AskVouchers { payee, after } => self.on_ask_vouchers(from, payee, after, step),
+            other @ (Message::Agreement(_) | Message::Verdict { .. } | Message::Vouchers { .. }) => {
                 let reason = RefusalReason::Malformed(format!("a requestor takes no {}", other.name()));
                 step.refuse(from, B256::ZERO, reason);
             }
@@ -50,13 +51,11 @@ impl Requestor {
         let about = refusal.about;
         step.say(RequestorEvent::RefusedByPeer { provider: from, about, reason: refusal.reason.clone() });
         let proposed = self.deals.get(&about).filter(|deal| deal.provider() == from);
-        let Some(payee) = proposed.filter(|deal| deal.stage == Stage::Proposed).map(|deal| deal.agreement.payee) else {
-            return;
-        };
-        if matches!(refusal.reason, RefusalReason::Channel(_)) {
+        let Some(deal) = proposed.filter(|deal| deal.stage == Stage::Proposed) else { return };
+        if matches!(refusal.reason, RefusalReason::Channel(_) | RefusalReason::FeeUnpaid { .. }) {
             // Perhaps the chain tells something else than we know.
-            let id = ChannelId { payer: self.keys.payment.address(), payee };
-            step.effects.push(RequestorEffect::ReadChannel(id));
+            let channels = [Some(deal.agreement.channel()), deal.agreement.author_channel()];
+            step.effects.extend(channels.into_iter().flatten().map(RequestorEffect::ReadChannel));
         }
         let why = format!("the provider refused: {}", refusal.reason);
         self.take_back(about, &why, now, step);
@@ -80,8 +79,8 @@ impl Requestor {
             return step.refuse(from, agreement, RefusalReason::UnknownHeader(agreement));
         };
         if let Some(verdict) = deal.verdicts.get(&digest) {
-            let (verdict, payee) = (verdict.clone(), deal.agreement.payee);
-            return self.send_verdict(from, payee, verdict, step);
+            let (verdict, payee, app) = (verdict.clone(), deal.agreement.payee, deal.agreement.app);
+            return self.send_verdict(from, payee, app, verdict, step);
         }
         if deal.reports.contains_key(&digest) {
             return;
@@ -197,8 +196,8 @@ impl Requestor {
             return;
         }
         let Some(open) = deal.reports.remove(&report) else { return };
-        let (provider, payee, header) = (deal.provider(), deal.agreement.payee, deal.agreement.header);
-        let Some(task) = self.tasks.get_mut(&header) else { return };
+        let (provider, payee, app) = (deal.provider(), deal.agreement.payee, deal.agreement.app);
+        let Some(task) = self.tasks.get_mut(&deal.agreement.header) else { return };
         let mut decisions = Vec::new();
         let mut sums = Sums::default();
         for result in &open.report.results {
@@ -216,36 +215,59 @@ impl Requestor {
             deal.stage = Stage::Closed;
         }
         step.records.extend(deal.record());
+        let (fees, settled_fees) = (app.of(sums.accepted), app.of(sums.concluded));
         task.spent = task.spent.saturating_add(sums.paid);
-        task.reserved = task.reserved.saturating_sub(sums.settled);
-        if let Some(channel) = self.channels.get_mut(&payee) {
-            channel.ledger.release(sums.settled.saturating_sub(sums.paid));
+        task.fees = task.fees.saturating_add(fees);
+        task.reserved = task.reserved.saturating_sub(sums.settled).saturating_sub(settled_fees);
+        let paid = legs(payee, sums.paid, app, fees);
+        let settled = legs(payee, sums.settled, app, settled_fees);
+        for ((payee, paid), (_, settled)) in paid.zip(settled) {
+            let Some(channel) = self.channels.get_mut(&payee) else { continue };
+            channel.ledger.release(settled.saturating_sub(paid));
             // What is paid was reserved when it was agreed, so this does not fail; if it ever did, nothing is signed.
-            if channel.ledger.pay(sums.paid).is_ok() {
+            if channel.ledger.pay(paid).is_ok() {
                 step.records.extend(Self::payer_record(channel));
             }
         }
-        self.send_verdict(provider, payee, verdict, step);
+        self.send_verdict(provider, payee, app, verdict, step);
     }
 
-    /// The voucher is made anew each time: it stands for everything owed so far, and is never for less than one
+    /// The vouchers are made anew each time: one stands for everything owed so far, and is never for less than one
     /// signed before.
-    fn send_verdict(&self, to: NodeId, payee: Address, verdict: Signed<Verdict>, step: &mut Step) {
-        let voucher = self.channels.get(&payee).filter(|channel| channel.ledger.signed() > Wei::ZERO);
-        let voucher = voucher
-            .and_then(|channel| sign(channel.ledger.voucher(), &self.settings.chain, &*self.keys.payment).ok())
-            .map(Authentic::into_signed);
-        step.send(to, Message::Verdict { verdict, voucher });
+    fn send_verdict(&self, to: NodeId, payee: Address, app: AppFee, verdict: Signed<Verdict>, step: &mut Step) {
+        let voucher = self.voucher_for(payee);
+        // An author that is the payee itself has it all in one voucher.
+        let author = app.payee().filter(|author| *author != payee);
+        let author_voucher = author.and_then(|author| self.voucher_for(author));
+        step.send(to, Message::Verdict { verdict, voucher, author_voucher });
+    }
+
+    /// Signed anew, for everything owed so far; the outbox holds it back until what it stands for is durable.
+    fn on_ask_vouchers(&mut self, from: NodeId, payee: Address, after: Address, step: &mut Step) {
+        let is_asked = self.keys.payment.address() > after;
+        let vouchers = is_asked.then(|| self.voucher_for(payee)).flatten().into_iter().collect();
+        step.send(from, Message::Vouchers { payee, vouchers });
+    }
+
+    /// Everything owed to a payee so far, signed; nothing where nothing is owed.
+    pub(super) fn voucher_for(&self, payee: Address) -> Option<Signed<Voucher>> {
+        let channel = self.channels.get(&payee).filter(|channel| channel.ledger.signed() > Wei::ZERO)?;
+        let voucher = sign(channel.ledger.voucher(), &self.settings.chain, &*self.keys.payment).ok()?;
+        Some(voucher.into_signed())
     }
 }
 
 /// What a concluded report settles.
 #[derive(Default)]
 struct Sums {
-    /// Goes into the voucher.
+    /// Goes into the provider's voucher.
     paid: Wei,
-    /// Was held back for these subtasks.
+    /// Was held back for these subtasks' values.
     settled: Wei,
+    /// Accepted subtasks: each is a fee for the author's voucher.
+    accepted: usize,
+    /// Subtasks that a fee was held back for.
+    concluded: usize,
 }
 
 struct Decided<'a> {
@@ -345,17 +367,19 @@ fn enter(
     let was_open = deal.parts.get(&index) == Some(&Part::Open);
     let value = if was_open { deal.value_of(index) } else { Wei::ZERO };
     sums.settled = sums.settled.saturating_add(value);
+    sums.concluded += usize::from(was_open);
     if let (Decision::Accepted, true, SubtaskOutcome::Completed { output, output_bytes, fuel, time_ms }) =
         (decision, was_open, &result.outcome)
     {
         let paid = due_for(task.header.pricing, &deal.agreement, value, *fuel);
         sums.paid = sums.paid.saturating_add(paid);
+        sums.accepted += 1;
         deal.parts.insert(index, Part::Accepted { paid, output: *output, output_bytes: *output_bytes });
         task.set(index, Place::Done { output: *output, output_bytes: *output_bytes });
         let subtask_timeout_s = task.header.subtask_timeout_s;
         policy.note(&RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms: (*time_ms).max(1) }, now);
-        let (output, output_bytes) = (*output, *output_bytes);
-        step.say(RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, rechecked });
+        let (output, output_bytes, fee) = (*output, *output_bytes, deal.agreement.app.fee);
+        step.say(RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, fee, rechecked });
         return;
     }
     if was_open {

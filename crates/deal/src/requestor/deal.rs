@@ -114,7 +114,25 @@ impl Deal {
         self.open_parts().into_iter().fold(Wei::ZERO, |sum, index| sum.saturating_add(self.value_of(index)))
     }
 
-    /// What was paid for this batch.
+    /// What the open subtasks may still bring the app's author.
+    pub fn open_fees(&self) -> Wei {
+        self.agreement.app.of(self.open_parts().len())
+    }
+
+    /// What of a payee's channel is held back for this batch.
+    pub fn reserved_for(&self, payee: Address) -> Wei {
+        let value = if self.agreement.payee == payee { self.open_value() } else { Wei::ZERO };
+        let fees = if self.agreement.app.payee() == Some(payee) { self.open_fees() } else { Wei::ZERO };
+        value.saturating_add(fees)
+    }
+
+    /// What the app's author was paid for this batch.
+    pub fn fees_paid(&self) -> Wei {
+        let accepted = self.parts.values().filter(|part| matches!(part, Part::Accepted { .. }));
+        self.agreement.app.of(accepted.count())
+    }
+
+    /// What the provider was paid for this batch.
     pub fn paid(&self) -> Wei {
         self.parts.values().fold(Wei::ZERO, |sum, part| match part {
             Part::Accepted { paid, .. } => sum.saturating_add(*paid),

@@ -12,7 +12,7 @@ pub struct TaskOrder {
     pub header: Header,
     /// The input document of each subtask, by content; as many as the header says.
     pub inputs: Vec<ContentHash>,
-    /// The most that is ever paid or promised for this task.
+    /// The most that is ever paid or promised for this task, to providers and the app's author together.
     pub budget: Wei,
     /// How long offers are gathered before the first are taken, in milliseconds.
     pub offer_window_ms: u64,
@@ -189,6 +189,8 @@ pub enum RequestorEvent {
         subtasks: Vec<u32>,
         /// Their value.
         value: Wei,
+        /// What the app's author gets if all are accepted.
+        fees: Wei,
     },
     /// A result was accepted, and a voucher for it is on its way.
     Accepted {
@@ -202,8 +204,10 @@ pub enum RequestorEvent {
         output: ContentHash,
         /// The length of the manifest.
         output_bytes: ByteCount,
-        /// What was paid.
+        /// What the provider was paid.
         paid: Wei,
+        /// What the app's author was paid.
+        fee: Wei,
         /// Whether it was run again here first.
         rechecked: bool,
     },
@@ -281,13 +285,16 @@ pub struct TaskStatus {
     pub agreed: u32,
     /// How many failed for good.
     pub failed: u32,
-    /// What was signed away for it.
+    /// What was signed away to providers for it.
     #[serde(rename = "spent_wei")]
     pub spent: Wei,
-    /// What open agreements may still cost.
+    /// What was signed away to the app's author for it.
+    #[serde(rename = "fees_wei")]
+    pub fees: Wei,
+    /// What open agreements may still cost, fees included.
     #[serde(rename = "reserved_wei")]
     pub reserved: Wei,
-    /// The most it may cost.
+    /// The most it may cost, fees included.
     #[serde(rename = "budget_wei")]
     pub budget: Wei,
     /// How many offers are in the book.

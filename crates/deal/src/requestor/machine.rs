@@ -129,7 +129,7 @@ impl Requestor {
                     let payee = ledger.channel().payee;
                     requestor.channels.insert(payee, Channel { ledger, known: false, funding: Funding::Idle });
                 }
-                Table::ProviderDeal | Table::Payee | Table::Waiting | Table::Market => {}
+                Table::ProviderDeal | Table::Payee | Table::Waiting | Table::Author | Table::Market => {}
             }
         }
         requestor.enter_deals();
@@ -157,7 +157,8 @@ impl Requestor {
         for (digest, deal) in &self.deals {
             let Some(task) = self.tasks.get_mut(&deal.agreement.header) else { continue };
             task.spent = task.spent.saturating_add(deal.paid());
-            task.reserved = task.reserved.saturating_add(deal.open_value());
+            task.fees = task.fees.saturating_add(deal.fees_paid());
+            task.reserved = task.reserved.saturating_add(deal.open_value()).saturating_add(deal.open_fees());
             let batch = task.batches.entry(deal.provider()).or_default();
             *batch = (*batch).max(deal.agreement.batch.saturating_add(1));
             for (index, part) in &deal.parts {
@@ -414,7 +415,7 @@ impl Requestor {
     /// Frees all of a batch that was not reported, and gives back what was reserved for it.
     pub(super) fn take_back(&mut self, digest: B256, why: &str, now: Now, step: &mut Step) {
         let Some(deal) = self.deals.get_mut(&digest) else { return };
-        let (undone, provider, payee) = (deal.undone(), deal.provider(), deal.agreement.payee);
+        let (undone, provider) = (deal.undone(), deal.provider());
         let mut value = Wei::ZERO;
         for index in &undone {
             value = value.saturating_add(deal.value_of(*index));
@@ -423,13 +424,16 @@ impl Requestor {
         if deal.open_parts().is_empty() {
             deal.stage = Stage::Closed;
         }
-        let header = deal.agreement.header;
+        let (header, fees) = (deal.agreement.header, deal.agreement.app.of(undone.len()));
+        let legs = legs(deal.agreement.payee, value, deal.agreement.app, fees);
         step.records.extend(deal.record());
-        let channel = self.channel(payee);
-        channel.ledger.release(value);
-        step.records.extend(Self::payer_record(channel));
+        for (payee, amount) in legs {
+            let channel = self.channel(payee);
+            channel.ledger.release(amount);
+            step.records.extend(Self::payer_record(channel));
+        }
         if let Some(task) = self.tasks.get_mut(&header) {
-            task.reserved = task.reserved.saturating_sub(value);
+            task.reserved = task.reserved.saturating_sub(value).saturating_sub(fees);
             undone.iter().for_each(|index| task.free(*index, digest));
             task.strike(provider, now);
         }
@@ -507,8 +511,9 @@ impl Requestor {
         };
         for (digest, task) in &self.tasks {
             let deals = || self.deals.values().filter(|deal| deal.agreement.header == *digest);
-            let open = deals().fold(Wei::ZERO, |sum, deal| sum.saturating_add(deal.open_value()));
-            let total = task.spent.saturating_add(task.reserved);
+            let open = deals()
+                .fold(Wei::ZERO, |sum, deal| sum.saturating_add(deal.open_value()).saturating_add(deal.open_fees()));
+            let total = task.spent.saturating_add(task.fees).saturating_add(task.reserved);
             check(total <= task.order.budget, &|| format!("task {digest}: {total} is above the budget"));
             check(open == task.reserved, &|| format!("task {digest}: {open} is open and {} reserved", task.reserved));
             for (index, place) in (0u32..).zip(&task.places) {
@@ -523,11 +528,17 @@ impl Requestor {
             }
         }
         for (payee, channel) in &self.channels {
-            let open = self.deals.values().filter(|deal| deal.agreement.payee == *payee);
-            let open = open.fold(Wei::ZERO, |sum, deal| sum.saturating_add(deal.open_value()));
+            let deals = self.deals.values();
+            let open = deals.fold(Wei::ZERO, |sum, deal| sum.saturating_add(deal.reserved_for(*payee)));
             let reserved = channel.ledger.reserved();
             check(open == reserved, &|| format!("channel to {payee}: {open} is open and {reserved} reserved"));
         }
         found
     }
+}
+
+/// The channels that pay for a batch: the provider's, and the author's where it is paid. One and the same address is
+/// named twice.
+pub(super) fn legs(payee: Address, value: Wei, app: AppFee, fees: Wei) -> impl Iterator<Item = (Address, Wei)> {
+    [Some((payee, value)), app.payee().map(|author| (author, fees))].into_iter().flatten()
 }

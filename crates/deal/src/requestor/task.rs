@@ -54,7 +54,11 @@ pub(super) struct Task {
     /// How often a provider was late, stepped back or refused, in this task.
     pub strikes: BTreeMap<NodeId, u32>,
     pub batches: BTreeMap<NodeId, u32>,
+    /// Signed away to providers.
     pub spent: Wei,
+    /// Signed away to the app's author.
+    pub fees: Wei,
+    /// Held back by open batches, fees included.
     pub reserved: Wei,
     pub window_ends: LocalTime,
     pub announce_again: LocalTime,
@@ -91,6 +95,7 @@ impl Task {
             strikes: BTreeMap::new(),
             batches: BTreeMap::new(),
             spent: Wei::ZERO,
+            fees: Wei::ZERO,
             reserved: Wei::ZERO,
             stopped: false,
             finished: false,
@@ -146,7 +151,7 @@ impl Task {
 
     /// What is left of the budget.
     pub fn budget_left(&self) -> Wei {
-        self.order.budget.saturating_sub(self.spent).saturating_sub(self.reserved)
+        self.order.budget.saturating_sub(self.spent).saturating_sub(self.fees).saturating_sub(self.reserved)
     }
 
     /// Counts a failure of a subtask; tells whether it is one too many.
@@ -204,6 +209,7 @@ impl Task {
                 .saturating_sub(self.failed),
             failed: self.failed,
             spent: self.spent,
+            fees: self.fees,
             reserved: self.reserved,
             budget: self.order.budget,
             offers: u32::try_from(self.offers.len()).unwrap_or(u32::MAX),

@@ -2,7 +2,7 @@
 
 use super::deal::{Deal, Stage};
 use super::interface::{RequestorEffect, RequestorEvent};
-use super::machine::{FUND_WAIT_MS, Funding, Requestor, Step};
+use super::machine::{FUND_WAIT_MS, Funding, Requestor, Step, legs};
 use super::task::{OFFERS_MAX, Place};
 use crate::{RequestorFact, RequestorPolicy};
 use golem_protocol::limits::SUBTASKS_PER_AGREEMENT_MAX;
@@ -13,10 +13,21 @@ const DEADLINE_SLACK_S: u64 = 120;
 /// How many subtasks more than the next batch a channel is funded for, as a part of the fair share: 5/4 of it.
 const SHARE_MARGIN: (u64, u64) = (5, 4);
 
+/// A channel that pays for a part of every subtask of a batch.
+struct Leg {
+    payee: Address,
+    /// What it pays for one subtask.
+    each: Wei,
+    /// For how many subtasks it is funded where it has to be.
+    share: u64,
+    /// The most that is put in.
+    room: Wei,
+}
+
 /// A provider that could get a batch now.
 struct Candidate {
     offer: Authentic<Offer>,
-    /// What one subtask costs with it.
+    /// What one subtask's work costs with it.
     value: Wei,
     /// Its speed, all slots together: its part of the work.
     weight: u128,
@@ -153,17 +164,18 @@ impl Requestor {
         undone <= slots
     }
 
-    /// How many subtasks of this value the budget still allows.
+    /// How many subtasks of this value the budget still allows, the author's fee for each included.
     fn affordable(&self, header: B256, value: Wei) -> u64 {
         let Some(task) = self.tasks.get(&header) else { return 0 };
-        match task.budget_left().0.checked_div(value.0) {
+        match task.budget_left().0.checked_div(value.saturating_add(task.header.app.fee).0) {
             None => u64::MAX,
             Some(count) => u64::try_from(count).unwrap_or(u64::MAX),
         }
     }
 
-    /// How many of `wanted` subtasks the channel covers now. Where it is too little, money is asked for: for `share`
-    /// subtasks if the budget has that much room, so that a channel is not topped up for every batch.
+    /// How many of `wanted` subtasks the channels cover now: the provider's, and the author's where it is paid. Where it is
+    /// too little, money is asked for: for `share` subtasks if the budget has that much room, so that a channel is not
+    /// topped up for every batch.
     #[allow(clippy::too_many_arguments)]
     fn covered_or_funded(
         &mut self,
@@ -175,13 +187,43 @@ impl Requestor {
         now: Now,
         step: &mut Step,
     ) -> u64 {
-        let payee = candidate.offer.payee;
+        let legs = self.legs(header, candidate, share, all);
+        // All are looked at, so that both channels are funded at once.
+        legs.iter().map(|leg| self.leg_covers(leg, wanted, now, step)).min().unwrap_or(0)
+    }
+
+    /// The channels that pay a candidate's subtasks, and what may be put into each: never more locked up than the budget,
+    /// so idle money in other channels counts.
+    ///
+    /// The author's part of all that can still be paid is kept free for its channel, which every batch needs. It is funded
+    /// for all of that at once: it is one channel for the whole task.
+    fn legs(&self, header: B256, candidate: &Candidate, share: u64, all: &[Candidate]) -> Vec<Leg> {
+        let Some(task) = self.tasks.get(&header) else { return Vec::new() };
+        let (left, app, payee) = (task.budget_left(), task.header.app, candidate.offer.payee);
+        let available = |payee: &Address| self.channels.get(payee).map(|channel| channel.ledger.available());
+        let locked = all
+            .iter()
+            .fold(Wei::ZERO, |sum, other| sum.saturating_add(available(&other.offer.payee).unwrap_or_default()));
+        let idle = left.saturating_sub(locked);
+        let Some(author) = app.payee() else {
+            return vec![Leg { payee, each: candidate.value, share, room: idle }];
+        };
+        if author == payee {
+            return vec![Leg { payee, each: candidate.value.saturating_add(app.fee), share, room: idle }];
+        }
+        let cheapest = all.iter().map(|other| other.value).min().unwrap_or(candidate.value);
+        let payable = usize::try_from(self.affordable(header, cheapest)).unwrap_or(usize::MAX).min(task.open_count());
+        let fees = app.of(payable);
+        let room = fees.saturating_sub(available(&author).unwrap_or_default());
+        vec![
+            Leg { payee, each: candidate.value, share, room: idle.saturating_sub(fees) },
+            Leg { payee: author, each: app.fee, share: u64::try_from(payable).unwrap_or(u64::MAX), room },
+        ]
+    }
+
+    fn leg_covers(&mut self, leg: &Leg, wanted: u64, now: Now, step: &mut Step) -> u64 {
+        let Leg { payee, each, share, room } = *leg;
         let id = ChannelId { payer: self.keys.payment.address(), payee };
-        let locked = all.iter().fold(Wei::ZERO, |sum, other| {
-            let ledger = self.channels.get(&other.offer.payee).map(|channel| channel.ledger.available());
-            sum.saturating_add(ledger.unwrap_or_default())
-        });
-        let Some(left) = self.tasks.get(&header).map(|task| task.budget_left()) else { return 0 };
         let channel = self.channel(payee);
         let may_ask = match channel.funding {
             Funding::Idle => true,
@@ -198,14 +240,12 @@ impl Requestor {
         let available = channel.ledger.available();
         let covered = available
             .0
-            .checked_div(candidate.value.0)
+            .checked_div(each.0)
             .map_or(wanted, |count| u64::try_from(count).unwrap_or(u64::MAX).min(wanted));
         if covered < wanted && may_ask {
-            // Never more locked up than the budget: idle money in other channels counts.
-            let room = left.saturating_sub(locked);
-            let needed = candidate.value.checked_mul(wanted).unwrap_or(Wei::MAX).saturating_sub(available);
-            let ample = candidate.value.checked_mul(share).unwrap_or(Wei::MAX).saturating_sub(available);
-            let least = candidate.value.saturating_sub(available);
+            let needed = each.checked_mul(wanted).unwrap_or(Wei::MAX).saturating_sub(available);
+            let ample = each.checked_mul(share).unwrap_or(Wei::MAX).saturating_sub(available);
+            let least = each.saturating_sub(available);
             let amount = ample.max(needed).min(room);
             if amount > Wei::ZERO && amount >= least {
                 let state = *channel.ledger.state();
@@ -220,12 +260,25 @@ impl Requestor {
         covered
     }
 
+    /// Holds back what a batch may cost in every channel that pays for it, or nothing in any.
+    fn reserve(&mut self, legs: &[(Address, Wei)]) -> bool {
+        for (done, (payee, amount)) in legs.iter().enumerate() {
+            if self.channel(*payee).ledger.reserve(*amount).is_err() {
+                for (payee, amount) in legs.iter().take(done) {
+                    self.channel(*payee).ledger.release(*amount);
+                }
+                return false;
+            }
+        }
+        true
+    }
+
     /// Signs an agreement over the next `count` open subtasks; gives how many are in it.
     fn propose(&mut self, header: B256, candidate: &Candidate, count: u64, now: Now, step: &mut Step) -> usize {
-        let Some(task) = self.tasks.get_mut(&header) else { return 0 };
+        let Some(task) = self.tasks.get(&header) else { return 0 };
         let offer = &candidate.offer;
         let payer = self.keys.payment.address();
-        let Some(channel) = self.channels.get_mut(&offer.payee) else { return 0 };
+        let Some(channel) = self.channels.get(&offer.payee) else { return 0 };
         let subtasks: Vec<AgreedSubtask> = task
             .open()
             .take(usize::try_from(count).unwrap_or(usize::MAX))
@@ -236,7 +289,6 @@ impl Requestor {
             .collect();
         let rounds = (subtasks.len() as u64).div_ceil(u64::from(offer.slots.max(1))).saturating_add(2);
         let work_s = rounds.saturating_mul(u64::from(task.header.subtask_timeout_s));
-        let number = task.batches.entry(offer.provider).or_default();
         let agreement = Agreement {
             header,
             offer: offer.digest(),
@@ -245,11 +297,12 @@ impl Requestor {
             payer,
             payee: offer.payee,
             epoch: channel.ledger.state().epoch,
-            batch: *number,
+            batch: task.batches.get(&offer.provider).copied().unwrap_or_default(),
             price: offer.price,
             fuel_rate: offer.performance,
             subtask_timeout_s: task.header.subtask_timeout_s,
             deadline: now.chain.saturating_add(work_s).saturating_add(DEADLINE_SLACK_S),
+            app: task.header.app,
             subtasks,
         };
         let (Some(value), Ok(agreement)) =
@@ -257,14 +310,19 @@ impl Requestor {
         else {
             return 0;
         };
-        if channel.ledger.reserve(value).is_err() {
+        let fees = agreement.app.of(agreement.subtasks.len());
+        let legs: Vec<(Address, Wei)> = legs(offer.payee, value, agreement.app, fees).collect();
+        if !self.reserve(&legs) {
             return 0;
         }
+        let channels = legs.iter().filter_map(|(payee, _)| self.channels.get(payee));
+        step.records.extend(channels.filter_map(Self::payer_record));
+        let Some(task) = self.tasks.get_mut(&header) else { return 0 };
+        let number = task.batches.entry(offer.provider).or_default();
         *number = number.saturating_add(1);
-        task.reserved = task.reserved.saturating_add(value);
+        task.reserved = task.reserved.saturating_add(value).saturating_add(fees);
         let digest = agreement.digest();
         agreement.subtasks.iter().for_each(|subtask| task.set(subtask.index, Place::Agreed(digest)));
-        step.records.extend(Self::payer_record(channel));
         let deal = Deal::new(agreement, now);
         step.records.extend(deal.record());
         step.send(deal.provider(), Message::Agreement(deal.agreement.signed().clone()));
@@ -314,6 +372,7 @@ impl Requestor {
                     provider: from,
                     subtasks: deal.parts.keys().copied().collect(),
                     value: deal.open_value(),
+                    fees: deal.open_fees(),
                 });
             }
         }

@@ -1,5 +1,6 @@
 //! The two machines against each other, and against peers that lie.
 
+mod fees;
 mod refusals;
 mod reorgs;
 mod world;

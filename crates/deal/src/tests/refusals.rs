@@ -51,8 +51,8 @@ pub(super) struct Side {
     pub requestor: Keys,
     pub provider: Provider,
     pub policy: Fixed,
-    header: Authentic<Header>,
-    offer: Authentic<Offer>,
+    pub header: Authentic<Header>,
+    pub offer: Authentic<Offer>,
 }
 
 pub(super) fn from(keys: &Keys, message: Message) -> ProviderInput {
@@ -61,10 +61,17 @@ pub(super) fn from(keys: &Keys, message: Message) -> ProviderInput {
 
 /// A provider that has heard a header, offered, and knows an open channel with this deposit.
 pub(super) fn side(deposit: u128) -> Side {
+    side_of(deposit, |_| {})
+}
+
+/// The same, with another header.
+pub(super) fn side_of(deposit: u128, change: impl FnOnce(&mut Header)) -> Side {
     let (requestor, own) = (keys(1), keys(2));
     let mut provider = Provider::new(provider_settings(&own), own);
     let mut policy = Fixed::default();
-    let header = sign(header(&requestor, 10, Pricing::Tender), &CHAIN, &*requestor.identity).unwrap();
+    let mut header = header(&requestor, 10, Pricing::Tender);
+    change(&mut header);
+    let header = sign(header, &CHAIN, &*requestor.identity).unwrap();
     let effects = provide(&mut provider, &mut policy, ProviderInput::Header(Box::new(header.clone())));
     let offer = effects
         .iter()
@@ -100,6 +107,7 @@ impl Side {
             fuel_rate: self.offer.performance,
             subtask_timeout_s: 60,
             deadline: ChainTime(6_000),
+            app: self.header.app,
             subtasks: (0..count).map(subtask).collect(),
         };
         change(&mut agreement);
@@ -138,15 +146,16 @@ impl Side {
         Message::Verdict {
             verdict: sign(verdict, &CHAIN, &*self.requestor.identity).unwrap().into_signed(),
             voucher: Some(sign(voucher, &CHAIN, &*self.requestor.payment).unwrap().into_signed()),
+            author_voucher: None,
         }
     }
 
-    fn earned(&self) -> Wei {
+    pub fn earned(&self) -> Wei {
         self.provider.ledgers()[0].earned()
     }
 }
 
-fn refusal(effects: &[ProviderEffect]) -> Option<RefusalReason> {
+pub(super) fn refusal(effects: &[ProviderEffect]) -> Option<RefusalReason> {
     effects.iter().find_map(|effect| match effect {
         ProviderEffect::Send { message: Message::Refusal(refusal), .. } => Some(refusal.reason.clone()),
         _ => None,
@@ -180,13 +189,14 @@ fn agrees_to_what_was_offered_and_starts_as_many_as_it_has_slots() {
 #[test]
 fn refuses_an_agreement_that_is_not_what_was_offered() {
     type Change = fn(&mut Agreement);
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 8] = [
         ("price", |a| a.price = Wei(1)),
         ("value", |a| a.subtasks[0].value = Wei(5_999)),
         ("payee", |a| a.payee = Address::repeat_byte(3)),
         ("payer", |a| a.payer = Address::repeat_byte(3)),
         ("fuel_rate", |a| a.fuel_rate = 1_001),
         ("subtask_timeout", |a| a.subtask_timeout_s = 30),
+        ("app", |a| a.app = AppFee { author: Address::repeat_byte(3), fee: Wei(1) }),
         ("provider", |a| a.provider = NodeId(Address::repeat_byte(3))),
     ];
     for (name, change) in changes {
@@ -279,6 +289,29 @@ fn stops_at_the_credit_it_grants_and_claims_what_it_holds() {
 }
 
 #[test]
+fn wakes_to_give_up_what_is_held_back_until_its_time_is_over() {
+    let mut side = side(100_000);
+    side.policy.credit = Wei(VALUE.0 - 1);
+    let agreement = side.agreement(1, |_| {});
+    let message = from(&side.requestor, Message::Agreement(agreement.signed().clone()));
+    let saving = side.provider.apply(&mut side.policy, message, NOW).into_iter().find_map(|effect| match effect {
+        ProviderEffect::Persist { id, .. } => Some(id),
+        _ => None,
+    });
+    // Nobody sends anything any more.
+    let persisted = ProviderInput::Persisted(saving.expect("a save"));
+    let effects = side.provider.apply(&mut side.policy, persisted, NOW);
+    assert_eq!(computes(&effects), 0);
+    let wake = effects.iter().find_map(|effect| match effect {
+        ProviderEffect::WakeAt(at) => Some(*at),
+        _ => None,
+    });
+    let then = Now { local: wake.expect("a wake"), chain: ChainTime(agreement.deadline.0 + 1) };
+    side.provider.apply(&mut side.policy, ProviderInput::Tick, then);
+    assert_eq!(side.provider.open_deals(), 0);
+}
+
+#[test]
 fn takes_no_voucher_it_could_not_claim_and_says_what_is_owed() {
     type Change = fn(&mut Voucher);
     let changes: [(&str, u128, Change); 3] = [
@@ -365,11 +398,15 @@ fn a_drained_provider_cancels_what_it_has_not_begun() {
 }
 
 fn started() -> (Requestor, Fixed, B256) {
+    started_with(Wei(1_000_000), AppFee::NONE)
+}
+
+pub(super) fn started_with(budget: Wei, app: AppFee) -> (Requestor, Fixed, B256) {
     let own = keys(1);
     let order = TaskOrder {
-        header: header(&own, 4, Pricing::Tender),
+        header: Header { app, ..header(&own, 4, Pricing::Tender) },
         inputs: vec![ContentHash(B256::with_last_byte(1)); 4],
-        budget: Wei(1_000_000),
+        budget,
         offer_window_ms: 0,
     };
     let digest = order.header.digest(&CHAIN);
@@ -379,7 +416,7 @@ fn started() -> (Requestor, Fixed, B256) {
     (requestor, policy, digest)
 }
 
-fn offer(header: B256, n: u8, change: impl FnOnce(&mut Offer)) -> RequestorInput {
+pub(super) fn offer(header: B256, n: u8, change: impl FnOnce(&mut Offer)) -> RequestorInput {
     let keys = keys(n);
     let mut offer = Offer {
         header,
@@ -452,7 +489,7 @@ pub(super) fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
     (requestor, policy, agreement)
 }
 
-fn report(agreement: &Authentic<Agreement>, indices: &[u32]) -> RequestorInput {
+pub(super) fn report(agreement: &Authentic<Agreement>, indices: &[u32]) -> RequestorInput {
     let outcome = SubtaskOutcome::Completed {
         output: ContentHash(B256::ZERO),
         output_bytes: ByteCount(1),
@@ -467,7 +504,7 @@ fn report(agreement: &Authentic<Agreement>, indices: &[u32]) -> RequestorInput {
 
 fn verdict(effects: &[RequestorEffect]) -> Option<(Verdict, Wei)> {
     effects.iter().find_map(|effect| match effect {
-        RequestorEffect::Send { message: Message::Verdict { verdict, voucher }, .. } => {
+        RequestorEffect::Send { message: Message::Verdict { verdict, voucher, .. }, .. } => {
             let paid = voucher.as_ref().map(|voucher| voucher.document.cumulative).unwrap_or_default();
             Some((verdict.document.clone(), paid))
         }

@@ -54,6 +54,23 @@ fn begins_no_more_than_what_is_left_of_a_deposit_pays() {
 }
 
 #[test]
+fn a_voucher_that_came_while_the_opening_was_undone_counts_once_it_is_back() {
+    let mut side = side(100_000);
+    side.policy.credit = VALUE;
+    let agreement = side.agreement(3, |_| {});
+    assert_eq!(computes(&side.propose(&agreement)), 1);
+    let report = side.compute(&agreement, 0).unwrap();
+    side.channel(ChannelState::default());
+    let verdict = side.verdict(&report, VALUE.0, |_| {});
+    let effects = provide(&mut side.provider, &mut side.policy, from(&side.requestor, verdict));
+    assert!(happened(&effects, |event| matches!(event, ProviderEvent::Unpaid { .. })));
+    assert_eq!(side.provider.owed()[0].1, VALUE, "as long as there is no channel");
+    // The requestor does not know of it and sends nothing more: it would wait for work for ever.
+    assert_eq!(computes(&side.channel(open(100_000))), 1);
+    assert_eq!((side.earned(), side.provider.owed()[0].1), (VALUE, Wei::ZERO));
+}
+
+#[test]
 fn claims_again_what_a_reorg_took_back() {
     let (mut side, _) = paid_once();
     let effects = side.channel(ChannelState { claimed: VALUE, ..open(100_000) });

@@ -53,6 +53,7 @@ pub(super) fn header(requestor: &Keys, subtasks: u32, pricing: Pricing) -> Heade
         recheck_ppm: 0,
         profile: PROFILE,
         deadline: ChainTime(1_000_000),
+        app: AppFee::NONE,
     }
 }
 
@@ -430,7 +431,8 @@ impl World {
 
     /// Never signs below what was signed, in any run.
     fn watch_voucher(&mut self, message: &Message) {
-        if let Message::Verdict { voucher: Some(voucher), .. } = message {
+        let Message::Verdict { voucher, author_voucher, .. } = message else { return };
+        for voucher in [voucher, author_voucher].into_iter().flatten() {
             let voucher = voucher.document;
             let highest = self.sent_voucher.entry((voucher.payee, voucher.epoch)).or_default();
             assert!(voucher.cumulative >= *highest, "signed {} after {highest}", voucher.cumulative);
@@ -508,6 +510,18 @@ fn order(subtasks: u32, budget: u128, pricing: Pricing) -> TaskOrder {
     }
 }
 
+/// The same, of an app whose author asks a fee.
+fn order_of_app(subtasks: u32, budget: u128, pricing: Pricing, app: AppFee) -> TaskOrder {
+    let order = order(subtasks, budget, pricing);
+    TaskOrder { header: Header { app, ..order.header }, ..order }
+}
+
+/// What the best voucher says that any provider holds for an author.
+fn held_for_author(world: &World, author: Address) -> Wei {
+    let held = world.providers.iter().flat_map(|host| host.machine.author_vouchers(author, Address::ZERO));
+    held.map(|voucher| voucher.document.cumulative).max().unwrap_or_default()
+}
+
 /// Both sides agree to the wei on every channel.
 fn assert_books_agree(world: &World) {
     let ledgers = world.requestor.ledgers();
@@ -520,8 +534,19 @@ fn assert_books_agree(world: &World) {
         total = total.checked_add(earned).unwrap();
     }
     let task = &world.requestor.tasks()[0];
-    assert_eq!(task.spent, total, "the task's sum is not the vouchers' sum");
-    assert!(task.spent <= task.budget);
+    let app = world.requestor.order(task.header).unwrap().header.app;
+    if let Some(author) = app.payee() {
+        let signed = ledgers.iter().find(|ledger| ledger.channel().payee == author).map(|ledger| ledger.signed());
+        if !world.providers.iter().any(|host| host.keys.payment.address() == author) {
+            assert_eq!(signed.unwrap_or_default(), held_for_author(world, author), "the author's books differ");
+            total = total.checked_add(signed.unwrap_or_default()).unwrap();
+        }
+        for host in &world.providers {
+            assert!(host.machine.fees_owed().iter().all(|(_, owed)| *owed == Wei::ZERO), "fees are owed");
+        }
+    }
+    assert_eq!(task.spent.checked_add(task.fees), Some(total), "the task's sum is not the vouchers' sum");
+    assert!(total <= task.budget);
     assert_eq!(task.reserved, Wei::ZERO);
 }
 
@@ -550,6 +575,77 @@ fn survives_loss_repetition_delay_and_crashes_without_losing_or_paying_a_wei_twi
         assert_eq!(world.requestor.outputs(world.header).len(), 40, "seed {seed}");
         assert_books_agree(&world);
     }
+}
+
+#[test]
+fn brings_the_author_exactly_its_fee_for_each_accepted_subtask_through_loss_and_crashes() {
+    let app = AppFee { author: Address::repeat_byte(0xA0), fee: Wei(700) };
+    for seed in 0..seeds() {
+        let natures = [Nature::Honest, Nature::Cheat, Nature::Honest];
+        let pricing = if seed % 2 == 0 { Pricing::Tender } else { Pricing::Metered };
+        let mut world = World::new(seed, order_of_app(40, 40 * 14_000, pricing, app), &natures, WILD);
+        world.requestor_policy.recheck_percent = 100;
+        world.run(3_600_000);
+        assert_eq!(world.finished, Some(0), "seed {seed}");
+        assert_books_agree(&world);
+        let ledgers = world.requestor.ledgers();
+        let signed = ledgers.iter().find(|ledger| ledger.channel().payee == app.author).unwrap().signed();
+        let status = world.requestor.tasks()[0].clone();
+        // What the requestor ran again itself and found wrong was accepted from nobody, and is nobody's fee.
+        assert_eq!(signed, status.fees, "seed {seed}");
+        assert!(signed <= app.of(40) && signed.0 % 700 == 0 && signed > Wei::ZERO, "seed {seed}: {signed}");
+    }
+}
+
+#[test]
+fn pays_value_and_fee_in_one_voucher_where_the_author_is_the_providers_own_payee() {
+    let app = AppFee { author: keys(10).payment.address(), fee: Wei(700) };
+    for seed in 0..seeds() {
+        let mut world = World::new(seed, order_of_app(20, 20 * 14_000, Pricing::Tender, app), &[Nature::Honest], WILD);
+        world.run(3_600_000);
+        assert_books_agree(&world);
+        let status = world.requestor.tasks()[0].clone();
+        assert_eq!((status.spent, status.fees), (Wei(20 * 6_000), Wei(20 * 700)), "seed {seed}");
+        assert_eq!(world.providers[0].machine.ledgers()[0].earned(), Wei(20 * 6_700), "seed {seed}");
+        assert!(world.providers[0].machine.author_ledgers().is_empty(), "it is no other's money");
+    }
+}
+
+#[test]
+fn an_author_that_is_one_of_several_providers_payees_is_paid_for_the_work_of_all() {
+    let app = AppFee { author: keys(10).payment.address(), fee: Wei(700) };
+    for seed in 0..seeds() {
+        let natures = [Nature::Honest; 2];
+        let mut world = World::new(seed, order_of_app(30, 30 * 14_000, Pricing::Tender, app), &natures, WILD);
+        world.run(3_600_000);
+        assert_eq!(world.finished, Some(0), "seed {seed}");
+        let ledgers = world.requestor.ledgers();
+        let total = ledgers.iter().fold(Wei::ZERO, |sum, ledger| sum.checked_add(ledger.signed()).unwrap());
+        let status = world.requestor.tasks()[0].clone();
+        assert_eq!((status.fees, status.reserved), (Wei(30 * 700), Wei::ZERO), "seed {seed}");
+        assert_eq!(status.spent.checked_add(status.fees), Some(total), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_budget_pays_for_values_and_fees_together() {
+    // 6,000 for the work and 4,000 for the author: the budget is for 6 of 20.
+    let app = AppFee { author: Address::repeat_byte(0xA0), fee: Wei(4_000) };
+    let order = order_of_app(20, 61_000, Pricing::Tender, app);
+    let mut world = World::new(4, order, &[Nature::Honest], CALM);
+    while let Some(Timed(time, _, event)) = world.events.pop() {
+        world.time = time;
+        world.step(event);
+        assert!(world.requestor.check_invariants().is_empty());
+        if time > 300_000 {
+            break;
+        }
+    }
+    let task = &world.requestor.tasks()[0];
+    assert_eq!((task.done, task.finished), (6, false));
+    assert_eq!(task.fees, Wei(6 * 4_000));
+    let deposits = world.chain.values().fold(Wei::ZERO, |sum, state| sum.checked_add(state.deposit).unwrap());
+    assert!(deposits <= Wei(61_000), "{deposits} are locked up, more than the budget");
 }
 
 #[test]

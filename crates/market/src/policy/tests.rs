@@ -2,7 +2,7 @@ use super::*;
 use crate::access::AccessLists;
 use crate::{ProviderSettings, RequestorSettings};
 use golem_deal::{ProviderFact, ProviderPolicy, Record, RequestorFact, RequestorPolicy};
-use golem_protocol::{Address, ByteCount, ChainTime, ContentHash, Fuel, Pricing};
+use golem_protocol::{Address, AppFee, ByteCount, ChainTime, ContentHash, Fuel, Pricing};
 use golem_protocol::{B256, Header, Now, Offer, RefusalReason, Wei};
 
 fn node(number: u8) -> NodeId {
@@ -27,6 +27,7 @@ fn header(max_price: u128) -> Header {
         recheck_ppm: 0,
         profile: B256::ZERO,
         deadline: ChainTime(1),
+        app: AppFee::NONE,
     }
 }
 

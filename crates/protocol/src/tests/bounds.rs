@@ -73,6 +73,42 @@ fn refuses_agreements_out_of_bounds() {
 }
 
 #[test]
+fn refuses_a_fee_for_nobody_to_the_payer_or_above_what_a_channel_holds() {
+    let app = |author, fee| AppFee { author, fee: Wei(fee) };
+    refuses(
+        agreement(),
+        vec![
+            case(move |a: &mut Agreement| a.app = app(Address::ZERO, 1), ("fee", 1, 0, 0)),
+            case(|a: &mut Agreement| a.app.fee = Wei(WEI_MAX / 2 + 1), ("fees", WEI_MAX + 1, 0, WEI_MAX)),
+            case(|a: &mut Agreement| a.app.fee = Wei(u128::MAX), ("fees", u128::MAX, 0, WEI_MAX)),
+        ],
+    );
+    refuses(
+        header(),
+        vec![
+            case(move |h: &mut Header| h.app = app(Address::ZERO, 1), ("fee", 1, 0, 0)),
+            case(|h: &mut Header| h.app.fee = Wei(WEI_MAX + 1), ("fees", WEI_MAX + 1, 0, WEI_MAX)),
+        ],
+    );
+    let itself = app(key(3).address(), 1);
+    assert_eq!(Agreement { app: itself, ..agreement() }.check(), Err(DocumentError::PaysItself("author")));
+    assert_eq!(Header { app: itself, ..header() }.check(), Err(DocumentError::PaysItself("author")));
+    assert_eq!(Header { app: AppFee::NONE, ..header() }.check(), Ok(()));
+    assert_eq!(Agreement { app: AppFee::NONE, ..agreement() }.check(), Ok(()));
+    assert_eq!(Agreement { app: app(key(4).address(), WEI_MAX / 2), ..agreement() }.check(), Ok(()));
+}
+
+#[test]
+fn an_author_without_a_fee_has_no_channel_and_one_with_a_fee_has() {
+    assert_eq!(agreement().author_channel(), Some(ChannelId { payer: key(3).address(), payee: key(5).address() }));
+    let free = AppFee { author: key(5).address(), fee: Wei::ZERO };
+    assert_eq!(Agreement { app: free, ..agreement() }.author_channel(), None);
+    assert_eq!(Agreement { app: AppFee::NONE, ..agreement() }.author_channel(), None);
+    assert_eq!(agreement().app.of(4), Wei(12));
+    assert_eq!(AppFee { fee: Wei::MAX, ..free }.of(2), Wei::MAX);
+}
+
+#[test]
 fn refuses_reports_out_of_bounds() {
     let long = "x".repeat(1025);
     refuses(
@@ -181,8 +217,9 @@ fn the_largest_documents_fit_a_message() {
     assert!(Message::Report(report.into_signed()).encode().is_ok());
     let largest =
         |index| AgreedSubtask { index: u32::MAX - index, input: ContentHash(hash(255)), value: Wei(WEI_MAX / 256) };
+    let app = AppFee { author: Address::repeat_byte(255), fee: Wei(WEI_MAX / 256) };
     let subtasks = (0..SUBTASKS_PER_AGREEMENT_MAX as u32).map(largest).collect();
-    let agreement = sign(Agreement { subtasks, ..agreement() }, &chain(), &key(1)).unwrap();
+    let agreement = sign(Agreement { subtasks, app, ..agreement() }, &chain(), &key(1)).unwrap();
     assert!(Message::Agreement(agreement.into_signed()).encode().is_ok());
     let largest = Header {
         nonce: u64::MAX,
@@ -195,6 +232,7 @@ fn the_largest_documents_fit_a_message() {
         output_max: ByteCount(u64::MAX),
         recheck_ppm: 1_000_000,
         deadline: ChainTime(u64::MAX),
+        app: AppFee { author: Address::repeat_byte(255), fee: Wei::MAX },
         ..header()
     };
     let signed = sign(largest, &chain(), &key(1)).unwrap().into_signed();

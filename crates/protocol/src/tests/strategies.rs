@@ -22,6 +22,10 @@ fn wei() -> impl Strategy<Value = Wei> {
     (0..=Wei::MAX.0).prop_map(Wei)
 }
 
+fn app() -> impl Strategy<Value = AppFee> {
+    (address(), wei()).prop_map(|(author, fee)| AppFee { author, fee })
+}
+
 fn signature() -> impl Strategy<Value = CompactSignature> {
     vec(any::<u8>(), 64).prop_map(|bytes| CompactSignature(bytes.try_into().unwrap()))
 }
@@ -33,7 +37,7 @@ fn signed<T: core::fmt::Debug>(document: impl Strategy<Value = T>) -> impl Strat
 pub fn any_header() -> impl Strategy<Value = Signed<Header>> {
     let parties = (node(), address(), any::<u64>(), hash(), any::<u64>(), any::<u32>());
     let terms = (wei(), any::<u32>(), any::<u64>(), any::<bool>());
-    let limits = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>(), hash(), any::<u64>());
+    let limits = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>(), hash(), any::<u64>(), app());
     let header = (parties, terms, limits).prop_map(|(parties, terms, limits)| Header {
         requestor: parties.0,
         payer: parties.1,
@@ -51,6 +55,7 @@ pub fn any_header() -> impl Strategy<Value = Signed<Header>> {
         recheck_ppm: limits.3,
         profile: limits.4,
         deadline: ChainTime(limits.5),
+        app: limits.6,
     });
     signed(header)
 }
@@ -76,7 +81,7 @@ fn any_agreement() -> impl Strategy<Value = Agreement> {
         value,
     });
     let parties = (hash(), hash(), node(), node(), address(), address());
-    let terms = (any::<u32>(), any::<u32>(), wei(), any::<u64>(), any::<u32>(), any::<u64>());
+    let terms = (any::<u32>(), any::<u32>(), wei(), any::<u64>(), any::<u32>(), any::<u64>(), app());
     (parties, terms, vec(subtask, 0..8)).prop_map(|(parties, terms, subtasks)| Agreement {
         header: parties.0,
         offer: parties.1,
@@ -90,6 +95,7 @@ fn any_agreement() -> impl Strategy<Value = Agreement> {
         fuel_rate: terms.3,
         subtask_timeout_s: terms.4,
         deadline: ChainTime(terms.5),
+        app: terms.6,
         subtasks,
     })
 }
@@ -166,6 +172,7 @@ fn any_reason() -> impl Strategy<Value = RefusalReason> {
         (text(), text(), text()).prop_map(|(field, got, offered)| RefusalReason::NotAsOffered { field, got, offered }),
         text().prop_map(RefusalReason::Channel),
         (wei(), wei()).prop_map(|(owed, credit)| RefusalReason::CreditExceeded { owed, credit }),
+        (address(), wei()).prop_map(|(author, owed)| RefusalReason::FeeUnpaid { author, owed }),
         Just(RefusalReason::Busy),
         (hash(), hash()).prop_map(|(ours, theirs)| RefusalReason::OtherProfile { ours, theirs }),
         (text(), any::<u64>(), any::<u64>()).prop_map(|(resource, asked, limit)| RefusalReason::TooLarge {
@@ -188,7 +195,10 @@ pub fn any_message() -> impl Strategy<Value = Message> {
         countersignature.prop_map(Message::Countersignature),
         signed(cancel).prop_map(Message::Cancel),
         signed(any_report()).prop_map(Message::Report),
-        (signed(any_verdict()), prop::option::of(signed(any_voucher())))
-            .prop_map(|(verdict, voucher)| Message::Verdict { verdict, voucher }),
+        (signed(any_verdict()), prop::option::of(signed(any_voucher())), prop::option::of(signed(any_voucher())))
+            .prop_map(|(verdict, voucher, author_voucher)| Message::Verdict { verdict, voucher, author_voucher }),
+        (address(), address()).prop_map(|(payee, after)| Message::AskVouchers { payee, after }),
+        (address(), vec(signed(any_voucher()), 0..8))
+            .prop_map(|(payee, vouchers)| Message::Vouchers { payee, vouchers }),
     ]
 }

@@ -112,6 +112,7 @@ fn headers_are_hashed_as_by_the_third_library() {
         recheck_ppm: n32(m, "recheckPpm"),
         profile: b256(m, "profile"),
         deadline: ChainTime(n64(m, "deadline")),
+        app: app(m),
     });
 }
 
@@ -143,8 +144,13 @@ fn agreements_are_hashed_as_by_the_third_library() {
         fuel_rate: n64(m, "fuelRate"),
         subtask_timeout_s: n32(m, "subtaskTimeout"),
         deadline: ChainTime(n64(m, "deadline")),
+        app: app(m),
         subtasks: m["subtasks"].as_array().unwrap().iter().map(agreed).collect(),
     });
+}
+
+fn app(m: &Value) -> AppFee {
+    AppFee { author: address(m, "author"), fee: wei(m, "fee") }
 }
 
 fn agreed(m: &Value) -> AgreedSubtask {

@@ -1,6 +1,6 @@
 use super::strategies::{any_header, any_message};
 use super::*;
-use crate::limits::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, VOUCHERS_PER_ANSWER_MAX};
 use crate::message::{decode, decode_header, encode, encode_header};
 use proptest::prelude::*;
 
@@ -57,17 +57,28 @@ fn refuses_lengths_that_the_bytes_do_not_have() {
 
 #[test]
 fn refuses_messages_of_no_known_kind_and_amounts_above_96_bits() {
-    assert_eq!(Message::decode(&[WIRE_VERSION, 7]), Err(WireError::Malformed));
+    assert_eq!(Message::decode(&[WIRE_VERSION, 9]), Err(WireError::Malformed));
     let amount = encode(&(Wei::MAX.0 + 1), 64).unwrap();
     assert_eq!(decode::<Wei>(&amount, 64), Err(WireError::Malformed));
     assert_eq!(decode::<Wei>(&encode(&Wei::MAX, 64).unwrap(), 64), Ok(Wei::MAX));
 }
 
 #[test]
+fn an_answer_to_an_author_holds_so_many_vouchers_and_no_more() {
+    let signed = sign(voucher(), &chain(), &key(3)).unwrap().into_signed();
+    let answer = |count| Message::Vouchers { payee: key(4).address(), vouchers: vec![signed.clone(); count] };
+    let full = answer(VOUCHERS_PER_ANSWER_MAX).encode().unwrap();
+    assert!(Message::decode(&full).is_ok());
+    let over = answer(VOUCHERS_PER_ANSWER_MAX + 1).encode().unwrap();
+    let max = VOUCHERS_PER_ANSWER_MAX;
+    assert_eq!(Message::decode(&over), Err(WireError::TooLong { got: max + 1, max }));
+}
+
+#[test]
 fn every_message_has_its_word() {
     assert_eq!(message().name(), "offer");
     let verdict = sign(verdict(), &chain(), &key(1)).unwrap().into_signed();
-    assert_eq!(Message::Verdict { verdict, voucher: None }.name(), "verdict");
+    assert_eq!(Message::Verdict { verdict, voucher: None, author_voucher: None }.name(), "verdict");
 }
 
 fn comes_back<T: Document<Binding = ConcentRef> + PartialEq + core::fmt::Debug>(document: T) {

@@ -1,6 +1,6 @@
 //! What an observer who sees everything holds against the nodes. It remembers across their crashes.
 
-use golem_protocol::{Address, B256, ChannelId, Signed, Voucher, Wei};
+use golem_protocol::{Address, B256, ChannelId, NodeId, Signed, Voucher, Wei};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was seen so far.
@@ -10,6 +10,10 @@ pub(super) struct Checks {
     signed: BTreeMap<(ChannelId, u32), Wei>,
     /// The highest sum each payee was told it has, by channel and epoch.
     told: BTreeMap<(ChannelId, u32), Wei>,
+    /// The highest sum each provider was told it holds for an author, by channel and epoch.
+    told_for_author: BTreeMap<(usize, ChannelId, u32), Wei>,
+    /// Providers that know of a fee left out, by requestor.
+    fees_left_out: BTreeSet<(usize, NodeId)>,
     /// Subtasks accepted, by task.
     accepted: BTreeSet<(B256, u32)>,
     /// Subtasks of somebody who does not pay that an honest provider computed, by provider and requestor.
@@ -43,6 +47,32 @@ impl Checks {
             )),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// A provider is told what it holds for an author.
+    pub(super) fn told_for_author(&mut self, provider: usize, channel: ChannelId, epoch: u32, held: Wei) {
+        let told = self.told_for_author.entry((provider, channel, epoch)).or_default();
+        *told = held.max(*told);
+    }
+
+    /// What a provider holds for an author in the present epoch must be all that it was told.
+    pub(super) fn holds_for_author(&self, index: usize, id: ChannelId, epoch: u32, best: Wei) -> Result<(), String> {
+        match self.told_for_author.get(&(index, id, epoch)) {
+            Some(told) if best < *told => {
+                Err(format!("provider {index} holds {best} for {} in epoch {epoch}, and was told {told}", id.payee))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A provider learnt that a requestor leaves an author out.
+    pub(super) fn fee_left_out(&mut self, provider: usize, requestor: NodeId) {
+        self.fees_left_out.insert((provider, requestor));
+    }
+
+    /// Whether a provider knows that a requestor leaves an author out.
+    pub(super) fn knows_of_fee_left_out(&self, provider: usize, requestor: NodeId) -> bool {
+        self.fees_left_out.contains(&(provider, requestor))
     }
 
     /// A requestor says that it accepted a subtask.

@@ -110,6 +110,11 @@ fn keys(role: u8, index: usize) -> Keys {
     }
 }
 
+/// Where a provider is paid.
+pub(super) fn provider_payee(index: usize) -> Address {
+    keys(2, index).payment.address()
+}
+
 /// Draws from the seed.
 struct SeededLot(Stream, u64);
 
@@ -244,6 +249,7 @@ fn order(scenario: &Scenario, keys: &Keys, index: usize) -> TaskOrder {
         recheck_ppm: scenario.recheck_ppm,
         profile: PROFILE,
         deadline: ChainTime(10_000_000),
+        app: scenario.app,
     };
     let inputs = (0..scenario.subtasks).map(|subtask| {
         let mut input = B256::with_last_byte(subtask as u8);

@@ -6,10 +6,12 @@
 //! - nobody signs a voucher below one it signed before, in any run, and none for more than its budget;
 //! - nobody is told that it was paid and forgets it, whenever its memory goes;
 //! - no subtask is accepted, and so paid, twice;
-//! - nobody works on for somebody who does not pay, beyond the credit it granted.
+//! - nobody works on for somebody who does not pay, beyond the credit it granted, nor for somebody who leaves an app's
+//!   author unpaid.
 //!
 //! Then the world calms down, and in the end every deal is over, every task of an honest requestor is done and right,
-//! both sides' books agree to the wei with each other and with what the chain paid, and every payer has the rest back.
+//! both sides' books agree to the wei with each other and with what the chain paid, an author that was never there is paid
+//! on the vouchers that providers kept for it, and every payer has the rest back.
 
 mod chain;
 mod checks;
@@ -38,6 +40,8 @@ const BLOCKS: u32 = 4;
 const LOT: u32 = 5;
 const SPEED: u32 = 6;
 const CLOSES: u32 = 7;
+const APP: u32 = 8;
+const COLLECTS: u32 = 9;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,6 +64,8 @@ pub struct Report {
     pub accepted: u64,
     /// What was paid out on the chain, in wei.
     pub paid_wei: Wei,
+    /// Of it, what an app's author was paid.
+    pub fees_wei: Wei,
 }
 
 /// What does not hold, and how to see it again.

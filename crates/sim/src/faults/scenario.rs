@@ -1,7 +1,7 @@
 //! What a seed decides before anything happens: who takes part, and how bad the world is.
 
 use crate::stream::Stream;
-use golem_protocol::{Pricing, Wei};
+use golem_protocol::{Address, AppFee, Pricing, Wei};
 
 /// How a provider behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum RequestorNature {
     Honest,
     /// Takes results and never answers them, so that nobody is paid.
     Deadbeat,
+    /// Pays providers, and leaves the app's author out.
+    Stingy,
 }
 
 /// How bad the world is.
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub providers: Vec<ProviderNature>,
     /// Subtasks of each task.
     pub subtasks: u32,
+    /// The app's author and its fee.
+    pub app: AppFee,
     /// How work is paid.
     pub pricing: Pricing,
     /// The budget of each task.
@@ -80,7 +84,8 @@ impl Scenario {
             true => RequestorNature::Deadbeat,
             false => RequestorNature::Honest,
         });
-        let requestors = requestors.collect();
+        let mut requestors: Vec<RequestorNature> = requestors.collect();
+        let app = app(seed, &mut requestors);
         // The first is honest, so that every task can be done.
         let others = (0..draw.between(0, 2)).map(|_| match draw.between(0, 9) {
             0 | 1 => ProviderNature::Cheat,
@@ -93,6 +98,7 @@ impl Scenario {
             seed,
             requestors,
             subtasks: draw.between(3, 14) as u32,
+            app,
             pricing: if draw.per_mille(500) { Pricing::Tender } else { Pricing::Metered },
             budget: Wei(10_000_000),
             // A wrong result that nobody runs again is paid, by design: where there is a cheat, all are run again, so
@@ -114,4 +120,26 @@ impl Scenario {
             calm_at_ms: draw.between(30_000, 180_000),
         }
     }
+}
+
+/// Whom the apps of the simulated world are of, where they are of nobody who takes part otherwise.
+const AUTHOR: Address = Address::repeat_byte(0xA0);
+
+/// Most apps have an author that asks a fee. Seldom it is paid where the first provider is, and seldom a requestor wants to
+/// keep the fee.
+fn app(seed: u64, requestors: &mut [RequestorNature]) -> AppFee {
+    let mut draw = Stream::new(seed, super::APP, 0);
+    if draw.per_mille(400) {
+        return AppFee::NONE;
+    }
+    let fee = Wei(u128::from(draw.between(1, 2_000)));
+    if draw.per_mille(150) {
+        return AppFee { author: super::host::provider_payee(0), fee };
+    }
+    for requestor in requestors.iter_mut().filter(|nature| **nature == RequestorNature::Honest) {
+        if draw.per_mille(80) {
+            *requestor = RequestorNature::Stingy;
+        }
+    }
+    AppFee { author: AUTHOR, fee }
 }

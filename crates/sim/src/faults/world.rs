@@ -7,7 +7,7 @@ use super::chain::{BLOCK_MS, Chain, Transaction};
 use super::checks::Checks;
 use super::host::{ProviderHost, RequestorHost};
 use super::scenario::{ProviderNature, RequestorNature, Scenario};
-use super::{BLOCKS, CHAIN, CLOSES, CRASH, DISK, Failure, NETWORK, Report};
+use super::{BLOCKS, CHAIN, CLOSES, COLLECTS, CRASH, DISK, Failure, NETWORK, Report};
 use crate::stream::Stream;
 use golem_deal::{ProviderInput, RequestorInput, TaskStatus};
 use golem_protocol::{Address, ChannelId, ChannelState, LocalTime, NodeId, Now, Wei};
@@ -61,6 +61,7 @@ pub(super) struct World {
     crash: Stream,
     blocks: Stream,
     closes: Stream,
+    collects: Stream,
     requestors: Vec<RequestorHost>,
     providers: Vec<ProviderHost>,
     chain: Chain,
@@ -102,6 +103,7 @@ impl World {
             crash: Stream::new(seed, CRASH, 0),
             blocks: Stream::new(seed, BLOCKS, 0),
             closes: Stream::new(seed, CLOSES, 0),
+            collects: Stream::new(seed, COLLECTS, 0),
             requestors,
             providers,
             told: BTreeMap::new(),
@@ -291,6 +293,11 @@ impl World {
                     self.checks.holds(id, epoch, best)?;
                     self.tell(id);
                 }
+                for ledger in self.providers[index].machine.author_ledgers() {
+                    let (id, epoch) = (ledger.channel(), ledger.state().epoch);
+                    let best = ledger.best().map_or(Wei::ZERO, |best| best.document.cumulative);
+                    self.checks.holds_for_author(index, id, epoch, best)?;
+                }
                 self.at(20, run, What::ToProvider(index, ProviderInput::Tick));
             }
         }
@@ -333,8 +340,14 @@ impl World {
         self.requestors.iter().position(|host| host.machine.node() == node)
     }
 
+    /// The app's author, where it is paid and is no provider.
+    fn author(&self) -> Option<Address> {
+        self.scenario.app.payee().filter(|author| self.providers.iter().all(|host| host.payee() != *author))
+    }
+
     fn channels(&self) -> Vec<ChannelId> {
-        let payees: Vec<Address> = self.providers.iter().map(ProviderHost::payee).collect();
+        let mut payees: Vec<Address> = self.providers.iter().map(ProviderHost::payee).collect();
+        payees.extend(self.author());
         let payers = self.requestors.iter().map(RequestorHost::payer);
         payers.flat_map(|payer| payees.iter().map(move |payee| ChannelId { payer, payee: *payee })).collect()
     }
@@ -350,6 +363,7 @@ impl World {
         self.chain.mine();
         let holders: Vec<Address> = (self.requestors.iter().map(RequestorHost::payer))
             .chain(self.providers.iter().map(ProviderHost::payee))
+            .chain(self.author())
             .collect();
         self.chain.check(&holders, CHAIN.channels)?;
         for id in self.channels() {
@@ -370,6 +384,7 @@ impl World {
                 self.claim(index, None);
             }
         }
+        self.author_collects();
         self.at(BLOCK_MS, None, What::Block);
         Ok(())
     }
@@ -433,7 +448,7 @@ impl World {
         let honest = self.requestors.iter().filter(|host| host.nature == RequestorNature::Honest);
         let tasks_done =
             honest.clone().all(|host| host.down_until <= self.time && host.machine.tasks().iter().all(done));
-        let has_deadbeat = self.requestors.iter().any(|host| host.nature == RequestorNature::Deadbeat);
+        let has_deadbeat = self.requestors.iter().any(|host| host.nature != RequestorNature::Honest);
         let deals_over = self.providers.iter().all(|host| {
             host.down_until <= self.time
                 && (host.nature == ProviderNature::Idle || has_deadbeat || host.machine.open_deals() == 0)

@@ -6,8 +6,10 @@ use crate::faults::chain::Transaction;
 use crate::faults::host::{SLOTS, TIMEOUT_S};
 use crate::faults::scenario::{ProviderNature, RequestorNature};
 use golem_deal::{ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent, RequestorInput};
+use golem_payments::contract::pack_voucher;
 use golem_protocol::{
-    Address, B256, ByteCount, ChannelId, ContentHash, Fuel, Message, NodeId, SubtaskOutcome, Wei, subtask_value,
+    Address, B256, ByteCount, ChannelId, ContentHash, Fuel, Message, NodeId, Signed, SubtaskOutcome, Voucher, Wei,
+    subtask_value,
 };
 
 impl World {
@@ -58,20 +60,25 @@ impl World {
         Ok(())
     }
 
-    fn requestor_sends(&mut self, index: usize, to: NodeId, message: Message) -> Held {
+    fn requestor_sends(&mut self, index: usize, to: NodeId, mut message: Message) -> Held {
         let host = &self.requestors[index];
         let (from, payer, nature) = (host.machine.node(), host.payer(), host.nature);
-        if let Message::Verdict { voucher, .. } = &message {
-            if nature == RequestorNature::Deadbeat {
-                return Ok(());
+        if let Message::Verdict { voucher, author_voucher, .. } = &mut message {
+            match nature {
+                RequestorNature::Honest => {}
+                RequestorNature::Stingy => *author_voucher = None,
+                RequestorNature::Deadbeat => return Ok(()),
             }
-            if let Some(voucher) = voucher {
+            for voucher in [voucher, author_voucher].into_iter().flatten() {
                 self.checks.voucher_leaves(payer, voucher)?;
                 let (signed, budget) = (self.checks.signed_by(payer), self.scenario.budget);
                 if signed > budget {
                     return Err(format!("requestor {index} signed {signed}, and its budget is {budget}"));
                 }
             }
+        }
+        if let Message::Vouchers { vouchers, .. } = &message {
+            self.claim_for_author(vouchers);
         }
         let Some(provider) = self.provider_of(to) else { return Ok(()) };
         for delay in self.arrivals(Who::Requestor(index), Who::Provider(provider)) {
@@ -92,6 +99,9 @@ impl World {
             }
             ProviderEffect::Send { to, message } => {
                 let from = self.providers[index].machine.node();
+                if let Message::Vouchers { vouchers, .. } = &message {
+                    self.claim_for_author(vouchers);
+                }
                 let Some(requestor) = self.requestor_of(to) else { return Ok(()) };
                 for delay in self.arrivals(me, Who::Requestor(requestor)) {
                     let input = RequestorInput::Message { from, message: Box::new(message.clone()) };
@@ -110,6 +120,7 @@ impl World {
                     ProviderNature::Cheat => computed(ContentHash(B256::repeat_byte(0xEE))),
                 };
                 self.check_exposure(index, job.requestor, job.agreement, job.index)?;
+                self.check_author_is_paid(index, job.requestor)?;
                 let answer = ProviderInput::Computed { agreement: job.agreement, index: job.index, outcome };
                 let delay = self.providers[index].speed_ms;
                 self.at(delay, run, What::ToProvider(index, answer));
@@ -129,6 +140,7 @@ impl World {
                         self.checks.told(channel, ledger.state().epoch, *cumulative);
                     }
                 }
+                self.note_fees(index, &event);
                 self.note(format!("{me:?}: {event:?}"));
             }
             ProviderEffect::StopComputing { .. } => {}
@@ -155,6 +167,54 @@ impl World {
             return Err(format!("provider {index} did {done} subtasks for nothing, and its credit is {credit}"));
         }
         Ok(())
+    }
+
+    fn note_fees(&mut self, index: usize, event: &ProviderEvent) {
+        if let ProviderEvent::FeePaid { payer, author, cumulative, .. } = event {
+            let channel = ChannelId { payer: *payer, payee: *author };
+            let ledgers = self.providers[index].machine.author_ledgers();
+            if let Some(ledger) = ledgers.iter().find(|ledger| ledger.channel() == channel) {
+                self.checks.told_for_author(index, channel, ledger.state().epoch, *cumulative);
+            }
+        }
+        if let ProviderEvent::FeeUnpaid { requestor, .. } = event {
+            self.checks.fee_left_out(index, *requestor);
+        }
+    }
+
+    /// A provider that knows that a requestor leaves the author out begins nothing more for it. Where the author's channel
+    /// can end, or be undone by a reorg, nothing can be said: then there is nothing that could be paid.
+    fn check_author_is_paid(&self, index: usize, requestor: NodeId) -> Held {
+        let faults = self.scenario.faults;
+        let stingy = self.requestor_of(requestor).map(|n| self.requestors[n].nature) == Some(RequestorNature::Stingy);
+        let stays_open = faults.close_every_ms == 0 && faults.reorg_per_mille == 0;
+        if stingy && stays_open && self.checks.knows_of_fee_left_out(index, requestor) {
+            return Err(format!("provider {index} works on for {requestor}, who leaves the author out"));
+        }
+        Ok(())
+    }
+
+    /// Now and then the author asks somebody for what it is owed, and claims it.
+    pub(super) fn author_collects(&mut self) {
+        let Some(author) = self.scenario.app.payee().filter(|_| self.collects.per_mille(20)) else { return };
+        let somebody = self.collects.between(0, (self.providers.len() + self.requestors.len() - 1) as u64) as usize;
+        let (from, message) = (NodeId(author), Message::AskVouchers { payee: author, after: Address::ZERO });
+        let message = Box::new(message);
+        match somebody.checked_sub(self.providers.len()) {
+            None => self.at(50, None, What::ToProvider(somebody, ProviderInput::Message { from, message })),
+            Some(index) if self.requestors[index].nature == RequestorNature::Honest => {
+                self.at(50, None, What::ToRequestor(index, RequestorInput::Message { from, message }));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Claims what somebody answered the author, or kept for it.
+    pub(super) fn claim_for_author(&mut self, vouchers: &[Signed<Voucher>]) {
+        let packed: Vec<u8> = vouchers.iter().flat_map(|v| pack_voucher(&v.document, &v.signature)).collect();
+        if let Some(author) = self.scenario.app.payee().filter(|_| !packed.is_empty()) {
+            self.chain.send(Transaction::Claim { payee: author, packed });
+        }
     }
 
     fn answer_requestor(&mut self, index: usize, payee: Address, delay_max_ms: u64) {
@@ -186,7 +246,7 @@ impl World {
         for ledger in host.machine.ledgers() {
             let wanted = of.is_none_or(|payer| ledger.channel().payer == payer);
             if let Some(best) = ledger.best().filter(|_| wanted && ledger.claimable() > Wei::ZERO) {
-                packed.extend(golem_payments::contract::pack_voucher(&best.document, &best.signature));
+                packed.extend(pack_voucher(&best.document, &best.signature));
             }
         }
         if !packed.is_empty() {

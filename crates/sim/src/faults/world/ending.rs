@@ -4,7 +4,7 @@ use super::{FUNDS, Held, World};
 use crate::faults::chain::{CLOSE_DELAY_S, Transaction};
 use crate::faults::scenario::RequestorNature;
 use golem_deal::ProviderInput;
-use golem_protocol::{ChannelId, Wei};
+use golem_protocol::{Address, ChannelId, Wei};
 
 impl World {
     /// The end: everybody claims and leaves, and the books are held against each other and against the chain.
@@ -20,6 +20,7 @@ impl World {
                 host.machine.apply(&mut host.policy, ProviderInput::Channel { channel, state }, now);
             }
             self.claim(index, None);
+            self.claim_what_is_kept_for_the_author(index);
         }
         self.mine(1);
         self.check_books()?;
@@ -38,6 +39,20 @@ impl World {
         Ok(())
     }
 
+    /// The author was away all the time: what providers kept for it is enough.
+    fn claim_what_is_kept_for_the_author(&mut self, index: usize) {
+        // One that is a provider too has in its own node what its own work brought; the rest is with the others.
+        let Some(author) = self.scenario.app.payee() else { return };
+        for ledger in self.providers[index].machine.author_ledgers() {
+            let channel = ledger.channel();
+            let (state, now) = (self.chain.channel(&channel, self.scenario.confirmations), self.now());
+            let host = &mut self.providers[index];
+            host.machine.apply(&mut host.policy, ProviderInput::Channel { channel, state }, now);
+        }
+        let vouchers = self.providers[index].machine.author_vouchers(author, Address::ZERO);
+        self.claim_for_author(&vouchers);
+    }
+
     fn mine(&mut self, blocks: usize) {
         for _ in 0..blocks {
             self.chain.mine();
@@ -46,7 +61,7 @@ impl World {
 
     fn check_results(&self) -> Held {
         for (index, host) in self.requestors.iter().enumerate() {
-            if host.nature == RequestorNature::Deadbeat {
+            if host.nature != RequestorNature::Honest {
                 continue;
             }
             for task in host.machine.tasks() {
@@ -65,22 +80,45 @@ impl World {
 
     fn check_books(&mut self) -> Held {
         for (index, host) in self.requestors.iter().enumerate() {
-            let spent = host.machine.tasks().iter().fold(Wei::ZERO, |sum, task| sum.saturating_add(task.spent));
+            let tasks = host.machine.tasks();
+            let spent =
+                tasks.iter().fold(Wei::ZERO, |sum, task| sum.saturating_add(task.spent).saturating_add(task.fees));
             let signed = self.checks.signed_by(host.payer());
             // A voucher that a crash kept from leaving is signed again with the next repeat of the report.
             if host.nature == RequestorNature::Honest && spent != signed {
                 return Err(format!("requestor {index} has spent {spent}, and signed {signed}"));
             }
         }
+        // A payer that closes in the middle can end a channel before its last voucher is there; with one that leaves the
+        // author out, deals stay open.
+        let stingy = self.requestors.iter().any(|host| host.nature == RequestorNature::Stingy);
+        let exactly = self.scenario.faults.close_every_ms == 0 && !stingy;
         for host in &self.providers {
             let paid = self.chain.balance(&host.payee());
             self.report.paid_wei = self.report.paid_wei.saturating_add(Wei(paid));
             let channels: Vec<ChannelId> = self.requestors.iter().map(|r| host.channel_from(r.payer())).collect();
             let signed = channels.iter().fold(Wei::ZERO, |sum, id| sum.saturating_add(self.checks.signed_in_all(*id)));
-            // A payer that closes in the middle can end a channel before its last voucher is there.
-            let exactly = self.scenario.faults.close_every_ms == 0;
             if paid > signed.0 || (exactly && paid != signed.0) {
                 return Err(format!("{} was paid {paid} wei, and {signed} was signed for it", host.payee()));
+            }
+        }
+        self.check_author(exactly)
+    }
+
+    fn check_author(&mut self, exactly: bool) -> Held {
+        let Some(author) = self.author() else { return Ok(()) };
+        let paid = self.chain.balance(&author);
+        let channels = self.requestors.iter().map(|host| ChannelId { payer: host.payer(), payee: author });
+        let signed = channels.fold(Wei::ZERO, |sum, id| sum.saturating_add(self.checks.signed_in_all(id)));
+        if paid > signed.0 || (exactly && paid != signed.0) {
+            return Err(format!("the author was paid {paid} wei, and {signed} was signed for it"));
+        }
+        self.report.paid_wei = self.report.paid_wei.saturating_add(Wei(paid));
+        self.report.fees_wei = Wei(paid);
+        let honest = self.requestors.iter().filter(|host| host.nature == RequestorNature::Honest);
+        for task in honest.flat_map(|host| host.machine.tasks()) {
+            if task.fees > self.scenario.app.of(task.done as usize) {
+                return Err(format!("{} subtasks are done, and {} was signed in fees", task.done, task.fees));
             }
         }
         Ok(())
