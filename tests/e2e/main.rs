@@ -4,6 +4,7 @@
 //! The binary is the one beside this test in the target folder, or the one that `GOLEM_BIN` names. anvil is found as
 //! `golem-devnet` finds it.
 
+mod author;
 mod bad_input;
 mod bad_tasks;
 mod books;

@@ -1,6 +1,6 @@
 //! The guarantee on the chain: `ConcentDeposit` read, and what one key does with it.
 
-use crate::abi::{Artifact, concent, gnt, registry, uint96, wei};
+use crate::abi::{Artifact, concent, gnt, uint96, wei};
 use crate::account::unnamed_id;
 use crate::call::{Call, Estimate, TxReceipt};
 use crate::client::{ChainClient, FundingRoute, answered, check_code, expect, present};
@@ -10,8 +10,7 @@ use alloy::primitives::{B256, Bytes, U256};
 use alloy::sol_types::SolCall;
 use golem_protocol::signed::{CONCENT_DOMAIN, domain};
 use golem_protocol::{
-    Address, ChainTime, CompactSignature, ConcentAccount, ConcentClaim, ConcentRef, GuaranteeTerms, Promise, Signed,
-    Wei,
+    Address, CompactSignature, ConcentAccount, ConcentClaim, ConcentRef, GuaranteeTerms, Promise, Signed, Wei,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,21 +32,6 @@ pub struct ConcentKeys {
     pub keys: Vec<Address>,
     /// How many.
     pub threshold: u64,
-}
-
-/// An app of a registry, as it is now; all zero where its author never published it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RegisteredApp {
-    /// Digest of what describes it.
-    pub metadata: B256,
-    /// What a subtask costs now.
-    pub fee: Wei,
-    /// What it will cost from `next_fee_at` on.
-    pub next_fee: Wei,
-    /// When a rise comes; 0 where none is announced.
-    pub next_fee_at: ChainTime,
-    /// Whether its author stands by it.
-    pub published: bool,
 }
 
 /// Something that changes a `ConcentDeposit`.
@@ -366,31 +350,6 @@ impl ConcentSender {
             return Err(ChainError::NotEnoughGnt { address: self.address(), balance, needed: amount });
         }
         Ok(())
-    }
-}
-
-impl ChainClient {
-    /// What the author of an app asks for it, in the registry at an address.
-    ///
-    /// Errors: `ContractAbsent`, `ContractDiffers`, those of a read.
-    pub async fn registered_app(
-        &self,
-        app_registry: Address,
-        author: Address,
-        module: B256,
-    ) -> Result<RegisteredApp, ChainError> {
-        const NAME: &str = "AppRegistry";
-        let code = present(self.rpc(), NAME, app_registry).await?;
-        check_code(Artifact::AppRegistry, app_registry, &code)?;
-        let app = self.rpc().read(app_registry, registry::appCall { author, module }).await?;
-        let app = answered(NAME, app_registry, "app", app)?;
-        Ok(RegisteredApp {
-            metadata: app.metadata,
-            fee: Wei(app.fee.to::<u128>()),
-            next_fee: Wei(app.nextFee.to::<u128>()),
-            next_fee_at: ChainTime(app.nextFeeAt.to::<u64>()),
-            published: app.published,
-        })
     }
 }
 

@@ -28,6 +28,7 @@ mod deployment;
 mod error;
 mod fees;
 mod journal;
+mod registry;
 mod rpc;
 mod sender;
 mod watcher;
@@ -37,7 +38,7 @@ pub use account::{Account, Funding, Operation, Settled};
 pub use call::{Call, Estimate, LogRecord, TxReceipt};
 pub use claim::{ClaimEntry, ClaimOutcome, ClaimReport, SkipReason};
 pub use client::ChainClient;
-pub use concent::{ConcentClient, ConcentKeys, ConcentOperation, ConcentSender, RegisteredApp};
+pub use concent::{ConcentClient, ConcentKeys, ConcentOperation, ConcentSender};
 pub use create2::{DEPLOYMENT_PROXY, DEPLOYMENT_SALT};
 pub use deploy::{
     BlockSource, ConcentTerms, DeployOptions, DeployPlan, DeployReport, DeployStep, FaucetTerms, Presence,
@@ -47,6 +48,7 @@ pub use deployment::Deployment;
 pub use error::{ChainError, Revert};
 pub use fees::{Fees, TX_GAS_MAX};
 pub use journal::{JournalError, MemoryJournal, Pending, PendingJournal, PendingStage, VERSIONS_MAX};
+pub use registry::{AppOperation, AppRegistryClient, RegisteredApp};
 pub use rpc::{BlockInfo, RETRY_DELAY_MAX, Rpc, RpcConfig};
 pub use sender::{SenderOptions, TxSender};
 pub use watcher::{ChainEvent, WatchOptions, Watcher};

@@ -25,7 +25,7 @@ pub async fn of_records(
 }
 
 /// An amount to about four digits: a cost of gas has eighteen that say nothing.
-fn about(amount: Wei) -> String {
+pub fn about(amount: Wei) -> String {
     let digits = amount.0.checked_ilog10().unwrap_or(0);
     let unit = 10u128.pow(digits.saturating_sub(3));
     Wei(amount.0 / unit * unit).to_string()

@@ -3,6 +3,7 @@
 //! Answers go to stdout, talk and progress to stderr. It ends with 0 for done, 1 for a clean no, 2 for a failure.
 
 mod api;
+mod app;
 mod apps;
 mod channel;
 mod claim_plan;
@@ -66,6 +67,9 @@ enum Command {
     /// The deposit that stands behind deals: put in, look at, take out
     #[command(subcommand)]
     Concent(concent::ConcentCommand),
+    /// What the author of an app does: publish it, set its fee, collect what it is owed
+    #[command(subcommand)]
+    App(app::AppCommand),
     /// Show how a node stands: its network, its deals, its money
     Status(status::StatusArgs),
     /// Explain prices and scores, term by term
@@ -123,6 +127,7 @@ async fn dispatch(cli: Cli, parameters: run::Parameters) -> anyhow::Result<Answe
         Command::Map(args) => run::map(&context, args).await,
         Command::Channel(command) => channel::run(&context, command).await,
         Command::Concent(command) => concent::run(&context, command).await,
+        Command::App(command) => app::run(&context, command).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Market(command) => market::run(command),
         Command::Sim(command) => sim::run(command),

@@ -1,14 +1,15 @@
 //! What a task would be and cost, shown before anything is announced.
 
 use crate::context::{ChainArgs, chain_client, chain_settings};
-use crate::output;
+use crate::{files, output};
 use golem_chain::ChainClient;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
-use golem_protocol::Wei;
-use golem_task::{CostEstimate, TaskPlan, Verification};
+use golem_protocol::{AppFee, Wei};
+use golem_task::{AppTerms, CostEstimate, TaskPlan, Verification};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Gas of opening a channel, the most that the contracts' own tests allow.
 const OPEN_GAS: u64 = 63_500;
@@ -19,6 +20,8 @@ const PROVIDERS_EXPECTED: u64 = 3;
 pub struct PlanReport<'a> {
     plan: &'a TaskPlan,
     cost: CostEstimate,
+    /// What the author asks, or why the task is not run with that author.
+    app: Result<AppFee, String>,
     chain: Result<Funds, String>,
 }
 
@@ -37,10 +40,12 @@ impl<'a> PlanReport<'a> {
         file: &ConfigFile,
         chain: &ChainArgs,
         plan: &'a TaskPlan,
+        module: &Path,
     ) -> anyhow::Result<PlanReport<'a>> {
-        let cost = cost(plan)?;
+        let app = app_fee(folder, file, chain, plan, module).await.map_err(|error| output::error_text(&error));
+        let cost = cost(plan, app.as_ref().map_or(Wei::ZERO, |app| app.fee))?;
         let chain = funds(folder, file, chain).await.map_err(|error| output::error_text(&error));
-        Ok(PlanReport { plan, cost, chain })
+        Ok(PlanReport { plan, cost, app, chain })
     }
 
     /// The most that leaves the account: never more than the budget.
@@ -54,8 +59,12 @@ impl<'a> PlanReport<'a> {
         if self.cost.affordable() == 0 {
             obstacles.push(format!(
                 "the budget of {} does not pay for one subtask at the highest price, {}: raise --budget, or lower --max-price or the timeout",
-                self.cost.budget, self.cost.subtask_max
+                self.cost.budget,
+                self.cost.subtask_max.saturating_add(self.cost.fee)
             ));
+        }
+        if let Err(reason) = &self.app {
+            obstacles.push(reason.clone());
         }
         match &self.chain {
             Err(reason) => obstacles.push(format!("the account was not looked at: {reason}")),
@@ -96,6 +105,10 @@ impl<'a> PlanReport<'a> {
             "price_max_wei_per_hour": plan.price.max_per_hour,
             "subtask_timeout_s": plan.limits.timeout_s,
             "subtask_value_max_wei": self.cost.subtask_max,
+            "author": plan.app.map(|app| app.author),
+            "fee_wei": self.app.as_ref().ok().map(|app| app.fee),
+            "fee_max_wei": plan.app.map(|app| app.fee_max),
+            "fees_total_max_wei": self.cost.fees_max(),
             "total_max_wei": self.cost.total_max,
             "budget_wei": self.cost.budget,
             "spent_max_wei": self.spent_max(),
@@ -141,6 +154,13 @@ impl<'a> PlanReport<'a> {
             format!("up to {} an hour of one slot; providers offer, the best are taken", plan.price.max_per_hour),
         )?;
         row("", format!("so a subtask costs at most {}", cost.subtask_max))?;
+        if let (Some(AppTerms { author, fee_max }), Ok(app)) = (plan.app, &self.app) {
+            row("author", format!("{author} gets {} for each accepted subtask, {} at most", app.fee, cost.fees_max()))?;
+            row(
+                "",
+                format!("{fee_max} is the most it may be; what is agreed keeps it, whatever the author asks later"),
+            )?;
+        }
         row(
             "verification",
             match plan.verification {
@@ -182,9 +202,24 @@ impl Funds {
     }
 }
 
-/// What a plan can cost.
-pub fn cost(plan: &TaskPlan) -> anyhow::Result<CostEstimate> {
-    plan.cost().ok_or_else(|| {
+/// What the author of the plan's app asks now, by the registry on its chain.
+pub async fn app_fee(
+    folder: &Folder,
+    file: &ConfigFile,
+    chain: &ChainArgs,
+    plan: &TaskPlan,
+    module: &Path,
+) -> anyhow::Result<AppFee> {
+    let Some(AppTerms { author, fee_max }) = plan.app else { return Ok(AppFee::NONE) };
+    let payer = PublicWallet::read(&folder.keystore())?.address;
+    let client = chain_client(&chain_settings(folder, file, chain).await?).await?;
+    let digest = files::hash(module)?.0;
+    Ok(golem_node::app_fee(&client, author, digest, fee_max, payer).await?)
+}
+
+/// What a plan can cost, with this fee for each accepted subtask.
+pub fn cost(plan: &TaskPlan, fee: Wei) -> anyhow::Result<CostEstimate> {
+    plan.cost().and_then(|cost| cost.with_fee(fee)).ok_or_else(|| {
         anyhow::anyhow!(
             "{} an hour for {} s, {} times, is more than any channel can hold: lower --max-price or the timeout",
             plan.price.max_per_hour,

@@ -16,9 +16,9 @@ use golem_node::{
     CollectError, Collected, RequestorConfig, RequestorHandle, RequestorNode, TaskError, TaskHandle, TaskProgress,
     TaskReport, TaskTerms, Watched,
 };
-use golem_protocol::{B256, ByteCount, Fuel, Wei};
+use golem_protocol::{Address, AppFee, B256, ByteCount, Fuel, Wei};
 use golem_sandbox::{ModuleSource, Sandbox, SandboxConfig};
-use golem_task::{MapTask, Price, TaskPlan, Verification};
+use golem_task::{AppTerms, MapTask, Price, TaskPlan, Verification};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -33,12 +33,18 @@ pub type Parameters = Vec<(String, String)>;
 /// What may be spent, and how results are checked.
 #[derive(Args)]
 struct TermArgs {
-    /// The most that is spent, in GNT; never passed
+    /// The most that is spent, fees included, in GNT; never passed
     #[arg(long, value_name = "GNT", value_parser = gnt)]
     budget: Option<Wei>,
     /// The most for an hour of one slot, in GNT
     #[arg(long, value_name = "GNT", value_parser = gnt)]
     max_price: Option<Wei>,
+    /// Whose app it is, as AppRegistry has it: its author gets a fee for each accepted subtask
+    #[arg(long, value_name = "ADDRESS")]
+    author: Option<Address>,
+    /// The most for the author, for each accepted subtask, in GNT; without, an app with a fee is not run
+    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    max_fee: Option<Wei>,
     /// How results are checked: none, or recheck:SHARE, such as recheck:0.1 to compute a tenth of them again here
     #[arg(long, value_name = "HOW", value_parser = verification)]
     verify: Option<Verification>,
@@ -180,6 +186,13 @@ impl TermArgs {
         plan.price.max_per_hour = self.max_price.unwrap_or(plan.price.max_per_hour);
         plan.verification = self.verify.unwrap_or(plan.verification);
         plan.deadline_s = self.deadline.unwrap_or(plan.deadline_s);
+        if let Some(author) = self.author {
+            // Whoever names an author itself says what it may cost itself.
+            plan.app = Some(AppTerms { author, fee_max: Wei::ZERO });
+        }
+        if let (Some(app), Some(fee_max)) = (&mut plan.app, self.max_fee) {
+            app.fee_max = fee_max;
+        }
         for limits in [Some(&mut plan.limits), plan.merge.as_mut().map(|merge| &mut merge.limits)].into_iter().flatten()
         {
             limits.timeout_s = self.timeout.unwrap_or(limits.timeout_s);
@@ -196,8 +209,8 @@ impl TermArgs {
         Ok(signals)
     }
 
-    fn terms(&self) -> TaskTerms {
-        TaskTerms { min_perf: self.min_perf, offer_window_ms: self.offer_window, ..TaskTerms::default() }
+    fn terms(&self, app: AppFee) -> TaskTerms {
+        TaskTerms { min_perf: self.min_perf, offer_window_ms: self.offer_window, app, ..TaskTerms::default() }
     }
 }
 
@@ -268,7 +281,7 @@ async fn start(
     let file = context.config(folder)?;
     usable(folder, &cut.module).await?;
     if args.dry_run {
-        let report = PlanReport::new(folder, &file, &args.chain, &cut.plan).await?;
+        let report = PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
         if args.json {
             output::json(&report.to_json())?;
         } else {
@@ -278,12 +291,14 @@ async fn start(
     }
     let out = out.context("-o FOLDER says where the results go")?;
     writable(out)?;
-    let cost = plan_report::cost(&cut.plan)?;
+    // Before anything is announced: what is fixed here is what every agreement says.
+    let app = plan_report::app_fee(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
+    let cost = plan_report::cost(&cut.plan, app.fee)?;
     if cost.affordable() == 0 {
         bail!(
             "the budget of {} does not pay for one subtask, which can cost {}: raise --budget, or lower --max-price or --timeout",
             cost.budget,
-            cost.subtask_max
+            cost.subtask_max.saturating_add(cost.fee)
         );
     }
     let spent_max = cost.total_max.min(cost.budget);
@@ -294,11 +309,19 @@ async fn start(
         spent_max,
         cost.rechecks
     );
+    if app.fee > Wei::ZERO {
+        eprintln!(
+            "Of that {} for each accepted subtask to the author {}, {} at most.",
+            app.fee,
+            app.author,
+            cost.fees_max()
+        );
+    }
     let mut signals = args.signals()?;
     let node = started(context, folder, &file, args, &mut signals).await?;
     let ran = async {
-        payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan).await?).await?;
-        let terms = args.terms();
+        payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?).await?;
+        let terms = args.terms(app);
         let prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
         let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
         let task = node.run_task(prepared).await?;

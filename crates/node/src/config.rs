@@ -252,7 +252,8 @@ impl ConfigFile {
         amount("provider.min_price_gnt_per_hour", self.provider.min_price_gnt_per_hour.as_deref())
     }
 
-    fn network(&self, network: &mut NetworkSettings) {
+    /// Puts its settings into those of how to meet others.
+    pub fn apply_to_network(&self, network: &mut NetworkSettings) {
         set(&mut network.listen, self.network.listen.clone());
         set(&mut network.bootstrap, self.network.bootstrap.clone());
         set(&mut network.mdns, self.network.mdns.map(|on| if on { MdnsMode::On } else { MdnsMode::Off }));
@@ -265,7 +266,7 @@ impl ConfigFile {
     /// Puts its settings into a provider's.
     pub fn apply_to_provider(&self, config: &mut ProviderConfig) -> Result<(), ConfigError> {
         let section = &self.provider;
-        self.network(&mut config.network);
+        self.apply_to_network(&mut config.network);
         config.peers = self.peers();
         if let (Some(api), Some(listen)) = (&mut config.api, self.api.listen) {
             api.listen = listen;
@@ -300,7 +301,7 @@ impl ConfigFile {
     /// Puts its settings into a requestor's.
     pub fn apply_to_requestor(&self, config: &mut RequestorConfig) -> Result<(), ConfigError> {
         let section = &self.requestor;
-        self.network(&mut config.network);
+        self.apply_to_network(&mut config.network);
         config.peers = self.peers();
         if let (Some(api), Some(listen)) = (&mut config.api, self.api.listen) {
             api.listen = listen;

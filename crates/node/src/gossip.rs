@@ -1,21 +1,47 @@
-//! What is passed on: headers whose author, bounds and time are right, and not too many of one author.
+//! What is passed on: headers whose author, bounds and time are right, and not too many of one author; and how often one
+//! node may ask for vouchers.
 
 use golem_net::GossipVerdict;
 use golem_protocol::message::decode_header;
-use golem_protocol::{Authentic, ChainRef, ChainTime, Header, LocalTime, NodeId, WireError};
+use golem_protocol::{Authentic, ChainRef, ChainTime, Header, LocalTime, Message, NodeId, WireError};
 use std::collections::HashMap;
 
 /// Headers taken of one author at once, and how many more each second. Reason: a requestor with many tasks repeats each
 /// every few seconds; a flood is still nothing to a node.
 const BURST: u32 = 64;
 const PER_SECOND: u32 = 16;
-/// Authors whose rate is remembered; beyond it the longest silent ones are forgotten.
-const AUTHORS_MAX: usize = 4096;
+/// Questions for vouchers taken of one node at once, and how many more each second. Reason: an author asks once for each
+/// few hundred payers; an answer can be 50 KiB and a look through everything that is kept.
+const QUESTIONS_BURST: u32 = 16;
+const QUESTIONS_PER_SECOND: u32 = 1;
+/// Nodes whose rate is remembered; beyond it the longest silent ones are forgotten.
+const NODES_MAX: usize = 4096;
 
 /// Decides on gossiped headers.
 pub(crate) struct HeaderGate {
     chain: ChainRef,
-    authors: HashMap<NodeId, Allowance>,
+    authors: Allowances,
+}
+
+/// Decides on questions for vouchers.
+pub(crate) struct QuestionGate(Allowances);
+
+impl QuestionGate {
+    pub(crate) fn new() -> QuestionGate {
+        QuestionGate(Allowances::new(QUESTIONS_BURST, QUESTIONS_PER_SECOND))
+    }
+
+    /// Whether a message is taken: everything but one question too many.
+    pub(crate) fn admits(&mut self, from: NodeId, message: &Message, now: LocalTime) -> bool {
+        !matches!(message, Message::AskVouchers { .. }) || self.0.take(from, now)
+    }
+}
+
+/// How much each node may still send: it refills with time, up to a burst.
+struct Allowances {
+    burst: u32,
+    per_second: u32,
+    nodes: HashMap<NodeId, Allowance>,
 }
 
 #[derive(Clone, Copy)]
@@ -26,7 +52,7 @@ struct Allowance {
 
 impl HeaderGate {
     pub(crate) fn new(chain: ChainRef) -> HeaderGate {
-        HeaderGate { chain, authors: HashMap::new() }
+        HeaderGate { chain, authors: Allowances::new(BURST, PER_SECOND) }
     }
 
     /// What the network is to do with these bytes of `source`, and the header where it is one.
@@ -38,7 +64,7 @@ impl HeaderGate {
         chain: ChainTime,
     ) -> (GossipVerdict, Option<Authentic<Header>>) {
         // The rate first: it is what a flood costs least by.
-        if !self.within_rate(source, local) {
+        if !self.authors.take(source, local) {
             return (GossipVerdict::Ignore, None);
         }
         let signed = match decode_header(bytes) {
@@ -58,19 +84,25 @@ impl HeaderGate {
             Err(_) => (GossipVerdict::Reject, None),
         }
     }
+}
 
-    fn within_rate(&mut self, source: NodeId, now: LocalTime) -> bool {
-        if self.authors.len() >= AUTHORS_MAX && !self.authors.contains_key(&source) {
+impl Allowances {
+    fn new(burst: u32, per_second: u32) -> Allowances {
+        Allowances { burst, per_second, nodes: HashMap::new() }
+    }
+
+    fn take(&mut self, node: NodeId, now: LocalTime) -> bool {
+        let (full, per_second) = (u64::from(self.burst) * 1000, u64::from(self.per_second));
+        if self.nodes.len() >= NODES_MAX && !self.nodes.contains_key(&node) {
             // Whoever was silent this long has a full allowance again, so nothing is forgotten by it.
-            let refill_ms = (BURST as u64 * 1000).div_ceil(PER_SECOND as u64);
-            self.authors.retain(|_, allowance| now.saturating_sub(allowance.at) < refill_ms);
-            if self.authors.len() >= AUTHORS_MAX {
+            let refill_ms = full.div_ceil(per_second);
+            self.nodes.retain(|_, allowance| now.saturating_sub(allowance.at) < refill_ms);
+            if self.nodes.len() >= NODES_MAX {
                 return false;
             }
         }
-        let full = BURST as u64 * 1000;
-        let allowance = self.authors.entry(source).or_insert(Allowance { left_milli: full, at: now });
-        let refill = now.saturating_sub(allowance.at).saturating_mul(PER_SECOND as u64);
+        let allowance = self.nodes.entry(node).or_insert(Allowance { left_milli: full, at: now });
+        let refill = now.saturating_sub(allowance.at).saturating_mul(per_second);
         allowance.left_milli = allowance.left_milli.saturating_add(refill).min(full);
         allowance.at = now;
         match allowance.left_milli.checked_sub(1000) {
@@ -154,5 +186,17 @@ mod tests {
         assert_eq!((0..100).filter(|_| taken(&mut gate, 0)).count(), BURST as usize);
         assert!(!taken(&mut gate, 10));
         assert!(taken(&mut gate, 1_000));
+    }
+
+    #[test]
+    fn takes_so_many_questions_of_a_node_and_every_other_message() {
+        let (mut gate, node) = (QuestionGate::new(), NodeId(Address::repeat_byte(1)));
+        let question = Message::AskVouchers { payee: Address::ZERO, after: Address::ZERO };
+        let answer = Message::Vouchers { payee: Address::ZERO, vouchers: vec![] };
+        let taken = (0..100).filter(|_| gate.admits(node, &question, LocalTime(0))).count();
+        assert_eq!(taken, QUESTIONS_BURST as usize);
+        assert!((0..100).all(|_| gate.admits(node, &answer, LocalTime(0))));
+        assert!(gate.admits(NodeId(Address::repeat_byte(2)), &question, LocalTime(0)), "each has its own");
+        assert!(gate.admits(node, &question, LocalTime(1_000)));
     }
 }

@@ -17,6 +17,7 @@
 //! arguments or print (that is the CLI). It never logs a key or a whole message.
 
 mod api;
+pub mod author;
 mod chain_link;
 pub mod collect;
 pub mod config;
@@ -54,6 +55,7 @@ mod transfer;
 mod tx_journal;
 mod worker;
 
+pub use author::{AppFeeError, AuthorSearch, FoundVouchers, app_fee, find_author_vouchers};
 pub use collect::{Collected, CollectedFile};
 pub use error::{
     CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StartError, StopError, TaskError,

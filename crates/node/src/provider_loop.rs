@@ -6,7 +6,7 @@ use crate::content::Contents;
 use crate::courier::Courier;
 use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, ProviderNotice};
-use crate::gossip::HeaderGate;
+use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::local_now;
 use crate::provider_chain::Read;
 use crate::provider_claims::{Asker, RuleState, Settled};
@@ -96,6 +96,7 @@ pub(crate) struct ProviderLoop {
     events: EventLog<ProviderNotice>,
     courier: Courier,
     gate: HeaderGate,
+    questions: QuestionGate,
     jobs: JoinSet<(B256, u32, SubtaskOutcome)>,
     /// Inputs being fetched ahead of their runs, at most as many as there are slots; and which were.
     prefetches: JoinSet<()>,
@@ -155,6 +156,7 @@ impl ProviderLoop {
             commands,
             events,
             gate: HeaderGate::new(config.chain.chain_ref()),
+            questions: QuestionGate::new(),
             config,
             jobs: JoinSet::new(),
             prefetches: JoinSet::new(),
@@ -413,6 +415,9 @@ impl ProviderLoop {
                 }
             }
             NetworkEvent::Message { from, bytes } => match Message::decode(&bytes) {
+                Ok(message) if !self.questions.admits(from, &message, local_now()) => {
+                    tracing::info!(peer = %from, "asks for vouchers too often");
+                }
                 Ok(message) => {
                     tracing::debug!(peer = %from, message = message.name(), "message taken");
                     self.step(ProviderInput::Message { from, message: Box::new(message) });

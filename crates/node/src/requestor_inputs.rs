@@ -25,6 +25,9 @@ impl RequestorLoop {
                 self.net.report(id, verdict).await;
             }
             NetworkEvent::Message { from, bytes } => match Message::decode(&bytes) {
+                Ok(message) if !self.questions.admits(from, &message, local_now()) => {
+                    tracing::info!(peer = %from, "asks for vouchers too often");
+                }
                 Ok(message) => {
                     tracing::debug!(peer = %from, message = message.name(), "message taken");
                     self.step(RequestorInput::Message { from, message: Box::new(message) });

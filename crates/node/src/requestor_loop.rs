@@ -6,7 +6,7 @@ use crate::content::Contents;
 use crate::courier::Courier;
 use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
-use crate::gossip::HeaderGate;
+use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::local_now;
 use crate::progress::Progress;
 use crate::provider_loop::{LoopEnd, next_chain_event};
@@ -123,6 +123,7 @@ pub(crate) struct RequestorLoop {
     courier: Courier,
     delivered: watch::Receiver<()>,
     pub(crate) gate: HeaderGate,
+    pub(crate) questions: QuestionGate,
     pub(crate) work: JoinSet<Done>,
     /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
     fetching: BTreeSet<(B256, u32)>,
@@ -163,6 +164,7 @@ impl RequestorLoop {
             delivered: courier.changes(),
             courier,
             gate: HeaderGate::new(config.chain.chain_ref()),
+            questions: QuestionGate::new(),
             config,
             net: base.net,
             work: JoinSet::new(),

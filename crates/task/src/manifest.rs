@@ -4,7 +4,7 @@ use crate::bundle::{PathFault, SubtaskLimits, check_path};
 use crate::template::{Template, TemplateError};
 use crate::verification::{Verification, VerificationError};
 use golem_protocol::units::AmountError;
-use golem_protocol::{ByteCount, Fuel, Wei};
+use golem_protocol::{Address, ByteCount, Fuel, Wei};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,10 @@ use std::collections::BTreeMap;
 /// module = "thumb.wasm"               # the program, beside this file
 /// inputs = ["fonts/*.ttf"]            # files that every subtask finds in /in (patterns); may be left out
 /// deadline_s = 3600                   # the task is given up after this; default 3600
+///
+/// [app]                               # may be left out: an app without an author costs no fee
+/// author = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"   # who published the module in AppRegistry
+/// max_fee_gnt = "0.01"                # the most for it, for each accepted subtask; without, nothing
 ///
 /// [parameters]                        # values for {placeholders}, which `--NAME VALUE` replaces; may be left out
 /// size = "128"
@@ -80,6 +84,8 @@ pub struct Manifest {
     pub limits: TaskLimits,
     /// What may be spent.
     pub price: Price,
+    /// Whose app it is, where it is somebody's.
+    pub app: Option<AppTerms>,
     /// After how many seconds the task is given up.
     pub deadline_s: u32,
 }
@@ -111,8 +117,17 @@ pub struct TaskLimits {
 pub struct Price {
     /// The most for an hour of one slot.
     pub max_per_hour: Wei,
-    /// The most for the whole task.
+    /// The most for the whole task, values and fees together.
     pub budget: Wei,
+}
+
+/// Who published the module, and the most that its use may cost. What it does cost is in `AppRegistry`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppTerms {
+    /// The author.
+    pub author: Address,
+    /// The most for each accepted subtask, on top of its value.
+    pub fee_max: Wei,
 }
 
 impl Default for TaskLimits {
@@ -223,6 +238,7 @@ struct RawManifest {
     #[serde(default)]
     inputs: Vec<String>,
     deadline_s: Option<i64>,
+    app: Option<RawApp>,
     #[serde(default)]
     parameters: BTreeMap<String, String>,
     split: RawSplit,
@@ -234,6 +250,13 @@ struct RawManifest {
     #[serde(default)]
     limits: RawLimits,
     price: RawPrice,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawApp {
+    author: Address,
+    max_fee_gnt: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -346,6 +369,7 @@ impl Manifest {
                 max_per_hour: amount("price.max_gnt_per_hour", &raw.price.max_gnt_per_hour)?,
                 budget: amount("price.budget_gnt", &raw.price.budget_gnt)?,
             },
+            app: raw.app.map(app_terms).transpose()?,
             deadline_s: number("deadline_s", raw.deadline_s, 3600, u32::MAX.into())? as u32,
         })
     }
@@ -398,6 +422,19 @@ fn amount(key: &'static str, text: &str) -> Result<Wei, ManifestError> {
         return Err(ManifestError::Number { key, got: 0, min: 1, max: i64::MAX });
     }
     Ok(amount)
+}
+
+fn app_terms(raw: RawApp) -> Result<AppTerms, ManifestError> {
+    if raw.author == Address::ZERO {
+        return Err(ManifestError::Conflict {
+            what: "app.author is the zero address, which is nobody: leave [app] out",
+        });
+    }
+    let fee_max = match &raw.max_fee_gnt {
+        Some(text) => amount("app.max_fee_gnt", text)?,
+        None => Wei::ZERO,
+    };
+    Ok(AppTerms { author: raw.author, fee_max })
 }
 
 fn number(key: &'static str, got: Option<i64>, default: i64, max: i64) -> Result<i64, ManifestError> {

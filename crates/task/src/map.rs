@@ -73,6 +73,7 @@ impl MapTask {
             verification: self.verification,
             limits: self.limits,
             price: self.price,
+            app: None,
             deadline_s: self.deadline_s,
         };
         plan(&manifest, &InputListing { shared: Vec::new(), each: files }, None)

@@ -1,7 +1,7 @@
 //! From a manifest and the files there are, to the subtasks.
 
 use crate::bundle::{BundleError, FileRef, PathFault, SubtaskInput, SubtaskOutput, check_path};
-use crate::manifest::{Manifest, ManifestError, Price, SUBTASKS_MAX, Split, TaskLimits};
+use crate::manifest::{AppTerms, Manifest, ManifestError, Price, SUBTASKS_MAX, Split, TaskLimits};
 use crate::verification::{CostEstimate, Verification};
 use golem_protocol::{ByteCount, ContentHash};
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,8 @@ pub struct TaskPlan {
     pub limits: TaskLimits,
     /// What may be spent.
     pub price: Price,
+    /// Whose app it is, where it is somebody's.
+    pub app: Option<AppTerms>,
     /// After how many seconds the task is given up.
     pub deadline_s: u32,
 }
@@ -210,6 +212,7 @@ pub fn plan(manifest: &Manifest, listing: &InputListing, split_output: Option<&s
         verification: manifest.verification,
         limits: manifest.limits,
         price: manifest.price,
+        app: manifest.app,
         deadline_s: manifest.deadline_s,
     };
     plan.check()?;

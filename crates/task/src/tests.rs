@@ -1,5 +1,5 @@
 use crate::*;
-use golem_protocol::{B256, ByteCount, ContentHash, Fuel, Wei};
+use golem_protocol::{Address, B256, ByteCount, ContentHash, Fuel, Wei};
 use proptest::prelude::*;
 
 const FULL: &str = r#"
@@ -125,6 +125,22 @@ fn refuses_numbers_out_of_range() {
 }
 
 #[test]
+fn reads_whose_app_it_is_and_the_most_that_may_cost() {
+    let author = Address::repeat_byte(0x70);
+    let text = minimal(&format!("[app]\nauthor = \"{author}\"\nmax_fee_gnt = \"0.01\"\n[split]\ncount = 1"));
+    let app = AppTerms { author, fee_max: Wei(10_000_000_000_000_000) };
+    let manifest = Manifest::parse(&text).unwrap();
+    assert_eq!(manifest.app, Some(app));
+    let without = minimal(&format!("[app]\nauthor = \"{author}\"\n[split]\ncount = 1"));
+    assert_eq!(Manifest::parse(&without).unwrap().app, Some(AppTerms { fee_max: Wei::ZERO, ..app }));
+    assert_eq!(Manifest::parse(&minimal("[split]\ncount = 1")).unwrap().app, None);
+    let nobody = minimal(&format!("[app]\nauthor = \"{}\"\n[split]\ncount = 1", Address::ZERO));
+    assert!(matches!(Manifest::parse(&nobody), Err(ManifestError::Conflict { .. })));
+    let wrong = minimal("[app]\nauthor = \"me\"\n[split]\ncount = 1");
+    assert!(matches!(Manifest::parse(&wrong), Err(ManifestError::Toml { .. })));
+}
+
+#[test]
 fn refuses_what_does_not_go_together() {
     let splits = "[split]\nargs = [\"split\"]\n[subtask]\nargs = [\"x\"]";
     assert!(matches!(Manifest::parse(&minimal(splits)), Err(ManifestError::Conflict { .. })));
@@ -238,6 +254,13 @@ fn knows_the_most_a_task_can_cost() {
     assert_eq!((cost.rechecks, cost.affordable()), (2, 30));
     let poor = CostEstimate { budget: Wei(20_000_000_000_000_000), ..cost };
     assert_eq!(poor.affordable(), 2);
+    // With 0.002 GNT for the author of each.
+    let fee = Wei(2_000_000_000_000_000);
+    let with_fee = cost.with_fee(fee).unwrap();
+    assert_eq!(with_fee.total_max, Wei((8_333_333_333_333_334 + fee.0) * 30));
+    assert_eq!((with_fee.affordable(), with_fee.fees_max()), (30, Wei(fee.0 * 30)));
+    assert_eq!(poor.with_fee(fee).unwrap().affordable(), 1);
+    assert_eq!(cost.with_fee(Wei::MAX), None);
     assert_eq!(CostEstimate::new(2, Wei::MAX, 3600, Wei(1), Verification::None), None);
 }
 

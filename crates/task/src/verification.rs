@@ -70,8 +70,10 @@ impl Verification {
 pub struct CostEstimate {
     /// How many subtasks are paid.
     pub subtasks: u32,
-    /// The most one of them can cost: the highest price for the whole timeout.
+    /// The most the work of one of them can cost: the highest price for the whole timeout.
     pub subtask_max: Wei,
+    /// What the app's author gets for each that is accepted.
+    pub fee: Wei,
     /// The most all of them can cost, the budget aside.
     pub total_max: Wei,
     /// The budget, which is never passed.
@@ -81,7 +83,18 @@ pub struct CostEstimate {
 }
 
 impl CostEstimate {
-    /// The estimate for a highest price per hour; `None` where an amount passes what a channel can hold.
+    /// The same with an author's fee; `None` where an amount passes what a channel can hold.
+    pub fn with_fee(self, fee: Wei) -> Option<CostEstimate> {
+        let total_max = self.subtask_max.checked_add(fee)?.checked_mul(self.subtasks.into())?;
+        Some(CostEstimate { fee, total_max, ..self })
+    }
+
+    /// The most that authors' fees come to.
+    pub fn fees_max(&self) -> Wei {
+        self.fee.checked_mul(self.affordable().into()).unwrap_or(Wei::MAX)
+    }
+
+    /// The estimate for a highest price per hour, of an app without a fee; `None` where an amount passes what a channel can hold.
     pub fn new(
         subtasks: u32,
         price_max: Wei,
@@ -92,12 +105,12 @@ impl CostEstimate {
         let subtask_max = subtask_value(price_max, timeout_s)?;
         let total_max = subtask_max.checked_mul(subtasks.into())?;
         let rechecks = (u64::from(subtasks) * u64::from(verification.recheck_ppm())).div_ceil(u64::from(PPM)) as u32;
-        Some(CostEstimate { subtasks, subtask_max, total_max, budget, rechecks })
+        Some(CostEstimate { subtasks, subtask_max, fee: Wei::ZERO, total_max, budget, rechecks })
     }
 
-    /// How many subtasks the budget pays for at the highest price.
+    /// How many subtasks the budget pays for at the highest price, fees included.
     pub fn affordable(&self) -> u32 {
-        match self.budget.0.checked_div(self.subtask_max.0) {
+        match self.budget.0.checked_div(self.subtask_max.saturating_add(self.fee).0) {
             Some(count) => u32::try_from(count).unwrap_or(u32::MAX).min(self.subtasks),
             None => self.subtasks,
         }

@@ -16,6 +16,10 @@ alloy::sol! {
         error AlreadyPublished(address author, bytes32 module);
         error BadNotice(uint256 got, uint256 allowed);
 
+        function publish(bytes32 module, bytes32 metadata, uint96 fee) external;
+        function describe(bytes32 module, bytes32 metadata) external;
+        function setFee(bytes32 module, uint96 fee) external;
+        function retire(bytes32 module) external;
         function app(address author, bytes32 module) external view returns (App);
         function FEE_NOTICE() external view returns (uint32);
     }

@@ -3,8 +3,10 @@
 use crate::operations::make_plain;
 use crate::{devnet, gnt};
 use alloy::primitives::{B256, Bytes, U256};
-use alloy::sol_types::{SolCall, SolConstructor, SolValue};
-use golem_chain::{Call, ChainError, ConcentClient, ConcentOperation, ConcentSender, Revert};
+use alloy::sol_types::{SolConstructor, SolValue};
+use golem_chain::{
+    AppOperation, AppRegistryClient, Call, ChainError, ConcentClient, ConcentOperation, ConcentSender, Revert,
+};
 use golem_devnet::{DevAccount, Devnet};
 use golem_protocol::{
     Address, ChainTime, ClaimStage, CompactSignature, ConcentAccount, GuaranteeTerms, KeySigner, Promise, Receipt,
@@ -266,19 +268,41 @@ async fn deposits_a_plain_token_by_allowance() {
 }
 
 #[tokio::test]
-async fn reads_what_an_author_asks_for() {
+async fn an_author_publishes_changes_its_fee_with_notice_and_retires() {
     let devnet = devnet().await;
     let client = devnet.client().await.unwrap();
-    let registry = create(&devnet, &AppRegistry::BYTECODE, U256::from(600).abi_encode()).await;
-    let (author, module) = (devnet.accounts()[0].address, B256::repeat_byte(1));
-    let unknown = client.registered_app(registry, author, module).await.unwrap();
-    assert!(!unknown.published && unknown.metadata == B256::ZERO);
-    let publish = AppRegistry::publishCall { module, metadata: B256::repeat_byte(2), fee: wei96(Wei(40)) };
-    let call = Call::contract("publish", registry, publish.abi_encode());
+    let at = create(&devnet, &AppRegistry::BYTECODE, U256::from(600).abi_encode()).await;
+    let registry = AppRegistryClient::new(client.clone(), at).await.unwrap();
+    assert_eq!(registry.fee_notice_s().await.unwrap(), 600);
     let account = devnet.account(&devnet.accounts()[0]).await.unwrap();
-    account.sender().send("publish", call).await.unwrap();
-    let app = client.registered_app(registry, author, module).await.unwrap();
-    assert_eq!((app.published, app.fee, app.next_fee_at), (true, Wei(40), ChainTime(0)));
-    let other = client.registered_app(devnet.deployment().gnt, author, module).await.unwrap_err();
+    let (author, module, sender) = (account.address(), B256::repeat_byte(1), account.sender());
+    let unknown = registry.app(author, module).await.unwrap();
+    assert!(!unknown.published && unknown.metadata == B256::ZERO);
+    let early = registry.estimate(sender, &AppOperation::Retire { module }).await.unwrap_err();
+    assert!(early.to_string().contains("NotPublished"), "{early}");
+
+    let metadata = B256::repeat_byte(2);
+    let publish = AppOperation::Publish { module, metadata, fee: Wei(40) };
+    assert!(registry.estimate(sender, &publish).await.unwrap().gas > 21_000);
+    registry.once(sender, &publish).await.unwrap();
+    let app = registry.app(author, module).await.unwrap();
+    assert_eq!((app.published, app.metadata, app.fee, app.next_fee_at), (true, metadata, Wei(40), ChainTime(0)));
+    // A lower fee counts at once, a higher one after the notice.
+    registry.once(sender, &AppOperation::SetFee { module, fee: Wei(30) }).await.unwrap();
+    assert_eq!(registry.app(author, module).await.unwrap().fee, Wei(30));
+    registry.once(sender, &AppOperation::SetFee { module, fee: Wei(90) }).await.unwrap();
+    let announced = registry.app(author, module).await.unwrap();
+    assert_eq!((announced.fee, announced.next_fee), (Wei(30), Wei(90)));
+    assert!(announced.next_fee_at > ChainTime(0));
+    devnet.increase_time(600).await.unwrap();
+    assert_eq!(registry.app(author, module).await.unwrap().fee, Wei(90));
+    let described = B256::repeat_byte(3);
+    registry.once(sender, &AppOperation::Describe { module, metadata: described }).await.unwrap();
+    assert_eq!(registry.app(author, module).await.unwrap().metadata, described);
+    registry.once(sender, &AppOperation::Retire { module }).await.unwrap();
+    assert!(!registry.app(author, module).await.unwrap().published);
+    assert!(sender.pending().is_empty(), "nothing is left in the journal");
+
+    let other = AppRegistryClient::new(client, devnet.deployment().gnt).await.unwrap_err();
     assert!(matches!(other, ChainError::ContractDiffers { contract: "AppRegistry", .. }), "{other}");
 }
