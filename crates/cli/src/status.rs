@@ -107,6 +107,15 @@ fn provider(status: &Value) -> anyhow::Result<()> {
         short_gnt(wei(&totals["claimable_wei"])),
         short_gnt(wei(&totals["claimed_wei"]))
     ))?;
+    let authors = status["authors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !authors.is_empty() {
+        let sum = |field: &str| authors.iter().fold(Wei::ZERO, |sum, row| sum.saturating_add(wei(&row[field])));
+        output::line(&format!(
+            "kept         {} in vouchers for apps' authors, of which {} claimed by them; none of it is this node's",
+            short_gnt(sum("held_wei")),
+            short_gnt(sum("claimed_wei"))
+        ))?;
+    }
     let counters = &status["counters"];
     output::line(&format!(
         "this run     {} offers, {} agreements, {} subtasks done, {} failed, {} rejected, {} claims",
