@@ -118,9 +118,10 @@ impl Stage {
             password: self.file(&format!("{name}.password"), PASSWORD),
         };
         std::fs::create_dir_all(&node.dir).expect("a folder can be made");
+        // The published rules: the stories count payments at one price, and ours ask less of a stranger at first.
         let settings = format!(
             "[chain]\nrpc_url = \"{}\"\npoll_ms = 100\n[network]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\nmdns = false\n\
-             [requestor]\ngrace_ms = 3000\nlost_ms = 3000\nlinger_ms = 5000\n",
+             [provider]\nrules = \"published\"\n[requestor]\nrules = \"published\"\ngrace_ms = 3000\nlost_ms = 3000\nlinger_ms = 5000\n",
             self.devnet.rpc_url()
         );
         std::fs::write(node.dir.join("golem.toml"), settings).expect("settings can be written");
