@@ -152,6 +152,11 @@ impl TaskScreen {
             RequestorEvent::FundFailed { payee, detail } => {
                 self.say(&format!("the channel to {} could not be funded: {detail}", short(payee)));
             }
+            RequestorEvent::OffersWait { offers, .. } => self.say(&format!(
+                "{} so far, and none is taken yet: dearer than what was paid before, or of providers in doubt or out of \
+                 reach. Better ones are waited for; with `patience = 0` under [requestor] in golem.toml dear ones are not",
+                count(*offers, "offer")
+            )),
             RequestorEvent::BudgetReached { open, .. } => {
                 self.say(&format!("the budget of {} is used up with {} open", self.budget, count(*open, "subtask")));
             }

@@ -144,6 +144,9 @@ fn requestor_event(event: &RequestorEvent) -> Value {
         RequestorEvent::FundFailed { payee, detail } => {
             json!({"kind": "fund_failed", "payee": payee, "detail": detail})
         }
+        RequestorEvent::OffersWait { header, offers } => {
+            json!({"kind": "offers_wait", "header": header, "offers": offers})
+        }
         RequestorEvent::BudgetReached { header, open } => {
             json!({"kind": "budget_reached", "header": header, "open": open})
         }

@@ -105,6 +105,7 @@ impl RequestorLoop {
             }
             RequestorEvent::Refused { .. }
             | RequestorEvent::RefusedByPeer { .. }
+            | RequestorEvent::OffersWait { .. }
             | RequestorEvent::FundFailed { .. } => {}
             RequestorEvent::DepositUndone { payee, uncovered, .. } => {
                 tracing::warn!(%payee, %uncovered, "a reorg took back the deposit of a channel");

@@ -256,6 +256,13 @@ pub enum RequestorEvent {
         /// Why.
         detail: String,
     },
+    /// Nothing is under way, and none of the offers that stand is taken yet: the policy waits for better ones.
+    OffersWait {
+        /// For which task.
+        header: B256,
+        /// How many offers stand.
+        offers: u32,
+    },
     /// No provider can be paid out of what is left of the budget.
     BudgetReached {
         /// For which task.

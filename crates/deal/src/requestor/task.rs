@@ -65,6 +65,7 @@ pub(super) struct Task {
     pub stopped: bool,
     pub finished: bool,
     /// So that it is said once.
+    pub said_waiting: bool,
     pub said_budget_reached: bool,
 }
 
@@ -99,6 +100,7 @@ impl Task {
             reserved: Wei::ZERO,
             stopped: false,
             finished: false,
+            said_waiting: false,
             said_budget_reached: false,
         }
     }

@@ -334,6 +334,12 @@ impl Requestor {
     fn say_if_stuck(&mut self, header: B256, given: bool, offers: bool, step: &mut Step) {
         let busy = self.deals.values().any(|deal| deal.agreement.header == header && deal.stage != Stage::Closed);
         let Some(task) = self.tasks.get_mut(&header) else { return };
+        let waits = !busy && !offers && !task.offers.is_empty();
+        if waits && !task.said_waiting {
+            let offers = u32::try_from(task.offers.len()).unwrap_or(u32::MAX);
+            step.say(RequestorEvent::OffersWait { header, offers });
+        }
+        task.said_waiting = waits;
         if given || busy || !offers {
             task.said_budget_reached &= !given;
         } else if !task.said_budget_reached {

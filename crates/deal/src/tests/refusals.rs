@@ -27,7 +27,7 @@ pub(super) fn provide(provider: &mut Provider, policy: &mut Fixed, input: Provid
 
 pub(super) fn request(
     requestor: &mut Requestor,
-    policy: &mut Fixed,
+    policy: &mut dyn RequestorPolicy,
     input: RequestorInput,
     now: Now,
 ) -> Vec<RequestorEffect> {
@@ -455,6 +455,45 @@ fn refuses_offers_above_the_maximum_expired_unknown_or_of_another() {
     assert!(matches!(other, Some(RefusalReason::Malformed(_))), "{other:?}");
     let own = say(offer(digest, 2, |o| o.payee = keys(1).payment.address()));
     assert!(matches!(own, Some(RefusalReason::Malformed(_))), "{own:?}");
+}
+
+/// Takes no offer for now.
+struct Waits(Fixed);
+
+impl RequestorPolicy for Waits {
+    fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason> {
+        self.0.admit(header, offer, now)
+    }
+    fn rank(&mut self, _: &Header, _: &[&Offer], _: Now) -> Vec<usize> {
+        vec![]
+    }
+    fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool {
+        self.0.rechecks(header, index, provider)
+    }
+    fn note(&mut self, fact: &RequestorFact, now: Now) {
+        RequestorPolicy::note(&mut self.0, fact, now);
+    }
+    fn records(&mut self) -> Vec<Record> {
+        vec![]
+    }
+}
+
+#[test]
+fn says_once_that_it_waits_for_better_offers() {
+    let (mut requestor, policy, digest) = started();
+    let mut policy = Waits(policy);
+    let mut said = |input| -> Vec<u32> {
+        let waits = |effect| match effect {
+            RequestorEffect::Happened(RequestorEvent::OffersWait { header, offers }) if header == digest => {
+                Some(offers)
+            }
+            _ => None,
+        };
+        request(&mut requestor, &mut policy, input, NOW).into_iter().filter_map(waits).collect()
+    };
+    assert_eq!(said(RequestorInput::Tick), [0u32; 0], "no offer is no reason to wait for a better one");
+    assert_eq!(said(offer(digest, 2, |_| {})), [1]);
+    assert_eq!(said(RequestorInput::Tick), [0u32; 0]);
 }
 
 /// A requestor with an agreement that one provider countersigned.
