@@ -163,7 +163,7 @@ fn a_data_folder_that_is_not_ours_is_left_as_it_is() {
     std::fs::write(node.dir.join("VERSION"), ours).expect("it can be written");
 
     let settings = std::fs::read_to_string(node.dir.join("golem.toml")).expect("it is there");
-    std::fs::write(node.dir.join("golem.toml"), format!("{settings}\n[provider]\nslot = 3\n"))
+    std::fs::write(node.dir.join("golem.toml"), settings.replace("[provider]", "[provider]\nslot = 3"))
         .expect("it can be written");
     run_all(&node, &[bad("provide", &["golem.toml", "slot", "slots"])]);
     std::fs::write(node.dir.join("golem.toml"), settings).expect("it can be written");
