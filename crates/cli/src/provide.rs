@@ -21,7 +21,7 @@ const MIN_PRICE: Wei = Wei(100_000_000_000_000_000);
 /// What is rented out, and for how much.
 #[derive(Args)]
 pub struct ProvideArgs {
-    /// The least for an hour of one slot, in GNT [default: 0.1]
+    /// The least for an hour of one slot at work, in GNT [default: 0.1]
     #[arg(long, value_name = "GNT", value_parser = gnt)]
     min_price: Option<Wei>,
     /// Subtasks at once [default: one for each processor]

@@ -22,6 +22,8 @@ const MARGIN_TAKEN: Ratio = Ratio::from_parts(1_005_000_000);
 /// taken for one that was not. At a rate that can be reached while many are idle, such as one for one, all would raise
 /// their prices together without losing work.
 const MARGIN_NOT_TAKEN: Ratio = Ratio::from_parts(800_000_000);
+/// The most efficiency that lowers a price by our rules: no offer is below a quarter of the minimal price.
+const EFFICIENCY_COUNTED_MAX: Ratio = EFFICIENCY_CLAIMED_MAX;
 /// How many subtasks a requestor may leave unpaid that has paid nothing yet, in [`Rules::Golem`].
 const CREDIT_SUBTASKS: u64 = 2;
 
@@ -439,8 +441,9 @@ impl ProviderMarket {
         let known = record.and_then(|record| record.efficiency);
         match (self.settings.rules, header.pricing) {
             (Rules::Published, _) => known.unwrap_or(start),
-            // A stranger's word for how little there is to do counts only so far.
-            (Rules::Golem, Pricing::Tender) => known.unwrap_or(start.min(EFFICIENCY_CLAIMED_MAX)),
+            // However short the work is, fetching it and waiting for the next takes time as well; and a stranger's word for
+            // how little there is to do counts only so far.
+            (Rules::Golem, Pricing::Tender) => known.unwrap_or(start).min(EFFICIENCY_COUNTED_MAX),
             // An hour's price is for an hour of work there.
             (Rules::Golem, Pricing::Metered) => Ratio::ONE,
         }

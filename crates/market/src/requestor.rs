@@ -43,6 +43,8 @@ const LEARNING: Ratio = Ratio::from_parts(50_000_000);
 const FAILURE_COST: Ratio = Ratio::from_parts(100_000_000);
 /// What a whole timeout of waiting for the result costs, as the same share.
 const TIME_COST: Ratio = Ratio::from_parts(20_000_000);
+/// Where fewer providers than this were ever dealt with, those in doubt are not held back: there is nobody to wait for.
+const PROVIDERS_FEW: usize = 8;
 /// One in so many subtasks may go to providers in doubt.
 const DOUBT_ONE_IN: u64 = 200;
 
@@ -424,7 +426,8 @@ impl RequestorMarket {
     ///
     /// `waited_s` is how long the task has been open. By our rules prices up to what was paid before are
     /// taken at once and dearer ones as it grows, up to the maximum after the patience that is set; one offer in doubt
-    /// is taken where few subtasks went to such, and all of them, after the others, once twice the patience is over.
+    /// is taken where few subtasks went to such, and all of them, after the others, where few providers are known or once
+    /// twice the patience is over.
     ///
     /// Ties break by node id, then price, then performance, so the order does not depend on the order of arrival.
     /// `random` is drawn by the caller; greedy choice does not look at it.
@@ -480,7 +483,7 @@ impl RequestorMarket {
         };
         let limit = mul_div(header.max_price.0, share_max.parts() as u128, Ratio::ONE.parts() as u128)
             .map_or(header.max_price, |(wei, _)| Wei(wei));
-        let out_of_patience = waited >= Ratio::ONE.plus(Ratio::ONE);
+        let nobody_else = self.providers.len() < PROVIDERS_FEW || waited >= Ratio::ONE.plus(Ratio::ONE);
         let mut room_for_doubt = u64::from(self.doubted <= self.dealings / DOUBT_ONE_IN);
         let mut doubtful = Vec::new();
         let waiting = &mut ranking.waiting;
@@ -493,7 +496,7 @@ impl RequestorMarket {
             if quality >= TRUST_MIN {
                 return true;
             }
-            if out_of_patience || room_for_doubt > 0 {
+            if nobody_else || room_for_doubt > 0 {
                 room_for_doubt = room_for_doubt.saturating_sub(1);
                 doubtful.push(*ranked);
             } else {

@@ -71,6 +71,10 @@ fn asks_for_the_time_that_the_work_takes_and_no_more_of_metered_work() {
     assert_eq!(price(200, Pricing::Tender), Wei(600));
     assert_eq!(price(100_000, Pricing::Tender), Wei(300), "a header's word counts up to four times");
     assert_eq!(price(200, Pricing::Metered), Wei(1200));
+    let mut market = seller(1000);
+    market.assigned(node(1), Wei(1)).unwrap();
+    market.completed(&node(1), &header, 100, 1);
+    assert_eq!(market.quote(&node(1), &header, 100, seconds(0)).unwrap().price, Wei(300), "nor what was seen");
 }
 
 #[test]
@@ -131,8 +135,14 @@ fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
 
 #[test]
 fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
-    let mut market = buyer(&[(1, Outcome::TimedOut), (1, Outcome::TimedOut), (2, SUCCESS)]);
+    let seen = [(1, Outcome::TimedOut), (1, Outcome::TimedOut), (2, SUCCESS)];
     let offers = [offer(1, 0), offer(2, 50)];
+    // Among few, nobody is waited for who may never come.
+    let mut few = buyer(&seen);
+    few.assigned(node(1), 9);
+    assert_eq!(order(&few.rank(&offers, &header(100), seconds(0), 0, 0)), [node(2), node(1)]);
+    let others: Vec<_> = (10..16).map(|n| (n, SUCCESS)).collect();
+    let mut market = buyer(&[&seen[..], &others[..]].concat());
     // One in two hundred goes to those in doubt: the first at once, then no more for long.
     let ranking = market.rank(&offers, &header(100), seconds(0), 0, 0);
     assert_eq!(order(&ranking), [node(2), node(1)]);
