@@ -166,7 +166,8 @@ impl<'a> PlanReport<'a> {
             match plan.verification {
                 Verification::None => "none: results are taken as they come".to_owned(),
                 Verification::Recheck { fraction_ppm } => format!(
-                    "{} % of results are computed again here, about {} subtasks, which costs this machine's time and no GNT",
+                    "{} % of results are computed again here, about {} subtasks, and more of providers new to this node; it \
+                     costs this machine's time and no GNT",
                     f64::from(fraction_ppm) / 10_000.0,
                     cost.rechecks
                 ),

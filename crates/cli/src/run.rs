@@ -303,7 +303,7 @@ async fn start(
     }
     let spent_max = cost.total_max.min(cost.budget);
     eprintln!(
-        "{}: {}, at most {} in all; about {} computed again here.",
+        "{}: {}, at most {} in all; about {} computed again here, and more of providers new to this node.",
         cut.plan.name,
         count(cost.subtasks, "subtask"),
         spent_max,
