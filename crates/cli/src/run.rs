@@ -540,7 +540,7 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
         Some(error) => {
             eprintln!("golem: {}", output::tame(&error.to_string()));
             if !matches!(error, TaskError::Failed { .. }) {
-                eprintln!("What is done is paid for and kept: `golem run --resume={}` goes on.", ran.header);
+                eprintln!("What is done is paid for and kept: `golem run --resume={} -o FOLDER` goes on.", ran.header);
             }
             Ok(Answer::No)
         }
