@@ -17,7 +17,7 @@ use libp2p::request_response::{self, ResponseChannel};
 use libp2p::swarm::{DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, mdns};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::behaviour::{Behaviour, BehaviourEvent, NETWORK_PROTOCOL};
@@ -29,6 +29,7 @@ use crate::identity::{Directory, node_of};
 use crate::limits::*;
 use crate::network::{Command, GossipId, GossipVerdict, NetworkConfig, NetworkEvent};
 use crate::rate::{Admission, Bucket, PeerRate};
+use crate::throttle::Throttle;
 
 /// Everything the network task owns.
 pub(crate) struct Driver {
@@ -37,6 +38,7 @@ pub(crate) struct Driver {
     topics: Vec<String>,
     limits: NetworkLimits,
     content: Arc<dyn ContentSource>,
+    upload: Arc<Throttle>,
     bootstrap: Vec<Multiaddr>,
     events: mpsc::Sender<NetworkEvent>,
     /// Comings and goings that found the queue full. While it is not empty the swarm waits, so it stays short.
@@ -76,6 +78,7 @@ impl Driver {
             topics: config.topics,
             limits: config.limits,
             content: config.content,
+            upload: Arc::new(Throttle::new(config.bandwidth.upload)),
             bootstrap,
             events,
             backlog: VecDeque::new(),
@@ -467,17 +470,19 @@ impl Driver {
             return;
         }
         *self.serving_per_peer.entry(peer).or_default() += 1;
-        let content = self.content.clone();
-        self.serving.spawn_blocking(move || {
-            let part = match request.part {
+        let (content, upload) = (self.content.clone(), self.upload.clone());
+        let hash = request.hash;
+        self.serving.spawn(async move {
+            let part = spawn_blocking(move || match request.part {
                 ContentPart::List => content.piece_list(request.hash, request.size),
                 ContentPart::Piece(index) => content.piece(request.hash, request.size, index),
-            };
-            let answer = match part {
-                Ok(Some(bytes)) => ContentAnswer::Held(bytes),
+            });
+            let answer = match part.await.unwrap_or_else(|error| Err(error.into())) {
+                Ok(Some(bytes)) if upload.pass(bytes.len()).await => ContentAnswer::Held(bytes),
+                Ok(Some(_)) => ContentAnswer::Busy,
                 Ok(None) => ContentAnswer::NotHeld,
                 Err(error) => {
-                    tracing::warn!(hash = %request.hash, %error, "content that should be here cannot be read");
+                    tracing::warn!(%hash, %error, "content that should be here cannot be read");
                     ContentAnswer::NotHeld
                 }
             };

@@ -17,7 +17,7 @@ use crate::codec::{ContentAnswer, ContentPart, ContentRequest};
 use crate::error::{FetchError, FetchFault, SendError};
 use crate::limits::{CONTENT_BYTES_MAX, PROVIDERS_PER_FETCH_MAX};
 use crate::network::NetworkHandle;
-use crate::pieces::{PIECE_BYTES, PieceList, piece_length};
+use crate::pieces::{HASH_BYTES, PIECE_BYTES, PieceList, piece_count, piece_length};
 
 /// Pieces asked of one provider at a time: enough to fill a link of 1 MiB in flight.
 const PIPELINE: usize = 4;
@@ -195,6 +195,14 @@ pub(crate) async fn ask(
     size: u64,
     part: ContentPart,
 ) -> Result<Vec<u8>, PieceError> {
+    let bytes = match part {
+        ContentPart::List => piece_count(size) as usize * HASH_BYTES,
+        ContentPart::Piece(index) => piece_length(size, index).unwrap_or(0),
+    };
+    // It is our own rate: however long it takes.
+    while !network.download.pass(bytes).await {
+        tokio::time::sleep(BUSY_PAUSE).await;
+    }
     for _ in 0..BUSY_MAX {
         match network.request_content(provider, ContentRequest { hash, size, part }).await {
             Ok(ContentAnswer::Held(bytes)) => return Ok(bytes),

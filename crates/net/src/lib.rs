@@ -33,6 +33,7 @@ mod limits;
 mod network;
 mod pieces;
 mod rate;
+mod throttle;
 
 pub use content::{ContentError, ContentSource, ContentStore, NoContent};
 pub use document::SIZE_UNKNOWN;
@@ -43,6 +44,7 @@ pub use limits::{
 };
 pub use network::{GossipId, GossipVerdict, Network, NetworkConfig, NetworkEvent, NetworkHandle};
 pub use pieces::PIECE_BYTES;
+pub use throttle::Bandwidth;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use crate::error::{FetchError, PublishError, SendError, StartError};
 use crate::fetch::{self, Fetched};
 use crate::identity::{keypair, node_of};
 use crate::limits::{COMMANDS_MAX, EVENTS_MAX, GOSSIP_BYTES_MAX, IDLE_CONNECTION, NetworkLimits, TOPICS_MAX};
+use crate::throttle::{Bandwidth, Throttle};
 
 /// What a network is started with.
 pub struct NetworkConfig {
@@ -38,6 +39,8 @@ pub struct NetworkConfig {
     pub content: Arc<dyn ContentSource>,
     /// Bounds.
     pub limits: NetworkLimits,
+    /// The most content that passes each way.
+    pub bandwidth: Bandwidth,
 }
 
 impl NetworkConfig {
@@ -52,6 +55,7 @@ impl NetworkConfig {
             mdns: false,
             content,
             limits: NetworkLimits::default(),
+            bandwidth: Bandwidth::default(),
         }
     }
 }
@@ -170,9 +174,11 @@ impl Network {
         let (commands, command_queue) = mpsc::channel(COMMANDS_MAX);
         let (events, event_queue) = mpsc::channel(EVENTS_MAX);
         let message_bytes_max = config.limits.message_bytes_max;
+        let download = Arc::new(Throttle::new(config.bandwidth.download));
         let driver = Driver::new(swarm, config, bootstrap, events);
         let task = tokio::spawn(driver.run(command_queue));
-        let handle = NetworkHandle { commands, node, message_bytes_max, task: Arc::new(Mutex::new(Some(task))) };
+        let handle =
+            NetworkHandle { commands, node, message_bytes_max, download, task: Arc::new(Mutex::new(Some(task))) };
         Ok((handle, event_queue))
     }
 }
@@ -183,6 +189,7 @@ pub struct NetworkHandle {
     commands: mpsc::Sender<Command>,
     node: NodeId,
     message_bytes_max: usize,
+    pub(crate) download: Arc<Throttle>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 

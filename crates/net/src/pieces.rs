@@ -14,7 +14,8 @@ use crate::limits::CONTENT_BYTES_MAX;
 /// Wrong bytes are caught after at most this many.
 pub const PIECE_BYTES: usize = 256 * 1024;
 
-const HASH_BYTES: usize = 32;
+/// One entry of a list of pieces.
+pub(crate) const HASH_BYTES: usize = 32;
 
 /// The list of the largest content.
 pub(crate) const PIECE_LIST_BYTES_MAX: usize = (CONTENT_BYTES_MAX / PIECE_BYTES as u64) as usize * HASH_BYTES;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use golem_protocol::{B256, ContentHash, NodeId};
 use tokio::sync::{Semaphore, mpsc};
@@ -429,6 +429,24 @@ async fn fetches_content_of_every_shape() {
         connect(&mut fetcher, &mut provider).await;
         fetch(&fetcher, &shared, &[&provider]).await.unwrap();
         shared.assert_fetched();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_within_the_bandwidth_of_either_side() {
+    let rate = std::num::NonZeroU64::new(2 * PIECE_BYTES as u64);
+    let slow_up = Bandwidth { upload: rate, download: None };
+    let slow_down = Bandwidth { download: rate, upload: None };
+    for (n, up, down) in [(130, slow_up, Bandwidth::default()), (132, Bandwidth::default(), slow_down)] {
+        let shared = Shared::new(4 * PIECE_BYTES);
+        let mut provider = start(NetworkConfig { bandwidth: up, ..serving(n, shared.store.clone()) }).await;
+        let mut fetcher = start(NetworkConfig { bandwidth: down, ..quiet(n + 1) }).await;
+        connect(&mut fetcher, &mut provider).await;
+        let began = Instant::now();
+        fetch(&fetcher, &shared, &[&provider]).await.unwrap();
+        shared.assert_fetched();
+        // The fourth piece begins when three have had half a second each.
+        assert!(began.elapsed() >= Duration::from_millis(1500), "{:?}", began.elapsed());
     }
 }
 
