@@ -45,6 +45,7 @@ impl Ledgers {
             slots: 1,
             profile: golem_node::sandbox_profile(),
             memory_max: ByteCount::from_bytes(0),
+            memory_total: ByteCount::from_bytes(0),
             output_max: ByteCount::from_bytes(0),
             offer_life_s: 1,
             claim_margin_s: 0,

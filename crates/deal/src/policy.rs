@@ -1,7 +1,7 @@
 //! The questions that have no one right answer, asked of the market: prices, choices, credit, how much to check.
 
 use crate::record::Record;
-use golem_protocol::{B256, Header, NodeId, Now, Offer, RefusalReason, Wei};
+use golem_protocol::{B256, ContentHash, Fuel, Header, NodeId, Now, Offer, RefusalReason, Wei};
 
 /// What a provider asks for a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,9 @@ pub struct Quote {
 pub trait ProviderPolicy {
     /// A price for this header, or why there is none.
     fn quote(&mut self, header: &Header, now: Now) -> Result<Quote, RefusalReason>;
+    /// What an hour of a slot at work on this header is expected to bring beyond its cost, at the price that would be
+    /// offered now. Where slots are scarce, what brings more is taken.
+    fn profit(&self, header: &Header, now: Now) -> Wei;
     /// How much finished work this requestor may leave unpaid before no more is done for it.
     fn credit(&self, requestor: NodeId) -> Wei;
     /// Takes note of what happened.
@@ -40,10 +43,14 @@ pub enum ProviderFact {
     Completed {
         /// For whom.
         requestor: NodeId,
+        /// Which program.
+        module: ContentHash,
         /// How long it might have taken.
         subtask_timeout_s: u32,
         /// How long it took.
         computation_ms: u64,
+        /// The work it was.
+        fuel: Fuel,
     },
     /// Assigned work will not be paid, by the rules: failed, late, rejected or cancelled.
     Released {

@@ -1,7 +1,7 @@
 //! Stage 2, the offer: a provider names its price; or either side refuses, with its reason.
 
 use crate::header::uint96;
-use crate::ids::{ChainRef, NodeId};
+use crate::ids::{ChainRef, ContentHash, NodeId};
 use crate::limits::{self, DocumentError, within};
 use crate::signed::{DOCUMENT_DOMAIN, Document, typed_digest};
 use crate::units::{ChainTime, WEI_MAX, Wei};
@@ -165,6 +165,12 @@ pub enum RefusalReason {
     /// A message that breaks the protocol.
     #[error("not understood: {0}")]
     Malformed(String),
+    /// The provider's owner wants the machine now.
+    #[error("this node takes no work at present: {0}")]
+    Resting(String),
+    /// The provider runs certain programs only.
+    #[error("this node does not run the program {0}")]
+    ProgramNotAllowed(ContentHash),
 }
 
 /// Tells the other side that something it sent was not taken, and why. Not signed: it binds nobody.

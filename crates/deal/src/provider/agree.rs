@@ -13,6 +13,10 @@ use std::collections::BTreeSet;
 /// repeated every few seconds, and the answer is known; yet the first may have been lost.
 const REFUSE_AGAIN_MS: u64 = 30_000;
 
+/// Work is turned down for other work that brings more by a part in so many. Reason: prices move all the time, and who is
+/// turned down for a trifle goes elsewhere.
+const BETTER_BY: u128 = 4;
+
 impl Provider {
     pub(super) fn on_header(
         &mut self,
@@ -72,6 +76,9 @@ impl Provider {
         now: Now,
     ) -> Result<Authentic<Offer>, RefusalReason> {
         self.fits(header)?;
+        if let Some(why) = &self.resting {
+            return Err(RefusalReason::Resting(why.clone()));
+        }
         let quote = policy.quote(header, now)?;
         if quote.price > header.max_price {
             return Err(RefusalReason::PriceAboveMax { price: quote.price, max_price: header.max_price });
@@ -82,7 +89,7 @@ impl Provider {
             payee: self.settings.payee,
             price: quote.price,
             performance: quote.performance,
-            slots: quote.slots.min(self.settings.slots),
+            slots: quote.slots.min(self.settings.slots).min(self.fitting(header)),
             expires: now.chain.saturating_add(self.settings.offer_life_s),
         };
         sign(offer, &self.settings.chain, &*self.keys.identity)
@@ -94,14 +101,20 @@ impl Provider {
         if header.profile != settings.profile {
             return Err(RefusalReason::OtherProfile { ours: settings.profile, theirs: header.profile });
         }
-        let limits =
-            [("memory", header.memory_max, settings.memory_max), ("output", header.output_max, settings.output_max)];
+        let memory_max = settings.memory_max.min(settings.memory_total);
+        let limits = [("memory", header.memory_max, memory_max), ("output", header.output_max, settings.output_max)];
         for (resource, asked, limit) in limits {
             if asked > limit {
                 return Err(RefusalReason::TooLarge { resource: resource.into(), asked: asked.0, limit: limit.0 });
             }
         }
         Ok(())
+    }
+
+    /// How many subtasks of a task the memory has room for at once; one at least, as it fits.
+    fn fitting(&self, header: &Header) -> u16 {
+        let fitting = self.settings.memory_total.0.checked_div(header.memory_max.0).unwrap_or(u64::MAX);
+        u16::try_from(fitting).unwrap_or(u16::MAX).max(1)
     }
 
     fn remember(&mut self, known: Known) {
@@ -151,6 +164,9 @@ impl Provider {
         if self.draining {
             return Err(RefusalReason::Busy);
         }
+        if let Some(why) = &self.resting {
+            return Err(RefusalReason::Resting(why.clone()));
+        }
         let known = self.headers.get(&agreement.header).ok_or(RefusalReason::UnknownHeader(agreement.header))?;
         let offer = known.offer.as_ref().filter(|offer| offer.digest() == agreement.offer);
         let offer = offer.ok_or(RefusalReason::UnknownHeader(agreement.offer))?;
@@ -197,6 +213,9 @@ impl Provider {
         if owed > credit {
             return step.refuse(requestor, digest, RefusalReason::CreditExceeded { owed, credit });
         }
+        if self.has_better(policy, &agreement, now) {
+            return step.refuse(requestor, digest, RefusalReason::Busy);
+        }
         let (own, fees) = (self.covered(&agreement, now), self.fees_covered(&agreement, now));
         let own_channel = own.is_err().then(|| self.channel_of(agreement.payer));
         let fee_channel = fees.is_err().then(|| self.fee_channel(&agreement)).flatten();
@@ -212,6 +231,23 @@ impl Provider {
         let awaits: BTreeSet<ChannelId> = own_channel.into_iter().chain(fee_channel).collect();
         step.effects.extend(awaits.iter().copied().map(ProviderEffect::ReadChannel));
         self.unchecked.insert(digest, Unchecked { agreement, since: now.local, awaits });
+    }
+
+    /// Whether every slot is taken, and work that brings a good deal more waits for the next to be free. An offer binds
+    /// nobody before both have signed: this is where a provider chooses among the tasks it heard of.
+    fn has_better(&self, policy: &mut dyn ProviderPolicy, agreement: &Agreement, now: Now) -> bool {
+        let slots = self.settings.slots as usize;
+        if self.running() < slots {
+            return false;
+        }
+        let Some(known) = self.headers.get(&agreement.header) else { return false };
+        let Wei(profit) = policy.profit(&known.header, now);
+        let better = self.deals.values().filter(|deal| {
+            deal.agreement.header != agreement.header
+                && policy.profit(&deal.header, now).0 > profit.saturating_add(profit / BETTER_BY)
+        });
+        let waiting = better.flat_map(|deal| deal.subtasks.values()).filter(|stage| **stage == Stage::Waiting);
+        waiting.count() >= slots
     }
 
     /// Whether the channel pays for this agreement on top of everything else that it may have to pay us.

@@ -36,6 +36,9 @@ pub enum ProviderInput {
     Persisted(PersistId),
     /// Time went by.
     Tick,
+    /// The owner wants the machine for now, and why; `None` gives it back. What runs may end, nothing else is begun,
+    /// and what waits is given back to its requestors.
+    Rest(Option<String>),
     /// The owner wants to stop: no new work; what runs may end.
     Drain,
 }
@@ -256,6 +259,8 @@ pub struct ProviderSettings {
     pub profile: B256,
     /// The most memory a subtask gets.
     pub memory_max: ByteCount,
+    /// The most memory that all subtasks which run may have together.
+    pub memory_total: ByteCount,
     /// The most output a subtask may make.
     pub output_max: ByteCount,
     /// How long an offer stands, in seconds of chain time.

@@ -63,6 +63,8 @@ pub struct Provider {
     pub(super) fee_accounts: BTreeMap<ChannelId, FeeAccount>,
     pub(super) next_order: u64,
     pub(super) draining: bool,
+    /// Why nothing is begun for now, where that is so.
+    pub(super) resting: Option<String>,
     /// Those whose work is held back, so that it is said once.
     pub(super) held_back: BTreeSet<NodeId>,
     /// When work that is held back is looked at next; asked for already.
@@ -107,6 +109,7 @@ impl Provider {
             fee_accounts: BTreeMap::new(),
             next_order: 0,
             draining: false,
+            resting: None,
             held_back: BTreeSet::new(),
             look_at_held_back: LocalTime(0),
             overdue: BTreeSet::new(),
@@ -171,6 +174,7 @@ impl Provider {
                 self.on_computed(policy, agreement, index, outcome, now, &mut step)
             }
             ProviderInput::Tick => self.on_tick(policy, now, &mut step),
+            ProviderInput::Rest(why) => self.on_rest(policy, why, now, &mut step),
             ProviderInput::Drain => self.on_drain(policy, now, &mut step),
         }
         self.start_work(policy, now, &mut step);
@@ -243,6 +247,15 @@ impl Provider {
     /// How many subtasks are being computed.
     pub fn running(&self) -> usize {
         self.deals.values().flat_map(|deal| deal.subtasks.values()).filter(|stage| **stage == Stage::Running).count()
+    }
+
+    /// The memory that what runs may take.
+    pub(super) fn running_memory(&self) -> ByteCount {
+        let sum = self.deals.values().fold(0u64, |sum, deal| {
+            let running = deal.subtasks.values().filter(|stage| **stage == Stage::Running).count() as u64;
+            sum.saturating_add(deal.header.memory_max.0.saturating_mul(running))
+        });
+        ByteCount(sum)
     }
 
     /// What a channel of a payer towards us is called.
@@ -420,12 +433,26 @@ impl Provider {
         }
     }
 
+    fn on_rest(&mut self, policy: &mut dyn ProviderPolicy, why: Option<String>, now: Now, step: &mut Step) {
+        let begins = why.is_some() && self.resting.is_none();
+        self.resting = why;
+        if begins {
+            // Others may do it meanwhile: a deadline does not wait for an owner.
+            self.unchecked.clear();
+            self.wind_down_all(policy, "the provider's owner needs the machine", now, step);
+        }
+    }
+
     fn on_drain(&mut self, policy: &mut dyn ProviderPolicy, now: Now, step: &mut Step) {
         self.draining = true;
         self.unchecked.clear();
+        self.wind_down_all(policy, "the provider is stopping", now, step);
+    }
+
+    fn wind_down_all(&mut self, policy: &mut dyn ProviderPolicy, why: &str, now: Now, step: &mut Step) {
         let digests: Vec<B256> = self.deals.keys().copied().collect();
         for digest in digests {
-            self.wind_down(policy, digest, now, step);
+            self.wind_down(policy, digest, why, now, step);
         }
     }
 
@@ -458,6 +485,9 @@ impl Provider {
             }
         };
         check(self.running() <= self.settings.slots as usize, &|| format!("{} subtasks run at once", self.running()));
+        check(self.running_memory() <= self.settings.memory_total, &|| {
+            format!("what runs may take {} bytes of memory", self.running_memory().0)
+        });
         check(self.headers.len() <= HEADERS_MAX, &|| "too many headers".into());
         check(self.deals.len() <= DEALS_MAX, &|| "too many deals".into());
         check(self.fee_accounts.len() <= FEE_ACCOUNTS_MAX, &|| "too many authors' channels".into());

@@ -54,8 +54,12 @@ impl Provider {
         }
     }
 
-    /// Starts what fits: oldest agreement first, within the slots and the credit of each requestor.
+    /// Starts what fits: oldest agreement first, within the slots, the memory and the credit of each requestor.
     pub(super) fn start_work(&mut self, policy: &mut dyn ProviderPolicy, now: Now, step: &mut Step) {
+        if self.resting.is_some() {
+            return;
+        }
+        let mut memory = self.settings.memory_total.saturating_sub(self.running_memory());
         let mut free = (self.settings.slots as usize).saturating_sub(self.running());
         let mut queue: Vec<(u64, B256)> = self.deals.iter().map(|(digest, deal)| (deal.order, *digest)).collect();
         queue.sort_unstable();
@@ -90,6 +94,12 @@ impl Provider {
                     break;
                 }
                 self.held_back.remove(&requestor);
+                let needs = deal.header.memory_max;
+                if needs.0 > memory {
+                    // Nothing smaller overtakes it, or it might wait for ever.
+                    return;
+                }
+                memory -= needs.0;
                 let Some(deal) = self.deals.get_mut(&digest) else { break };
                 let Some(job) = deal.job(index) else { break };
                 deal.subtasks.insert(index, Stage::Running);
@@ -139,12 +149,15 @@ impl Provider {
         }
         let requestor = deal.requestor();
         let (outcome, completed) = match outcome {
-            SubtaskOutcome::Completed { time_ms, .. } => {
-                let subtask_timeout_s = deal.agreement.subtask_timeout_s;
-                policy.note(
-                    &ProviderFact::Completed { requestor, subtask_timeout_s, computation_ms: time_ms.max(1) },
-                    now,
-                );
+            SubtaskOutcome::Completed { time_ms, fuel, .. } => {
+                let fact = ProviderFact::Completed {
+                    requestor,
+                    module: deal.header.module,
+                    subtask_timeout_s: deal.agreement.subtask_timeout_s,
+                    computation_ms: time_ms.max(1),
+                    fuel,
+                };
+                policy.note(&fact, now);
                 (outcome, true)
             }
             SubtaskOutcome::Failed { kind, message } => {
@@ -339,8 +352,15 @@ impl Provider {
         step.say(ProviderEvent::RefusedByPeer { requestor: from, about, reason: refusal.reason });
     }
 
-    /// A deal at the owner's wish to stop: cancelled where nothing was begun, else the rest is reported as failed.
-    pub(super) fn wind_down(&mut self, policy: &mut dyn ProviderPolicy, digest: B256, now: Now, step: &mut Step) {
+    /// A deal at the owner's wish to stop or to rest: cancelled where nothing was begun, else the rest is reported as failed.
+    pub(super) fn wind_down(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        digest: B256,
+        why: &str,
+        now: Now,
+        step: &mut Step,
+    ) {
         let provider = self.node();
         let Some(deal) = self.deals.get_mut(&digest) else { return };
         let requestor = deal.requestor();
@@ -359,8 +379,7 @@ impl Provider {
             return;
         }
         for index in waiting {
-            let message = "the provider is stopping".to_string();
-            let outcome = SubtaskOutcome::Failed { kind: FailureKind::Provider, message };
+            let outcome = SubtaskOutcome::Failed { kind: FailureKind::Provider, message: why.to_string() };
             deal.subtasks.insert(index, Stage::Finished(SubtaskResult { index, outcome }));
         }
         self.report(digest, now, step);

@@ -3,4 +3,5 @@
 mod fees;
 mod refusals;
 mod reorgs;
+mod rest;
 mod world;

@@ -86,6 +86,9 @@ impl ProviderPolicy for Fixed {
     fn quote(&mut self, _: &Header, _: Now) -> Result<Quote, RefusalReason> {
         Ok(Quote { price: self.price, performance: self.performance, slots: self.slots })
     }
+    fn profit(&self, header: &Header, _: Now) -> Wei {
+        header.max_price
+    }
     fn credit(&self, _: NodeId) -> Wei {
         self.credit
     }
@@ -130,6 +133,7 @@ pub(super) fn provider_settings(keys: &Keys) -> ProviderSettings {
         slots: 2,
         profile: PROFILE,
         memory_max: ByteCount(1 << 30),
+        memory_total: ByteCount(1 << 30),
         output_max: ByteCount(1 << 30),
         offer_life_s: 600,
         claim_margin_s: 60,
