@@ -23,6 +23,7 @@ pub mod policy;
 pub mod provider;
 pub mod ratio;
 pub mod requestor;
+pub mod speed;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ pub use requestor::{
     Choice, Efficacy, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings, Score,
     WaitReason,
 };
+pub use speed::{ProgramSpeed, Speeds};
 
 use golem_protocol::{Header, Pricing, Wei};
 use serde::{Deserialize, Serialize};

@@ -377,6 +377,20 @@ impl ProviderMarket {
         Ok(quote)
     }
 
+    /// What an hour of a slot at this work is expected to bring beyond the minimal price, at the price asked now and with
+    /// what this requestor is known to pay of what it owes.
+    ///
+    /// By the hour worked, not sold: who does in an hour what is sold as four earns four times the price.
+    pub fn expected_profit(&self, requestor: &NodeId, header: &HeaderTerms, performance: u64, now: LocalTime) -> Wei {
+        let quote = self.price(self.record(requestor), header, performance, now);
+        let sold = match header.pricing {
+            Pricing::Tender => quote.efficiency,
+            Pricing::Metered => Ratio::ONE,
+        };
+        let paid = scale_rounded_down(quote.price, quote.payment_rate, Ratio::ONE);
+        scale_rounded_down(paid, sold, Ratio::ONE).saturating_sub(quote.min_price)
+    }
+
     /// An offer made here was answered: `taken` by an agreement, or it stood in vain while this machine was free.
     ///
     /// By our rules the margin follows; the published ones do not look at it.

@@ -3,24 +3,31 @@
 use super::saving::{Saving, stored};
 use super::{PolicyError, remember};
 use crate::access::AccessLists;
-use crate::{HeaderTerms, ProviderMarket, ProviderSettings, ProviderState, Release, Violation};
+use crate::{HeaderTerms, ProviderMarket, ProviderSettings, ProviderState, Ratio, Release, Speeds, Violation};
 use golem_deal::{ProviderFact, ProviderPolicy, Quote, Record};
-use golem_protocol::{Header, NodeId, Now, Pricing, RefusalReason, Wei};
+use golem_protocol::{ContentHash, Header, NodeId, Now, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
 
 const KEY: &[u8] = b"provider";
+const SPEEDS_KEY: &[u8] = b"speeds";
 
 /// What a provider's market is asked through.
 pub struct ProviderMarketPolicy {
     pub(super) market: ProviderMarket,
-    performance: u64,
+    /// Fuel per second as the benchmark measured it.
+    benchmark: u64,
+    /// How fast programs were seen to run.
+    speeds: Speeds,
     slots: u16,
+    /// The only programs that are run, where not empty.
+    programs: Vec<ContentHash>,
     /// The last price offered, by requestor, and the terms it was for; a bounded number of them.
     terms: BTreeMap<NodeId, (HeaderTerms, Wei)>,
     /// Why nothing new is taken, where that is so.
     closed: Option<RefusalReason>,
     last_offer: Option<Wei>,
     saving: Saving,
+    saving_speeds: Saving,
 }
 
 impl ProviderMarketPolicy {
@@ -29,7 +36,7 @@ impl ProviderMarketPolicy {
     /// Errors: `Memory` for a record of another version, `Settings` for a minimal price out of range.
     pub fn recover(
         settings: ProviderSettings,
-        performance: u64,
+        benchmark: u64,
         slots: u16,
         lists: AccessLists,
         records: &[Record],
@@ -40,20 +47,39 @@ impl ProviderMarketPolicy {
             None => ProviderMarket::new(settings, now.local)?,
         };
         *market.access_mut() = lists;
+        let speeds = stored(records, SPEEDS_KEY)?.unwrap_or_default();
         Ok(ProviderMarketPolicy {
             market,
-            performance,
+            benchmark,
+            speeds,
             slots,
+            programs: Vec::new(),
             terms: BTreeMap::new(),
             closed: None,
             last_offer: None,
             saving: Saving::new(KEY),
+            saving_speeds: Saving::new(SPEEDS_KEY),
         })
     }
 
     /// Offers nothing from now on for this reason, or offers again.
     pub fn close(&mut self, reason: Option<RefusalReason>) {
         self.closed = reason;
+    }
+
+    /// Runs these programs and no others; all where there are none.
+    pub fn run_only(&mut self, programs: Vec<ContentHash>) {
+        self.programs = programs;
+    }
+
+    /// The margin over the minimal price that is asked now: the profit factor.
+    pub fn margin(&self, now: Now) -> Ratio {
+        self.market.factor(now.local)
+    }
+
+    /// How fast programs were seen to run here.
+    pub fn speeds(&self) -> &Speeds {
+        &self.speeds
     }
 
     /// The price last offered, in wei per hour.
@@ -72,11 +98,20 @@ impl ProviderPolicy for ProviderMarketPolicy {
         if let Some(reason) = &self.closed {
             return Err(reason.clone());
         }
+        if !self.programs.is_empty() && !self.programs.contains(&header.module) {
+            return Err(RefusalReason::ProgramNotAllowed(header.module));
+        }
         let terms = HeaderTerms::from(header);
-        let quote = self.market.quote(&header.requestor, &terms, self.performance, now.local)?;
+        let performance = self.speeds.of(&header.module, self.benchmark);
+        let quote = self.market.quote(&header.requestor, &terms, performance, now.local)?;
         remember(&mut self.terms, header.requestor, (terms, quote.price));
         self.last_offer = Some(quote.price);
-        Ok(Quote { price: quote.price, performance: self.performance, slots: self.slots })
+        Ok(Quote { price: quote.price, performance, slots: self.slots })
+    }
+
+    fn profit(&self, header: &Header, now: Now) -> Wei {
+        let performance = self.speeds.of(&header.module, self.benchmark);
+        self.market.expected_profit(&header.requestor, &HeaderTerms::from(header), performance, now.local)
     }
 
     /// What may be owed at the price last offered; for a requestor not quoted since the start, at the minimal price, an
@@ -94,12 +129,15 @@ impl ProviderPolicy for ProviderMarketPolicy {
                 // Refused only where the book is full of requestors that owe: this one is then nobody it knows.
                 let _ = self.market.assigned(requestor, value);
             }
-            ProviderFact::Completed { requestor, subtask_timeout_s, computation_ms } => {
+            ProviderFact::Completed { requestor, module, subtask_timeout_s, computation_ms, fuel } => {
                 let known = self.terms.get(&requestor).map(|(terms, _)| *terms);
                 let none =
                     HeaderTerms { max_price: Wei::ZERO, min_perf: 0, subtask_timeout_s, pricing: Pricing::Tender };
                 let terms = HeaderTerms { subtask_timeout_s, ..known.unwrap_or(none) };
-                self.market.completed(&requestor, &terms, self.performance, computation_ms);
+                let performance = self.speeds.of(&module, self.benchmark);
+                self.market.completed(&requestor, &terms, performance, computation_ms);
+                self.speeds.ran(module, fuel, computation_ms);
+                self.saving_speeds.touch(now);
             }
             ProviderFact::Released { requestor, value } => {
                 self.market.released(&requestor, value, Release::Rejected);
@@ -115,6 +153,8 @@ impl ProviderPolicy for ProviderMarketPolicy {
     }
 
     fn records(&mut self) -> Vec<Record> {
-        self.saving.records(self.market.state())
+        let mut records = self.saving.records(self.market.state());
+        records.extend(self.saving_speeds.records(&self.speeds));
+        records
     }
 }

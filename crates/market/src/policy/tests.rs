@@ -134,3 +134,44 @@ fn rechecks_the_share_asked_for_and_everything_of_an_unknown_task() {
     policy.watch(task, 0);
     assert!(!(0..100).any(|index| policy.rechecks(task, index, node(3))));
 }
+
+#[test]
+fn offers_a_program_at_the_speed_it_was_seen_to_run_even_after_a_restart() {
+    let mut policy = provider(&[]);
+    let asked = header(100_000);
+    assert_eq!(policy.quote(&asked, Now::default()).unwrap().performance, 50);
+    let fact = ProviderFact::Completed {
+        requestor: node(1),
+        module: asked.module,
+        subtask_timeout_s: 3600,
+        computation_ms: 1_000,
+        fuel: Fuel(700),
+    };
+    (0..3).for_each(|_| policy.note(&fact, Now::default()));
+    assert_eq!(policy.quote(&asked, Now::default()).unwrap().performance, 700);
+    let records = policy.records();
+    assert_eq!(provider(&records).quote(&asked, Now::default()).unwrap().performance, 700);
+    let other = Header { module: ContentHash(B256::repeat_byte(9)), ..asked };
+    assert_eq!(policy.quote(&other, Now::default()).unwrap().performance, 50);
+}
+
+#[test]
+fn runs_only_the_programs_its_owner_named() {
+    let mut policy = provider(&[]);
+    let asked = header(100_000);
+    policy.run_only(vec![ContentHash(B256::repeat_byte(9))]);
+    assert_eq!(policy.quote(&asked, Now::default()), Err(RefusalReason::ProgramNotAllowed(asked.module)));
+    policy.run_only(vec![asked.module]);
+    assert!(policy.quote(&asked, Now::default()).is_ok());
+}
+
+#[test]
+fn expects_less_of_a_task_whose_maximum_cuts_the_price_and_of_one_who_does_not_pay() {
+    let mut policy = provider(&[]);
+    let profit = |policy: &ProviderMarketPolicy, max_price| policy.profit(&header(max_price), Now::default());
+    assert_eq!(profit(&policy, 100_000), Wei(200));
+    assert_eq!(profit(&policy, 1_100), Wei(100));
+    assert_eq!(profit(&policy, 900), Wei::ZERO);
+    policy.note(&ProviderFact::Assigned { requestor: node(1), value: Wei(5_000) }, Now::default());
+    assert_eq!(profit(&policy, 1_100), Wei::ZERO, "it pays a third of what it should");
+}
