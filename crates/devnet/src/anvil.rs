@@ -82,7 +82,7 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 /// Lines of its output that are kept for an error.
 const LINES_KEPT_MAX: usize = 20;
 
-/// Runs its arguments, and kills them when its standard input ends: which it does when we close it, and also when this
+/// Runs its arguments, and kills them, and what they started, when its standard input ends: which it does when we close it, and also when this
 /// process is killed in whatever way. `exec` gives up the output, so that the reader of it sees when anvil is gone.
 #[cfg(unix)]
 const WATCHDOG: &str = r#"signal=$1; patience=$2; shift 2
@@ -90,10 +90,14 @@ const WATCHDOG: &str = r#"signal=$1; patience=$2; shift 2
 child=$!
 exec >/dev/null 2>&1
 read -r _
-kill -"$signal" "$child"
+if [ "$signal" != KILL ]; then
+  trap '' "$signal"
+  kill -"$signal" 0
+fi
 while [ "$patience" -gt 0 ] && kill -0 "$child"; do sleep 0.1; patience=$((patience - 1)); done
 kill -KILL "$child"
 wait "$child"
+kill -KILL 0
 "#;
 
 /// A running anvil. Dropped, it is stopped; so it is when this process ends in any way.

@@ -25,6 +25,7 @@ pub fn find_anvil() -> Result<PathBuf, AnvilError> {
     on_path
         .map(|folder| folder.join(&file))
         .find(|path| path.is_file())
+        .map(|path| behind_npm(&path, &file).unwrap_or(path))
         .or_else(|| find_upwards(&in_checkout(&file)))
         .or_else(fetched)
         .ok_or(AnvilError::NotFound { named: None })
@@ -55,6 +56,14 @@ pub(crate) fn anvil_file() -> String {
 /// Where `npm ci` puts the native binary: the package's own entry is a script that needs node.
 fn in_checkout(file: &str) -> PathBuf {
     Path::new("contracts/node_modules/@foundry-rs").join(package()).join("bin").join(file)
+}
+
+/// The native binary behind the script that npm puts on `PATH`: a signal to the script need not reach what it started.
+fn behind_npm(path: &Path, file: &str) -> Option<PathBuf> {
+    let script = path.canonicalize().ok()?;
+    let packages = script.parent()?.parent()?;
+    let native = packages.join(package()).join("bin").join(file);
+    (packages.ends_with("@foundry-rs") && native.is_file()).then_some(native)
 }
 
 /// The npm package with the native binary for this system.

@@ -259,7 +259,7 @@ impl NodePlan {
 
     fn network(&self) -> NetworkSettings {
         let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-        NetworkSettings { listen, bootstrap: self.bootstrap.clone(), mdns: MdnsMode::Off }
+        NetworkSettings { listen, bootstrap: self.bootstrap.clone(), mdns: MdnsMode::Off, ..NetworkSettings::default() }
     }
 
     async fn requestor(self, folder: Folder, keys: NodeKeys) -> Result<DevRequestor, StartError> {

@@ -105,6 +105,23 @@ async fn is_gone_when_it_is_dropped() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// As npm's entry for it is one, and not every script hands on the signals it gets.
+#[cfg(unix)]
+#[test]
+fn is_gone_when_it_was_started_by_a_script() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("anvil");
+    let text = format!("#!/bin/sh\n{} \"$@\" &\nwait\n", golem_devnet::find_anvil().unwrap().display());
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut owner = this_test("start and stop anvil").env(ANVIL_ENV, &script).spawn().unwrap();
+    let port: u16 = line_of(&mut owner, "stopped ").parse().unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    // The test harness in it finds nobody who reads on.
+    owner.wait().unwrap();
+}
+
 /// What the tests below run in a process of its own, which it tells by this variable.
 const ROLE: &str = "GOLEM_DEVNET_TEST_ROLE";
 
@@ -124,6 +141,12 @@ async fn plays_a_role() {
             std::future::pending::<()>().await;
         }
         Ok("start anvil") => drop(Anvil::start(AnvilOptions::default()).await.unwrap()),
+        Ok("start and stop anvil") => {
+            let anvil = Anvil::start(AnvilOptions::default()).await.unwrap();
+            let port = anvil.port();
+            anvil.stop();
+            println!("\nstopped {port}");
+        }
         Ok("name anvil") => println!("\nanswer {}", golem_devnet::find_anvil().unwrap().display()),
         Ok("look for anvil") => println!("\nanswer {}", golem_devnet::find_anvil().unwrap_err()),
         _ => {}
