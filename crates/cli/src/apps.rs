@@ -3,7 +3,7 @@
 use crate::files::{self, Places};
 use anyhow::{Context as _, bail};
 use golem_node::folder::Folder;
-use golem_protocol::ByteCount;
+use golem_protocol::{ByteCount, ContentHash};
 use golem_sandbox::{
     CancelToken, InputFile, Limits, ModuleSource, Pace, RunRequest, STDOUT_PATH, Sandbox, SandboxConfig,
 };
@@ -87,6 +87,11 @@ impl Source {
         }
         let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
         Ok(Source { manifest, base, scene, _unpacked: unpacked })
+    }
+
+    /// The digest of its module.
+    pub fn module_digest(&self) -> anyhow::Result<ContentHash> {
+        Ok(files::hash(&self.base.join(&self.manifest.module)).context("the module")?.0)
     }
 
     /// Lists the files, lets the module split where it does that, and cuts the task.

@@ -1,16 +1,22 @@
 //! `golem provide`: rents out this machine until it is told to stop.
 
 use crate::Answer;
+use crate::apps::Source;
 use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
+use crate::files;
 use crate::output::{self, count, short, short_gnt};
 use crate::process::{Stop, StopSignals};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_deal::ProviderEvent;
+use golem_node::config::bytes_per_second;
 use golem_node::{
-    ClaimOnExit, NodeNotice, ProviderConfig, ProviderHandle, ProviderNode, ProviderNotice, ProviderStatus, Watched,
+    ClaimOnExit, Hours, NodeNotice, ProviderConfig, ProviderHandle, ProviderNode, ProviderNotice, ProviderStatus,
+    Watched,
 };
-use golem_protocol::{Address, ByteCount, Wei};
+use golem_protocol::{Address, B256, ByteCount, ContentHash, Wei};
+use std::num::NonZeroU32;
+use std::path::Path;
 use std::time::Duration;
 
 /// How often a line says how things stand.
@@ -33,6 +39,24 @@ pub struct ProvideArgs {
     /// The most memory of one subtask, such as 512MiB [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory_max: Option<u64>,
+    /// The most memory of all subtasks at once; as many run as fit [default: enough for every slot]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory_total: Option<u64>,
+    /// Run this program and no other: a shipped app's name, a digest, or a file; may be repeated
+    #[arg(long, value_name = "PROGRAM")]
+    only: Vec<String>,
+    /// Rent the machine out then only, such as "22:00-06:00" or "mon-fri 20:00-07:00"; may be repeated [default: always]
+    #[arg(long, value_name = "HOURS")]
+    hours: Vec<String>,
+    /// Rest while other programs here use this share of all processors or more, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    yield_percent: Option<u8>,
+    /// The most that is fetched, in Mbit/s [default: as fast as the link]
+    #[arg(long, value_name = "MBIT")]
+    download_mbit: Option<NonZeroU32>,
+    /// The most that is served, in Mbit/s [default: as fast as the link]
+    #[arg(long, value_name = "MBIT")]
+    upload_mbit: Option<NonZeroU32>,
     /// The most output of one subtask [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     output_max: Option<u64>,
@@ -66,7 +90,7 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
     let mut config = ProviderConfig::new(folder, keys, chain, MIN_PRICE);
     config.slots = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64) as u16);
     file.apply_to_provider(&mut config)?;
-    args.apply(&mut config);
+    args.apply(&mut config)?;
     if config.min_price == Wei::ZERO {
         bail!("the minimal price is 0 GNT an hour: set --min-price to more, such as 0.1");
     }
@@ -109,7 +133,7 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
 }
 
 impl ProvideArgs {
-    fn apply(&self, config: &mut ProviderConfig) {
+    fn apply(&self, config: &mut ProviderConfig) -> anyhow::Result<()> {
         config.min_price = self.min_price.unwrap_or(config.min_price);
         config.slots = self.slots.unwrap_or(config.slots);
         config.cpu_percent = self.cpu_percent.unwrap_or(config.cpu_percent);
@@ -121,7 +145,30 @@ impl ProvideArgs {
         }
         config.payee = self.payee.unwrap_or(config.payee);
         self.network.apply(&mut config.network, &mut config.api);
+        config.memory_total = self.memory_total.map(ByteCount::from_bytes).or(config.memory_total);
+        if !self.only.is_empty() {
+            config.programs = self.only.iter().map(|program| program_digest(program)).collect::<Result<_, _>>()?;
+        }
+        if !self.hours.is_empty() {
+            config.owner.hours = Hours::parse(&self.hours)?;
+        }
+        config.owner.yield_percent = self.yield_percent.or(config.owner.yield_percent);
+        let bandwidth = &mut config.network.bandwidth;
+        bandwidth.download = self.download_mbit.map(bytes_per_second).or(bandwidth.download);
+        bandwidth.upload = self.upload_mbit.map(bytes_per_second).or(bandwidth.upload);
+        Ok(())
     }
+}
+
+/// A program as people name it: by its digest, as a file, or as an app that ships with golem.
+fn program_digest(program: &str) -> anyhow::Result<ContentHash> {
+    if let Ok(digest) = program.parse::<B256>() {
+        return Ok(ContentHash(digest));
+    }
+    if Path::new(program).extension().is_some_and(|extension| extension == "wasm") {
+        return Ok(files::hash(Path::new(program)).context("--only")?.0);
+    }
+    Source::open(program, &[]).context("--only")?.module_digest()
 }
 
 async fn watch(handle: &ProviderHandle, screen: &Screen, signals: &mut StopSignals) -> anyhow::Result<Stop> {
@@ -240,6 +287,8 @@ pub fn node_text(notice: &NodeNotice) -> String {
         NodeNotice::ChainFound => "the chain answers again".to_owned(),
         NodeNotice::DiskFull { detail } => format!("the disk is full, no new work is taken: {detail}"),
         NodeNotice::DiskFreed => "the disk has room again".to_owned(),
+        NodeNotice::Resting { reason } => format!("resting, {reason}: what waits is given back, what runs may end"),
+        NodeNotice::Rested => "work is taken again".to_owned(),
         NodeNotice::Stopping { reason } => format!("stopping: {reason}"),
     }
 }

@@ -97,9 +97,18 @@ fn provider(status: &Value) -> anyhow::Result<()> {
         None => "none yet".to_owned(),
     };
     output::line(&format!(
-        "price        last offer {last}, at least {} an hour",
-        short_gnt(wei(&status["min_price_wei"]))
+        "price        last offer {last}, at least {} an hour, margin {}",
+        short_gnt(wei(&status["min_price_wei"])),
+        text(&status["margin"])
     ))?;
+    for seen in status["programs"].as_array().into_iter().flatten() {
+        output::line(&format!(
+            "program      {} at {} million fuel a second, seen in {}",
+            text(&seen["program"]),
+            seen["fuel_per_second"].as_u64().unwrap_or(0) / 1_000_000,
+            output::count(seen["subtasks"].as_u64().unwrap_or(0), "subtask")
+        ))?;
+    }
     let totals = &status["totals"];
     output::line(&format!(
         "money        {} earned, {} claimable, {} claimed",

@@ -14,6 +14,8 @@
 //! listen = ["/ip4/0.0.0.0/udp/4001/quic-v1", "/ip4/0.0.0.0/tcp/4001"]
 //! bootstrap = ["/ip4/192.0.2.7/tcp/4001/p2p/16Uiu2HAm..."]
 //! mdns = true                         # find nodes on the local network
+//! download_mbit = 50                  # the most for what is fetched, in Mbit/s; without, as fast as the link
+//! upload_mbit = 10                    # the most for what is served
 //!
 //! [api]
 //! listen = "127.0.0.1:0"              # loopback only
@@ -24,6 +26,10 @@
 //! slots = 2                           # subtasks at once
 //! cpu_percent = 100                   # of a core, each slot
 //! memory_max_mib = 1024               # of one subtask
+//! memory_total_mib = 3072             # of all at once: as many run as fit; without, enough for every slot
+//! programs = []                       # only these, by digest, where not empty
+//! hours = ["mon-fri 22:00-06:00"]     # when the machine is rented out, by its own clock; without, always
+//! yield_percent = 50                  # rest while the owner's programs use this share of all processors or more
 //! output_max_mib = 256                # of one subtask
 //! content_max_mib = 10240             # on disk
 //! modules_max_mib = 2048              # on disk
@@ -53,16 +59,21 @@
 //! ```
 
 use crate::folder::read_small;
+use crate::owner::Hours;
 use crate::settings::{
     ClaimOnExit, ClaimSettings, EtherWorth, MdnsMode, NetworkSettings, PeerLists, ProviderConfig, RequestorConfig,
 };
 use golem_market::{Choice, Ratio, Rules};
 use golem_protocol::units::AmountError;
-use golem_protocol::{Address, ByteCount, NodeId, Wei};
+use golem_protocol::{Address, B256, ByteCount, ContentHash, NodeId, Wei};
 use serde::Deserialize;
 use std::io;
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
+
+/// A million bits.
+const BYTES_PER_MBIT: NonZeroU64 = NonZeroU64::new(125_000).unwrap();
 
 /// The settings file, as it is written. A setting that is absent keeps its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -108,6 +119,10 @@ pub struct NetworkSection {
     pub bootstrap: Option<Vec<String>>,
     /// Whether the local network is searched.
     pub mdns: Option<bool>,
+    /// The most for what is fetched, in Mbit/s.
+    pub download_mbit: Option<NonZeroU32>,
+    /// The most for what is served, in Mbit/s.
+    pub upload_mbit: Option<NonZeroU32>,
 }
 
 /// `[api]`.
@@ -132,6 +147,14 @@ pub struct ProviderSection {
     pub cpu_percent: Option<u8>,
     /// The most memory of a subtask, in MiB.
     pub memory_max_mib: Option<u64>,
+    /// The most memory of all subtasks at once, in MiB.
+    pub memory_total_mib: Option<u64>,
+    /// The only programs that are run.
+    pub programs: Option<Vec<B256>>,
+    /// When the machine is rented out.
+    pub hours: Option<Hours>,
+    /// From which share of the processors on its owner has the machine alone, in percent.
+    pub yield_percent: Option<u8>,
     /// The most output of a subtask, in MiB.
     pub output_max_mib: Option<u64>,
     /// The most content on disk, in MiB.
@@ -256,6 +279,8 @@ impl ConfigFile {
     pub fn apply_to_network(&self, network: &mut NetworkSettings) {
         set(&mut network.listen, self.network.listen.clone());
         set(&mut network.bootstrap, self.network.bootstrap.clone());
+        set(&mut network.bandwidth.download, self.network.download_mbit.map(|mbit| Some(bytes_per_second(mbit))));
+        set(&mut network.bandwidth.upload, self.network.upload_mbit.map(|mbit| Some(bytes_per_second(mbit))));
         set(&mut network.mdns, self.network.mdns.map(|on| if on { MdnsMode::On } else { MdnsMode::Off }));
     }
 
@@ -276,6 +301,12 @@ impl ConfigFile {
         set(&mut config.slots, section.slots);
         set(&mut config.cpu_percent, section.cpu_percent);
         set(&mut config.memory_max, size("provider.memory_max_mib", section.memory_max_mib)?);
+        let memory_total = size("provider.memory_total_mib", section.memory_total_mib)?;
+        set(&mut config.memory_total, memory_total.map(Some));
+        let programs = section.programs.as_ref().map(|digests| digests.iter().copied().map(ContentHash).collect());
+        set(&mut config.programs, programs);
+        set(&mut config.owner.hours, section.hours.clone());
+        set(&mut config.owner.yield_percent, section.yield_percent.map(Some));
         set(&mut config.output_max, size("provider.output_max_mib", section.output_max_mib)?);
         set(&mut config.content_max, size("provider.content_max_mib", section.content_max_mib)?);
         set(&mut config.modules_max, size("provider.modules_max_mib", section.modules_max_mib)?);
@@ -321,6 +352,11 @@ impl ConfigFile {
         set(&mut config.modules_max, size("requestor.modules_max_mib", section.modules_max_mib)?);
         Ok(())
     }
+}
+
+/// A rate as links are sold, in bytes.
+pub fn bytes_per_second(mbit: NonZeroU32) -> NonZeroU64 {
+    NonZeroU64::from(mbit).saturating_mul(BYTES_PER_MBIT)
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {
@@ -382,14 +418,21 @@ mod tests {
 
     #[test]
     fn takes_over_what_is_set() {
-        let text = "[provider]\nmin_price_gnt_per_hour = \"0.25\"\nslots = 3\nmemory_max_mib = 5\nclaim_on_exit = true\n\
-                    claim_waiting_ppm_per_day = 7\ngnt_per_ether = \"0.5\"\n[network]\nmdns = false\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
+        let text = "[provider]\nmin_price_gnt_per_hour = \"0.25\"\nslots = 3\nmemory_max_mib = 5\nmemory_total_mib = 12\nyield_percent = 40\nhours = [\"22:00-06:00\"]\n\
+                    programs = [\"0x0000000000000000000000000000000000000000000000000000000000000007\"]\nclaim_on_exit = true\n\
+                    claim_waiting_ppm_per_day = 7\ngnt_per_ether = \"0.5\"\n[network]\nmdns = false\nupload_mbit = 8\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
         let home = tempfile::tempdir().unwrap();
         let mut config = provider(home.path());
         parse(text).unwrap().apply_to_provider(&mut config).unwrap();
         assert_eq!(config.min_price, Wei(250_000_000_000_000_000));
         assert_eq!((config.slots, config.memory_max.0), (3, 5 << 20));
         assert_eq!((config.claim.on_exit, config.network.mdns), (ClaimOnExit::Claim, MdnsMode::Off));
+        assert_eq!(config.memory_total, Some(ByteCount::from_bytes(12 << 20)));
+        assert_eq!(config.owner.yield_percent, Some(40));
+        assert_eq!(Ok(config.owner.hours), Hours::parse(&["22:00-06:00".to_owned()]));
+        assert_eq!(config.programs, [ContentHash(B256::with_last_byte(7))]);
+        assert_eq!(config.network.bandwidth.upload.map(|rate| rate.get()), Some(1_000_000));
+        assert_eq!(config.network.bandwidth.download, None);
         assert_eq!(config.claim.waiting_ppm_per_day, 7);
         assert_eq!(config.claim.ether, EtherWorth::Gnt(Wei(500_000_000_000_000_000)));
         assert_eq!(config.peers.deny.len(), 1);
@@ -397,7 +440,14 @@ mod tests {
 
     #[test]
     fn refuses_keys_and_values_it_does_not_know() {
-        for text in ["[provider]\nslot = 3\n", "colour = \"red\"\n", "[provider]\nslots = -1\n", "[network\n"] {
+        for text in [
+            "[provider]\nslot = 3\n",
+            "[provider]\nhours = [\"late\"]\n",
+            "[network]\nupload_mbit = 0\n",
+            "colour = \"red\"\n",
+            "[provider]\nslots = -1\n",
+            "[network\n",
+        ] {
             assert!(matches!(parse(text), Err(ConfigError::Parse { .. })), "{text}");
         }
         let home = tempfile::tempdir().unwrap();

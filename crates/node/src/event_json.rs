@@ -53,6 +53,8 @@ fn node_notice(notice: &NodeNotice) -> Value {
         NodeNotice::ChainFound => json!({"kind": "chain_found"}),
         NodeNotice::DiskFull { detail } => json!({"kind": "disk_full", "detail": detail}),
         NodeNotice::DiskFreed => json!({"kind": "disk_freed"}),
+        NodeNotice::Resting { reason } => json!({"kind": "resting", "detail": reason}),
+        NodeNotice::Rested => json!({"kind": "rested"}),
         NodeNotice::Stopping { reason } => json!({"kind": "stopping", "detail": reason}),
     }
 }

@@ -84,6 +84,13 @@ pub enum NodeNotice {
     },
     /// The disk has room again.
     DiskFreed,
+    /// The owner wants the machine: nothing is begun, and what waits is given back.
+    Resting {
+        /// Why.
+        reason: String,
+    },
+    /// Work is taken again.
+    Rested,
     /// The node is stopping.
     Stopping {
         /// Why.

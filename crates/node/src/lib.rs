@@ -33,6 +33,7 @@ pub mod keystore;
 mod lifecycle;
 mod metrics;
 mod note;
+mod owner;
 pub mod prepared;
 mod progress;
 mod provider_chain;
@@ -62,6 +63,7 @@ pub use error::{
 };
 pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
 pub use identity::NodeKeys;
+pub use owner::{Hours, HoursError, OwnerSettings};
 pub use prepared::{PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;
 pub use provider_node::ProviderNode;

@@ -8,6 +8,7 @@ use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::local_now;
+use crate::owner::OwnerWatch;
 use crate::provider_chain::Read;
 use crate::provider_claims::{Asker, RuleState, Settled};
 use crate::provider_handle::ProviderCommand;
@@ -107,6 +108,9 @@ pub(crate) struct ProviderLoop {
     pub(crate) rule: RuleState,
     /// Held of channels that ended before it was claimed, since the start.
     pub(crate) lost: Wei,
+    owner: OwnerWatch,
+    /// Why nothing is begun now, where the owner wants the machine.
+    pub(crate) resting: Option<String>,
     /// How channels stood when this node looked first.
     looked_first: Vec<(ChannelId, ChannelState)>,
     wake: LocalTime,
@@ -157,6 +161,8 @@ impl ProviderLoop {
             events,
             gate: HeaderGate::new(config.chain.chain_ref()),
             questions: QuestionGate::new(),
+            owner: OwnerWatch::new(config.owner.clone()),
+            resting: None,
             config,
             jobs: JoinSet::new(),
             prefetches: JoinSet::new(),
@@ -287,7 +293,22 @@ impl ProviderLoop {
             self.chain_lost.as_ref().map(|_| RefusalReason::Channel("the chain cannot be read at present".to_owned()))
         };
         self.policy.close(closed);
+        self.look_for_owner();
         self.claim_by_rule();
+    }
+
+    /// Gives the machine to its owner, or takes work again.
+    fn look_for_owner(&mut self) {
+        let Some(why) = self.owner.look(std::time::Instant::now()) else { return };
+        if why == self.resting {
+            return;
+        }
+        self.say(ProviderNotice::Node(match &why {
+            Some(reason) => NodeNotice::Resting { reason: reason.clone() },
+            None => NodeNotice::Rested,
+        }));
+        self.resting = why.clone();
+        self.step(ProviderInput::Rest(why));
     }
 
     /// One step of the machine, and its effects.
@@ -571,6 +592,8 @@ fn input_name(input: &ProviderInput) -> &'static str {
         ProviderInput::Computed { .. } => "computed",
         ProviderInput::Persisted(_) => "persisted",
         ProviderInput::Tick => "tick",
+        ProviderInput::Rest(Some(_)) => "rest",
+        ProviderInput::Rest(None) => "rested",
         ProviderInput::Drain => "drain",
     }
 }

@@ -67,6 +67,14 @@ fn check(config: &ProviderConfig) -> Result<Pace, StartError> {
         let max = golem_sandbox::profile::OUTPUT_MAX.0;
         return Err(refused("output_max", &config.output_max.0, format!("set it to at most {max} bytes")));
     }
+    if config.memory_at_once() < config.memory_max {
+        let step = format!("set it to memory_max, {} bytes, or more", config.memory_max.0);
+        return Err(refused("memory_total", &config.memory_at_once().0, step));
+    }
+    if config.owner.yield_percent.is_some_and(|percent| percent == 0 || percent > 100) {
+        let got = config.owner.yield_percent.unwrap_or_default();
+        return Err(refused("yield_percent", &got, "set it between 1 and 100".to_owned()));
+    }
     Pace::from_percent(config.cpu_percent)
         .map_err(|error| refused("cpu_percent", &config.cpu_percent, error.to_string()))
 }
@@ -79,13 +87,15 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
     let terms =
         golem_market::ProviderSettings { rules: config.rules, ..golem_market::ProviderSettings::new(config.min_price) };
     let lists = config.peers.lists()?;
-    let policy = ProviderMarketPolicy::recover(terms, performance, config.slots, lists, &base.records, now)?;
+    let mut policy = ProviderMarketPolicy::recover(terms, performance, config.slots, lists, &base.records, now)?;
+    policy.run_only(config.programs.clone());
     let settings = ProviderSettings {
         chain: config.chain.chain_ref(),
         payee: config.payee,
         slots: config.slots,
         profile: sandbox_profile(),
         memory_max: config.memory_max,
+        memory_total: config.memory_at_once(),
         output_max: config.output_max,
         offer_life_s: config.offer_life_s,
         claim_margin_s: config.claim_margin_s,

@@ -2,7 +2,7 @@
 
 use crate::provider_loop::ProviderLoop;
 use crate::startup::network_status;
-use crate::status::{Activity, AuthorAccount, ChainStatus, PayerAccount, ProviderStatus, Totals};
+use crate::status::{Activity, AuthorAccount, ChainStatus, PayerAccount, ProgramSpeed, ProviderStatus, Totals};
 use golem_protocol::Wei;
 
 impl ProviderLoop {
@@ -40,6 +40,8 @@ impl ProviderLoop {
             min_price_wei: self.config.min_price,
             last_offer_wei: self.policy.last_offer(),
             performance: self.performance,
+            margin: self.policy.margin(self.now),
+            programs: self.programs(),
             slots: self.config.slots,
             slots_busy: self.running.len().min(u16::MAX as usize) as u16,
             deals: self.machine.open_deals(),
@@ -51,6 +53,15 @@ impl ProviderLoop {
             claim: self.claim_plan(),
             lost_wei: self.lost,
         }
+    }
+
+    fn programs(&self) -> Vec<ProgramSpeed> {
+        let seen = self.policy.speeds().iter();
+        let known = seen.filter_map(|(program, seen)| {
+            let fuel_per_second = seen.per_second()?;
+            Some(ProgramSpeed { program: *program, fuel_per_second, subtasks: seen.subtasks })
+        });
+        known.collect()
     }
 
     fn authors(&self) -> Vec<AuthorAccount> {
@@ -79,6 +90,7 @@ impl ProviderLoop {
         if let Some(detail) = &self.chain_lost {
             reasons.push(format!("the chain cannot be read: {detail}"));
         }
+        reasons.extend(self.resting.clone());
         if reasons.is_empty() { Activity::Open } else { Activity::Paused { reasons } }
     }
 }

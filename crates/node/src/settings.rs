@@ -3,10 +3,12 @@
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::identity::NodeKeys;
+use crate::owner::OwnerSettings;
 use golem_chain::Deployment;
 use golem_market::{AccessLists, Choice, Ratio, RequestorSettings, Rules};
+use golem_net::Bandwidth;
 use golem_payments::{ClaimRule, GasWorth};
-use golem_protocol::{Address, ByteCount, ChainRef, NodeId, Wei};
+use golem_protocol::{Address, ByteCount, ChainRef, ContentHash, NodeId, Wei};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Where the node's chain is, and which contracts are meant.
@@ -50,6 +52,8 @@ pub struct NetworkSettings {
     pub bootstrap: Vec<String>,
     /// Whether nodes on the local network find each other without a bootstrap node.
     pub mdns: MdnsMode,
+    /// The most content that is fetched and served.
+    pub bandwidth: Bandwidth,
 }
 
 /// Whether the local network is searched for nodes.
@@ -187,6 +191,12 @@ pub struct ProviderConfig {
     pub cpu_percent: u8,
     /// The most memory a subtask gets.
     pub memory_max: ByteCount,
+    /// The most memory that all subtasks at once get; `None` is as much as every slot may have. As many run as fit.
+    pub memory_total: Option<ByteCount>,
+    /// The only programs that are run, by digest; all where there are none.
+    pub programs: Vec<ContentHash>,
+    /// When the machine is its owner's.
+    pub owner: OwnerSettings,
     /// The most output a subtask may make.
     pub output_max: ByteCount,
     /// The most that fetched and made content may take on disk.
@@ -220,6 +230,9 @@ impl ProviderConfig {
             slots: 1,
             cpu_percent: 100,
             memory_max: ByteCount::from_bytes(1 << 30),
+            memory_total: None,
+            programs: Vec::new(),
+            owner: OwnerSettings::default(),
             output_max: ByteCount::from_bytes(256 << 20),
             content_max: ByteCount::from_bytes(10 << 30),
             modules_max: ByteCount::from_bytes(2 << 30),
@@ -228,6 +241,14 @@ impl ProviderConfig {
             claim_margin_s: 3600,
             peers: PeerLists::default(),
         }
+    }
+}
+
+impl ProviderConfig {
+    /// The most memory that all subtasks at once get.
+    pub(crate) fn memory_at_once(&self) -> ByteCount {
+        let every_slot = ByteCount::from_bytes(self.memory_max.0.saturating_mul(self.slots.into()));
+        self.memory_total.unwrap_or(every_slot)
     }
 }
 

@@ -55,6 +55,7 @@ impl Base {
         }
         config.bootstrap = settings.network.bootstrap.clone();
         config.mdns = settings.network.mdns == MdnsMode::On;
+        config.bandwidth = settings.network.bandwidth;
         config.topics = vec![HEADER_TOPIC.to_owned()];
         let (net, net_events) =
             Network::start(config).map_err(|error| StartError::Net { detail: error.to_string() })?;

@@ -4,8 +4,9 @@
 
 use crate::prepared::ProviderShare;
 use golem_deal::TaskStatus;
+use golem_market::Ratio;
 use golem_payments::ClaimPlan;
-use golem_protocol::{Address, B256, NodeId, Wei};
+use golem_protocol::{Address, B256, ContentHash, NodeId, Wei};
 use serde::{Deserialize, Serialize};
 
 /// A provider at one moment.
@@ -27,6 +28,10 @@ pub struct ProviderStatus {
     pub last_offer_wei: Option<Wei>,
     /// Fuel per second of one slot, as measured.
     pub performance: u64,
+    /// What is asked above the minimal price, as a part of it: it follows what offers are taken.
+    pub margin: Ratio,
+    /// How fast programs were seen to run, where enough was seen: what is offered for them instead of `performance`.
+    pub programs: Vec<ProgramSpeed>,
     /// How many subtasks can run at once.
     pub slots: u16,
     /// How many run.
@@ -47,6 +52,17 @@ pub struct ProviderStatus {
     pub claim: ClaimPlan,
     /// What was lost since the start: held of channels that ended before it was claimed, in wei.
     pub lost_wei: Wei,
+}
+
+/// How fast one program was seen to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramSpeed {
+    /// Its digest.
+    pub program: ContentHash,
+    /// Fuel per second of one slot.
+    pub fuel_per_second: u64,
+    /// How many subtasks it was seen in.
+    pub subtasks: u32,
 }
 
 /// What a provider does now.

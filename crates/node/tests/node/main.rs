@@ -1,5 +1,6 @@
 //! Nodes against a real anvil and each other.
 
 mod claims;
+mod limits;
 mod stage;
 mod story;

@@ -69,7 +69,7 @@ impl Stage {
 
     fn network(bootstrap: &[String]) -> NetworkSettings {
         let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-        NetworkSettings { listen, bootstrap: bootstrap.to_vec(), mdns: MdnsMode::Off }
+        NetworkSettings { listen, bootstrap: bootstrap.to_vec(), mdns: MdnsMode::Off, ..NetworkSettings::default() }
     }
 
     pub async fn requestor(&self) -> (RequestorHandle, Vec<String>) {
@@ -98,13 +98,16 @@ impl Stage {
         bootstrap: &[String],
         claim: ClaimSettings,
     ) -> ProviderHandle {
+        ProviderNode::start(ProviderConfig { claim, ..self.provider_config(place, bootstrap) }).await.unwrap()
+    }
+
+    pub fn provider_config(&self, place: usize, bootstrap: &[String]) -> ProviderConfig {
         let folder = self.data(&format!("provider-{place}"));
         let min_price = Wei(place as u128 * 1_000_000_000_000_000_000);
         let mut config = ProviderConfig::new(folder, self.keys(place), self.chain(), min_price);
         config.network = Stage::network(bootstrap);
         config.slots = 2;
-        config.claim = claim;
-        ProviderNode::start(config).await.unwrap()
+        config
     }
 
     fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
