@@ -8,9 +8,14 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use golem_chain::Operation;
 use golem_node::keystore::{PublicWallet, Wallet};
+use golem_protocol::NodeId;
+use indicatif::ProgressBar;
 use serde_json::json;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 /// The longest text that can hold a private key. Reason: 64 digits, and space around them.
 const KEY_TEXT_BYTES_MAX: u64 = 1024;
@@ -20,6 +25,9 @@ const KEY_TEXT_BYTES_MAX: u64 = 1024;
 pub enum WalletCommand {
     /// Make a new key in the data folder
     New {
+        /// Try keys until one has so many bits of work in it, for those who deal with such only: each bit takes twice as long
+        #[arg(long, value_name = "BITS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=40))]
+        identity_bits: u8,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -57,11 +65,11 @@ pub enum WalletCommand {
 /// Does it.
 pub async fn run(context: &Context, command: WalletCommand) -> anyhow::Result<Answer> {
     match command {
-        WalletCommand::New { json } => {
+        WalletCommand::New { identity_bits, json } => {
             let folder = context.folder_or_new()?;
             refuse_to_overwrite(&folder)?;
             let password = context.password(PasswordFor::NewKey)?;
-            let path = Wallet::generate().save(&folder.keystore(), &password)?;
+            let path = wallet_with(identity_bits.into())?.save(&folder.keystore(), &password)?;
             eprintln!("A new key is in {}.", path.display());
             eprintln!("Keep a copy of that file and its password: without both, the money of this account is lost.");
             show(&folder, json)
@@ -71,6 +79,46 @@ pub async fn run(context: &Context, command: WalletCommand) -> anyhow::Result<An
         WalletCommand::Faucet(how) => faucet(context, &how).await,
         WalletCommand::Balance { chain, json } => balance(context, &chain, json).await,
     }
+}
+
+/// A new key with so much work in it, tried on every processor.
+fn wallet_with(bits: u32) -> anyhow::Result<Wallet> {
+    let (sender, found) = std::sync::mpsc::sync_channel(1);
+    let tried = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let bar = if bits > 0 { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (sender, tried, done) = (sender.clone(), &tried, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let wallet = Wallet::generate();
+                    tried.fetch_add(1, Ordering::Relaxed);
+                    if NodeId(wallet.address()).work_bits() >= bits {
+                        done.store(true, Ordering::Relaxed);
+                        let _ = sender.try_send(wallet);
+                    }
+                }
+            });
+        }
+        loop {
+            match found.recv_timeout(Duration::from_millis(250)) {
+                Ok(wallet) => {
+                    bar.finish_and_clear();
+                    return Ok(wallet);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let tried = tried.load(Ordering::Relaxed);
+                    let left_s = began.elapsed().as_secs_f64() * 2f64.powi(bits as i32) / tried.max(1) as f64;
+                    bar.set_message(format!("{tried} keys tried; one with {bits} bits takes {left_s:.0} s on average"));
+                    bar.tick();
+                }
+                Err(RecvTimeoutError::Disconnected) => bail!("no key was found"),
+            }
+        }
+    })
 }
 
 /// Before a password is asked for in vain.
@@ -133,12 +181,16 @@ fn read_key(file: Option<PathBuf>) -> anyhow::Result<String> {
 fn show(folder: &golem_node::folder::Folder, json: bool) -> anyhow::Result<Answer> {
     let wallet = PublicWallet::read(&folder.keystore())?;
     let peer_id = peer_id(&wallet.public_key);
+    let bits = NodeId(wallet.address).work_bits();
     if json {
-        output::json(&json!({ "node": wallet.address, "payment_address": wallet.address, "peer_id": peer_id }))?;
+        output::json(
+            &json!({ "node": wallet.address, "payment_address": wallet.address, "peer_id": peer_id, "identity_bits": bits }),
+        )?;
     } else {
         output::line(&format!("node id          {}", wallet.address))?;
         output::line(&format!("payment address  {}", wallet.address))?;
         output::line(&format!("peer id          {peer_id}"))?;
+        output::line(&format!("identity work    {}", output::count(bits, "bit")))?;
     }
     Ok(Answer::Yes)
 }
@@ -211,6 +263,12 @@ fn peer_id(public_key: &[u8; 33]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_a_key_with_the_work_that_is_asked() {
+        let wallet = wallet_with(4).unwrap();
+        assert!(NodeId(wallet.address()).work_bits() >= 4);
+    }
 
     /// The key of an account of every development chain; the id is what a node of that key calls itself.
     #[test]

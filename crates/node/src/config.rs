@@ -28,6 +28,7 @@
 //! memory_max_mib = 1024               # of one subtask
 //! memory_total_mib = 3072             # of all at once: as many run as fit; without, enough for every slot
 //! programs = []                       # only these, by digest, where not empty
+//! identity_bits = 0                   # work that a requestor's key must have in it
 //! hours = ["mon-fri 22:00-06:00"]     # when the machine is rented out, by its own clock; without, always
 //! yield_percent = 50                  # rest while the owner's programs use this share of all processors or more
 //! output_max_mib = 256                # of one subtask
@@ -47,6 +48,7 @@
 //! patience = 2.0                      # how long dear offers are waited out, in timeouts of a subtask
 //! greed = 2.0                         # choose by chance, the more greed the more like without it; absent: the best
 //! quality_floor = "0.1"               # 0 to 1: providers below it are not taken
+//! identity_bits = 0                   # work that a provider's key must have in it: `golem wallet new --identity-bits`
 //! grace_ms = 10000                    # how late a batch may be
 //! lost_ms = 30000                     # how long a lost peer is waited for
 //! linger_ms = 10000                   # how long a stop waits to deliver the last vouchers
@@ -151,6 +153,8 @@ pub struct ProviderSection {
     pub memory_total_mib: Option<u64>,
     /// The only programs that are run.
     pub programs: Option<Vec<B256>>,
+    /// Work that a requestor's key must have in it.
+    pub identity_bits: Option<u8>,
     /// When the machine is rented out.
     pub hours: Option<Hours>,
     /// From which share of the processors on its owner has the machine alone, in percent.
@@ -191,6 +195,8 @@ pub struct RequestorSection {
     pub greed: Option<Ratio>,
     /// The least quality of a provider, 0 to 1.
     pub quality_floor: Option<String>,
+    /// Work that a provider's key must have in it.
+    pub identity_bits: Option<u8>,
     /// How late a batch may be, in milliseconds.
     pub grace_ms: Option<u64>,
     /// How long a lost peer is waited for, in milliseconds.
@@ -305,6 +311,7 @@ impl ConfigFile {
         set(&mut config.memory_total, memory_total.map(Some));
         let programs = section.programs.as_ref().map(|digests| digests.iter().copied().map(ContentHash).collect());
         set(&mut config.programs, programs);
+        set(&mut config.identity_bits, section.identity_bits);
         set(&mut config.owner.hours, section.hours.clone());
         set(&mut config.owner.yield_percent, section.yield_percent.map(Some));
         set(&mut config.output_max, size("provider.output_max_mib", section.output_max_mib)?);
@@ -345,6 +352,7 @@ impl ConfigFile {
             config.choice.quality_floor_ppm = golem_task::Verification::parse_fraction(text)
                 .map_err(|source| ConfigError::Share { key: "requestor.quality_floor", source })?;
         }
+        set(&mut config.choice.identity_bits, section.identity_bits);
         set(&mut config.grace_ms, section.grace_ms);
         set(&mut config.lost_ms, section.lost_ms);
         set(&mut config.linger_ms, section.linger_ms);

@@ -88,6 +88,7 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
         golem_market::ProviderSettings { rules: config.rules, ..golem_market::ProviderSettings::new(config.min_price) };
     let lists = config.peers.lists()?;
     let mut policy = ProviderMarketPolicy::recover(terms, performance, config.slots, lists, &base.records, now)?;
+    policy.demand_identity(config.identity_bits.into());
     policy.run_only(config.programs.clone());
     let settings = ProviderSettings {
         chain: config.chain.chain_ref(),

@@ -101,6 +101,7 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         Box::new(SecretLot(secret)),
         &base.records,
     )?;
+    policy.demand_identity(config.choice.identity_bits.into());
     let settings =
         RequestorSettings { chain: config.chain.chain_ref(), grace_ms: config.grace_ms, lost_ms: config.lost_ms };
     let machine = Requestor::recover(settings, config.keys.signers(), &base.records, now)

@@ -195,6 +195,8 @@ pub struct ProviderConfig {
     pub memory_total: Option<ByteCount>,
     /// The only programs that are run, by digest; all where there are none.
     pub programs: Vec<ContentHash>,
+    /// How many bits of work a requestor's key must have in it; 0 admits every key.
+    pub identity_bits: u8,
     /// When the machine is its owner's.
     pub owner: OwnerSettings,
     /// The most output a subtask may make.
@@ -232,6 +234,7 @@ impl ProviderConfig {
             memory_max: ByteCount::from_bytes(1 << 30),
             memory_total: None,
             programs: Vec::new(),
+            identity_bits: 0,
             owner: OwnerSettings::default(),
             output_max: ByteCount::from_bytes(256 << 20),
             content_max: ByteCount::from_bytes(10 << 30),
@@ -263,12 +266,14 @@ pub struct ChoiceSettings {
     pub patience: Ratio,
     /// Offers of providers whose quality is below this share are refused, in parts per million; 0 admits everyone.
     pub quality_floor_ppm: u32,
+    /// How many bits of work a provider's key must have in it; 0 admits every key.
+    pub identity_bits: u8,
 }
 
 impl Default for ChoiceSettings {
     fn default() -> ChoiceSettings {
         let RequestorSettings { rules, choice, patience, .. } = RequestorSettings::default();
-        ChoiceSettings { rules, choice, patience, quality_floor_ppm: 0 }
+        ChoiceSettings { rules, choice, patience, quality_floor_ppm: 0, identity_bits: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names of things: nodes, channels and content.
 
 use crate::units::ChainTime;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, keccak256};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub Address);
+
+impl NodeId {
+    /// The work in the key: one of `2^bits` keys tried has so many bits, so a node can show, once and to everybody, that its
+    /// identity cost something.
+    ///
+    /// Source: the leading zero bits of keccak256("golem identity work 1" ‖ address).
+    pub fn work_bits(&self) -> u32 {
+        let mut bytes = b"golem identity work 1".to_vec();
+        bytes.extend(self.0);
+        let hash = keccak256(bytes);
+        let zeros = hash.iter().take_while(|byte| **byte == 0).count();
+        zeros as u32 * 8 + hash.get(zeros).map_or(0, |byte| byte.leading_zeros())
+    }
+}
 
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -168,6 +168,16 @@ pub enum RefusalReason {
     /// The provider's owner wants the machine now.
     #[error("this node takes no work at present: {0}")]
     Resting(String),
+    /// The work in the other side's key is less than what is asked of one here.
+    #[error(
+        "the identity has {bits} bits of work and {bits_min} are asked; make one with `golem wallet new --identity-bits {bits_min}`"
+    )]
+    IdentityTooCheap {
+        /// What it has.
+        bits: u32,
+        /// What is asked.
+        bits_min: u32,
+    },
     /// The provider runs certain programs only.
     #[error("this node does not run the program {0}")]
     ProgramNotAllowed(ContentHash),

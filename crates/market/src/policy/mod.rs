@@ -12,8 +12,8 @@ pub use provider::ProviderMarketPolicy;
 pub use requestor::{Lot, RequestorMarketPolicy};
 
 use crate::provider::SettingsError;
-use golem_protocol::NodeId;
 use golem_protocol::message::WireError;
+use golem_protocol::{NodeId, RefusalReason};
 use std::collections::BTreeMap;
 
 /// How many peers' latest terms are kept. Reason: as many as the market remembers.
@@ -28,6 +28,12 @@ pub enum PolicyError {
     /// A setting is out of range.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+}
+
+/// Whether a node's identity cost as much as is asked.
+fn check_identity(node: NodeId, bits_min: u32) -> Result<(), RefusalReason> {
+    let bits = node.work_bits();
+    if bits < bits_min { Err(RefusalReason::IdentityTooCheap { bits, bits_min }) } else { Ok(()) }
 }
 
 /// Keeps the newest terms of a peer; where there is no room, those of the lowest id go.

@@ -1,7 +1,7 @@
 //! What a provider's machine asks.
 
 use super::saving::{Saving, stored};
-use super::{PolicyError, remember};
+use super::{PolicyError, check_identity, remember};
 use crate::access::AccessLists;
 use crate::{HeaderTerms, ProviderMarket, ProviderSettings, ProviderState, Ratio, Release, Speeds, Violation};
 use golem_deal::{ProviderFact, ProviderPolicy, Quote, Record};
@@ -19,6 +19,7 @@ pub struct ProviderMarketPolicy {
     /// How fast programs were seen to run.
     speeds: Speeds,
     slots: u16,
+    identity_bits: u32,
     /// The only programs that are run, where not empty.
     programs: Vec<ContentHash>,
     /// The last price offered, by requestor, and the terms it was for; a bounded number of them.
@@ -53,6 +54,7 @@ impl ProviderMarketPolicy {
             benchmark,
             speeds,
             slots,
+            identity_bits: 0,
             programs: Vec::new(),
             terms: BTreeMap::new(),
             closed: None,
@@ -65,6 +67,11 @@ impl ProviderMarketPolicy {
     /// Offers nothing from now on for this reason, or offers again.
     pub fn close(&mut self, reason: Option<RefusalReason>) {
         self.closed = reason;
+    }
+
+    /// Deals only with nodes whose key has this much work in it, as [`NodeId::work_bits`] counts it.
+    pub fn demand_identity(&mut self, bits: u32) {
+        self.identity_bits = bits;
     }
 
     /// Runs these programs and no others; all where there are none.
@@ -98,6 +105,7 @@ impl ProviderPolicy for ProviderMarketPolicy {
         if let Some(reason) = &self.closed {
             return Err(reason.clone());
         }
+        check_identity(header.requestor, self.identity_bits)?;
         if !self.programs.is_empty() && !self.programs.contains(&header.module) {
             return Err(RefusalReason::ProgramNotAllowed(header.module));
         }

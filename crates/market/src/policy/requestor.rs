@@ -1,7 +1,7 @@
 //! What a requestor's machine asks.
 
 use super::saving::{Saving, stored};
-use super::{PolicyError, TERMS_MAX, remember};
+use super::{PolicyError, TERMS_MAX, check_identity, remember};
 use crate::access::AccessLists;
 use crate::requestor::OfferTerms;
 use crate::{HeaderTerms, Outcome, Ratio, RequestorMarket, RequestorSettings, Violation};
@@ -24,6 +24,7 @@ pub trait Lot: Send + Sync {
 pub struct RequestorMarketPolicy {
     market: RequestorMarket,
     lot: Box<dyn Lot>,
+    identity_bits: u32,
     /// Which share of each task is run again, in parts per million, by header digest; one for each task known here.
     recheck_ppm: BTreeMap<B256, u32>,
     /// The latest terms by provider; a bounded number of them.
@@ -51,11 +52,17 @@ impl RequestorMarketPolicy {
         Ok(RequestorMarketPolicy {
             market,
             lot,
+            identity_bits: 0,
             recheck_ppm: BTreeMap::new(),
             terms: BTreeMap::new(),
             opened: BTreeMap::new(),
             saving: Saving::new(KEY),
         })
+    }
+
+    /// Deals only with nodes whose key has this much work in it, as [`NodeId::work_bits`] counts it.
+    pub fn demand_identity(&mut self, bits: u32) {
+        self.identity_bits = bits;
     }
 
     /// Says which share of a task's results is run again. Before that, all of them are.
@@ -99,6 +106,7 @@ impl RequestorMarketPolicy {
 
 impl RequestorPolicy for RequestorMarketPolicy {
     fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason> {
+        check_identity(offer.provider, self.identity_bits)?;
         let terms = HeaderTerms::from(header);
         self.market.admit(&OfferTerms::from(offer), &terms, now.local)?;
         remember(&mut self.terms, offer.provider, (terms, OfferTerms::from(offer)));

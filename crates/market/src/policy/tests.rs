@@ -175,3 +175,23 @@ fn expects_less_of_a_task_whose_maximum_cuts_the_price_and_of_one_who_does_not_p
     policy.note(&ProviderFact::Assigned { requestor: node(1), value: Wei(5_000) }, Now::default());
     assert_eq!(profit(&policy, 1_100), Wei::ZERO, "it pays a third of what it should");
 }
+
+/// Tried on keys 1, 2, 3, ... of one byte repeated.
+fn node_with_work(bits: u32) -> NodeId {
+    (0..=255).map(node).find(|node| node.work_bits() == bits).unwrap()
+}
+
+#[test]
+fn deals_only_with_those_whose_identity_cost_what_is_asked() {
+    let (cheap, dear) = (node_with_work(1), node_with_work(4));
+    let too_cheap = RefusalReason::IdentityTooCheap { bits: 1, bits_min: 4 };
+    let mut policy = requestor(AccessLists::default(), &[]);
+    policy.demand_identity(4);
+    assert_eq!(policy.admit(&header(100), &offer(cheap, 50), Now::default()), Err(too_cheap.clone()));
+    assert_eq!(policy.admit(&header(100), &offer(dear, 50), Now::default()), Ok(()));
+    let mut policy = provider(&[]);
+    policy.demand_identity(4);
+    let from = |requestor| Header { requestor, ..header(100_000) };
+    assert_eq!(policy.quote(&from(cheap), Now::default()), Err(too_cheap));
+    assert!(policy.quote(&from(dear), Now::default()).is_ok());
+}
