@@ -73,6 +73,9 @@ pub async fn run(_context: &Context, args: DevnetArgs) -> anyhow::Result<Answer>
             args.providers + 1
         );
     }
+    if let Err(error) = std::net::TcpListener::bind(("127.0.0.1", args.port)) {
+        bail!("port {} cannot be used: {error}. Choose another with --port, or --port 0 for any", args.port);
+    }
     let mut signals = StopSignals::new()?;
     if args.until_stdin_ends {
         signals.and_end_of_stdin();
