@@ -26,6 +26,7 @@ pub mod limits;
 pub mod message;
 pub mod offer;
 pub mod promise;
+pub mod proof;
 pub mod report;
 pub mod rotation;
 pub mod ruling;
@@ -46,6 +47,7 @@ pub use ids::{Binding, ChainRef, ChannelId, ChannelState, ConcentRef, ContentHas
 pub use message::{HEADER_TOPIC, Message, WIRE_VERSION, WireError};
 pub use offer::{Offer, Refusal, RefusalReason};
 pub use promise::{Promise, Receipt};
+pub use proof::{AccusedResult, PROOF_TOPIC, ProofFault, ProofNotice, WrongResultProof};
 pub use report::{FailureKind, Report, SubtaskOutcome, SubtaskResult};
 pub use rotation::{CancelRotation, Rotation};
 pub use ruling::Ruling;

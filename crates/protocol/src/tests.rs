@@ -1,6 +1,7 @@
 //! Tests of bounds, signatures and encoding, refusals first.
 
 mod bounds;
+mod proof;
 mod signatures;
 mod strategies;
 mod units;

@@ -181,6 +181,9 @@ fn any_reason() -> impl Strategy<Value = RefusalReason> {
             limit
         }),
         text().prop_map(RefusalReason::Malformed),
+        text().prop_map(RefusalReason::Resting),
+        (any::<u32>(), any::<u32>()).prop_map(|(bits, bits_min)| RefusalReason::IdentityTooCheap { bits, bits_min }),
+        hash().prop_map(|module| RefusalReason::ProgramNotAllowed(ContentHash(module))),
     ]
 }
 
