@@ -1,7 +1,9 @@
 //! The two machines against each other, and against peers that lie.
 
+mod copies;
 mod fees;
 mod refusals;
 mod reorgs;
 mod rest;
+mod whole;
 mod world;

@@ -408,6 +408,7 @@ pub(super) fn started_with(budget: Wei, app: AppFee) -> (Requestor, Fixed, B256)
         inputs: vec![ContentHash(B256::with_last_byte(1)); 4],
         budget,
         offer_window_ms: 0,
+        checks: Checks::recheck(0),
     };
     let digest = order.header.digest(&CHAIN);
     let mut requestor = Requestor::new(requestor_settings(), own);
@@ -467,8 +468,17 @@ impl RequestorPolicy for Waits {
     fn rank(&mut self, _: &Header, _: &[&Offer], _: Now) -> Vec<usize> {
         vec![]
     }
-    fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool {
-        self.0.rechecks(header, index, provider)
+    fn rechecks(&self, result: &Reported) -> bool {
+        self.0.rechecks(result)
+    }
+    fn draw(&mut self) -> u64 {
+        self.0.draw()
+    }
+    fn mixes_in(&mut self, header: B256) -> Option<u64> {
+        self.0.mixes_in(header)
+    }
+    fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool {
+        self.0.hedges(header, straggler, offer)
     }
     fn note(&mut self, fact: &RequestorFact, now: Now) {
         RequestorPolicy::note(&mut self.0, fact, now);
@@ -599,6 +609,7 @@ fn recovers_with_what_it_signed_and_refuses_records_of_another_key() {
         inputs: vec![ContentHash(B256::ZERO)],
         budget: Wei(1),
         offer_window_ms: 0,
+        checks: Checks::recheck(0),
     };
     let mut other = Requestor::new(requestor_settings(), keys(1));
     let effects = other.apply(&mut policy, RequestorInput::Start(Box::new(order)), NOW);

@@ -3,12 +3,18 @@
 use super::scenario::{ProviderNature, RequestorNature, Scenario};
 use super::{CHAIN, LOT, PROFILE};
 use crate::stream::Stream;
-use golem_deal::{Keys, PersistId, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskOrder};
+use golem_deal::{
+    Keys, PersistId, Provider, ProviderSettings, Record, Reported, Requestor, RequestorFact, RequestorPolicy,
+    RequestorSettings, Straggler, Table, TaskOrder,
+};
 use golem_market::{
     AccessLists, Lot, ProviderMarketPolicy, ProviderSettings as PriceSettings, Ratio, RequestorMarketPolicy,
     RequestorSettings as ChoiceSettings,
 };
-use golem_protocol::{Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Wei};
+use golem_protocol::{
+    Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Offer, RefusalReason,
+    Wei,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -74,7 +80,7 @@ pub(super) struct RequestorHost {
     pub(super) nature: RequestorNature,
     pub(super) keys: Keys,
     pub(super) machine: Requestor,
-    pub(super) policy: RequestorMarketPolicy,
+    pub(super) policy: HostPolicy,
     pub(super) disk: Disk,
     pub(super) order: TaskOrder,
     /// Counts restarts: what an earlier run began does not answer any more.
@@ -126,6 +132,51 @@ impl Lot for SeededLot {
     fn chooses(&self, share_ppm: u32, header: B256, index: u32) -> bool {
         let task = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
         Stream::new(self.1 ^ u64::from(task), LOT, index).between(0, 999_999) < u64::from(share_ppm)
+    }
+}
+
+/// The market's policy, but for second copies: what a world of a dozen subtasks loses by waiting is never worth one, and how
+/// they end is to be seen.
+pub(super) struct HostPolicy {
+    market: RequestorMarketPolicy,
+    hedges_eagerly: bool,
+}
+
+/// How long somebody is silent before an eager requestor gives its subtask to another, in milliseconds.
+const SILENT_MS: u64 = 4_000;
+
+impl RequestorPolicy for HostPolicy {
+    fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason> {
+        self.market.admit(header, offer, now)
+    }
+
+    fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize> {
+        self.market.rank(header, offers, now)
+    }
+
+    fn rechecks(&self, result: &Reported) -> bool {
+        self.market.rechecks(result)
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.market.draw()
+    }
+
+    fn mixes_in(&mut self, header: B256) -> Option<u64> {
+        self.market.mixes_in(header)
+    }
+
+    fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool {
+        let is_silent = straggler.silent_ms >= SILENT_MS;
+        (self.hedges_eagerly && is_silent) || self.market.hedges(header, straggler, offer)
+    }
+
+    fn note(&mut self, fact: &RequestorFact, now: Now) {
+        self.market.note(fact, now);
+    }
+
+    fn records(&mut self) -> Vec<Record> {
+        self.market.records()
     }
 }
 
@@ -218,13 +269,13 @@ fn provider_settings(keys: &Keys) -> ProviderSettings {
 /// takes moments, and the world waits for its end some hours only.
 const PATIENCE: Ratio = Ratio::from_parts(50_000_000);
 
-fn requestor_policy(scenario: &Scenario, order: &TaskOrder, index: usize, records: &[Record]) -> RequestorMarketPolicy {
+fn requestor_policy(scenario: &Scenario, order: &TaskOrder, index: usize, records: &[Record]) -> HostPolicy {
     let lot = Box::new(SeededLot(Stream::new(scenario.seed, LOT, index as u32), scenario.seed));
     let choice = ChoiceSettings { patience: PATIENCE, ..ChoiceSettings::default() };
     let mut policy = RequestorMarketPolicy::recover(choice, AccessLists::default(), lot, records)
         .unwrap_or_else(|error| unreachable!("what a policy saves it can read: {error}"));
-    policy.watch(golem_protocol::Document::digest(&order.header, &CHAIN), scenario.recheck_ppm);
-    policy
+    policy.watch(golem_protocol::Document::digest(&order.header, &CHAIN), scenario.checks);
+    HostPolicy { market: policy, hedges_eagerly: scenario.hedges_eagerly }
 }
 
 fn provider_policy(index: usize, records: &[Record], now: Now) -> ProviderMarketPolicy {
@@ -248,7 +299,7 @@ fn order(scenario: &Scenario, keys: &Keys, index: usize) -> TaskOrder {
         fuel_max: Fuel(1_000_000),
         memory_max: ByteCount(1 << 20),
         output_max: ByteCount(1 << 20),
-        recheck_ppm: scenario.recheck_ppm,
+        recheck_ppm: scenario.checks.rechecks.least_ppm(),
         profile: PROFILE,
         deadline: ChainTime(10_000_000),
         app: scenario.app,
@@ -258,5 +309,11 @@ fn order(scenario: &Scenario, keys: &Keys, index: usize) -> TaskOrder {
         input[0] = index as u8;
         ContentHash(input)
     });
-    TaskOrder { header, inputs: inputs.collect(), budget: scenario.budget, offer_window_ms: 1_000 }
+    TaskOrder {
+        header,
+        inputs: inputs.collect(),
+        budget: scenario.budget,
+        offer_window_ms: 1_000,
+        checks: scenario.checks,
+    }
 }

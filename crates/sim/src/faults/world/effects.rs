@@ -5,11 +5,13 @@ use crate::faults::CHAIN;
 use crate::faults::chain::Transaction;
 use crate::faults::host::{SLOTS, TIMEOUT_S};
 use crate::faults::scenario::{ProviderNature, RequestorNature};
-use golem_deal::{ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent, RequestorInput};
+use golem_deal::{
+    OwnRunReason, ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent, RequestorInput,
+};
 use golem_payments::contract::pack_voucher;
 use golem_protocol::{
-    Address, B256, ByteCount, ChannelId, ContentHash, Fuel, Message, NodeId, Signed, SubtaskOutcome, Voucher, Wei,
-    subtask_value,
+    Address, B256, ByteCount, ChannelId, ContentHash, Decision, Fuel, Message, NodeId, Signed, SubtaskOutcome, Voucher,
+    Wei, subtask_value,
 };
 
 impl World {
@@ -51,11 +53,27 @@ impl World {
                 self.at(delay, run, What::ToRequestor(index, RequestorInput::Tick));
             }
             RequestorEffect::Happened(event) => {
-                if let RequestorEvent::Accepted { header, index, .. } = &event {
-                    self.checks.accepts(*header, *index)?;
-                }
+                self.count(&event)?;
                 self.note(format!("{me:?}: {event:?}"));
             }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, event: &RequestorEvent) -> Held {
+        match event {
+            RequestorEvent::Accepted { header, index, agreement, provider, again, .. } => {
+                self.report.copies += u64::from(*again);
+                self.checks.accepts(*header, *agreement, *index, *provider)?;
+            }
+            RequestorEvent::OwnRun { reason: OwnRunReason::Disputed | OwnRunReason::Alone, .. } => {
+                self.report.referees += 1;
+            }
+            RequestorEvent::Hedged { .. } => self.report.hedged += 1,
+            RequestorEvent::Rejected { decision: Decision::WrongOutput | Decision::WrongFuel, .. } => {
+                self.report.wrong += 1;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -117,7 +135,8 @@ impl World {
                 let outcome = match self.providers[index].nature {
                     ProviderNature::Idle => return Ok(()),
                     ProviderNature::Honest => computed(job.input),
-                    ProviderNature::Cheat => computed(ContentHash(B256::repeat_byte(0xEE))),
+                    // No two of them report the same: those that do outvote the honest, and nothing here says otherwise.
+                    ProviderNature::Cheat => computed(ContentHash(B256::repeat_byte(0xE0 + index as u8))),
                 };
                 self.check_exposure(index, job.requestor, job.agreement, job.index)?;
                 self.check_author_is_paid(index, job.requestor)?;
