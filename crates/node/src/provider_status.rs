@@ -40,6 +40,7 @@ impl ProviderLoop {
             min_price_wei: self.config.min_price,
             last_offer_wei: self.policy.last_offer(),
             performance: self.performance,
+            isolation: self.runner.isolation(),
             slots: self.config.slots,
             slots_busy: self.running.len().min(u16::MAX as usize) as u16,
             deals: self.machine.open_deals(),

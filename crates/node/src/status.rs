@@ -27,6 +27,8 @@ pub struct ProviderStatus {
     pub last_offer_wei: Option<Wei>,
     /// Fuel per second of one slot, as measured.
     pub performance: u64,
+    /// What stands between requestors' programs and this node, in words.
+    pub isolation: String,
     /// How many subtasks can run at once.
     pub slots: u16,
     /// How many run.
@@ -169,6 +171,8 @@ pub struct RequestorStatus {
     pub network: NetworkStatus,
     /// The chain.
     pub chain: ChainStatus,
+    /// What stands between programs and this node, in words.
+    pub isolation: String,
     /// Whose channels pay.
     pub payer: Address,
     /// Its tasks, newest last.
