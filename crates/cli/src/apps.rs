@@ -3,10 +3,8 @@
 use crate::files::{self, Places};
 use anyhow::{Context as _, bail};
 use golem_node::folder::Folder;
-use golem_protocol::{ByteCount, ContentHash};
-use golem_sandbox::{
-    CancelToken, InputFile, Limits, ModuleSource, Pace, RunRequest, STDOUT_PATH, Sandbox, SandboxConfig,
-};
+use golem_protocol::{B256, ByteCount, ContentHash};
+use golem_sandbox::{CancelToken, InputFile, Limits, ModuleSource, Pace, RunRequest, STDOUT_PATH};
 use golem_task::{InputListing, Manifest, Split, TaskPlan, plan};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -168,7 +166,7 @@ fn split(
     places: &Places,
     folder: &Folder,
 ) -> anyhow::Result<String> {
-    let sandbox = Sandbox::new(SandboxConfig::new(folder.modules()))?;
+    let sandbox = crate::context::sandbox(folder)?;
     let output =
         tempfile::Builder::new().prefix("golem-split-").tempdir().context("cannot make a folder for the plan")?;
     let limits = &manifest.limits;
@@ -177,6 +175,7 @@ fn split(
         Some(InputFile { guest_path: file.guest_path.clone(), host_path })
     });
     let request = RunRequest {
+        owner: B256::ZERO,
         module: ModuleSource::File { path: module.to_path_buf(), digest: files::hash(module)?.0 },
         args,
         stdin: None,

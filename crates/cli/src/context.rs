@@ -9,6 +9,7 @@ use golem_node::folder::Folder;
 use golem_node::keystore::Wallet;
 use golem_node::{ChainSettings, NodeKeys};
 use golem_protocol::Wei;
+use golem_sandbox::{Isolation, Sandbox, SandboxConfig};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -186,6 +187,13 @@ impl Context {
         let wallet = self.wallet(folder)?;
         Ok(NodeKeys::from_secrets(*wallet.secret(), *wallet.secret())?)
     }
+}
+
+/// A sandbox outside of a node, set up as the node's would be.
+pub fn sandbox(folder: &Folder) -> anyhow::Result<Sandbox> {
+    let mut config = SandboxConfig::new(folder.modules());
+    config.isolation = ConfigFile::load(&folder.config_file())?.isolation().unwrap_or_else(Isolation::this_program);
+    Ok(Sandbox::new(config)?)
 }
 
 /// Reads the first line of a password file.

@@ -92,6 +92,11 @@ enum Answer {
 }
 
 fn main() -> ExitCode {
+    // Before anything is opened or begun: a worker takes from itself all that it does not need.
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().skip(1).eq([golem_sandbox::WORKER_COMMAND]) {
+        return golem_sandbox::sandbox_worker();
+    }
     let (arguments, parameters) = run::split_parameters(std::env::args_os().collect(), &Cli::command());
     let cli = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {

@@ -15,6 +15,7 @@ use golem_node::{
     Watched,
 };
 use golem_protocol::{Address, B256, ByteCount, ContentHash, Wei};
+use golem_sandbox::Isolation;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
@@ -89,6 +90,7 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
     let keys = context.keys(&folder)?;
     let mut config = ProviderConfig::new(folder, keys, chain, MIN_PRICE);
     config.slots = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64) as u16);
+    config.isolation = Isolation::this_program();
     file.apply_to_provider(&mut config)?;
     args.apply(&mut config)?;
     if config.min_price == Wei::ZERO {
@@ -211,6 +213,7 @@ impl Screen {
             status.performance / 1_000_000,
             status.payee
         ))?;
+        output::line(&format!("Isolation of requestors' programs: {}.", status.isolation))?;
         for address in &status.network.addresses {
             output::line(&format!("Listening on {address}"))?;
         }

@@ -17,7 +17,7 @@ use golem_node::{
     TaskReport, TaskTerms, Watched,
 };
 use golem_protocol::{Address, AppFee, B256, ByteCount, Fuel, Wei};
-use golem_sandbox::{ModuleSource, Sandbox, SandboxConfig};
+use golem_sandbox::{Isolation, ModuleSource};
 use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, MapTask, Price, TaskPlan, Verification};
 use serde_json::json;
 use std::ffi::OsString;
@@ -346,10 +346,10 @@ async fn start(
 
 /// Whether the sandbox can run the module at all: found out here, before strangers do. It is compiled for the rechecks.
 async fn usable(folder: &Folder, module: &Path) -> anyhow::Result<()> {
-    let (path, modules) = (module.to_path_buf(), folder.modules());
+    let (path, folder) = (module.to_path_buf(), folder.clone());
     let checked = tokio::task::spawn_blocking(move || {
         let digest = files::hash(&path).context("the module")?.0;
-        let sandbox = Sandbox::new(SandboxConfig::new(modules))?;
+        let sandbox = crate::context::sandbox(&folder)?;
         anyhow::Ok(sandbox.prepare(&ModuleSource::File { path, digest })?)
     });
     checked.await??.with_context(|| format!("the module {} cannot run", module.display()))
@@ -424,6 +424,7 @@ async fn started(
     let chain = chain_settings(folder, file, &args.chain).await?;
     let keys = context.keys(folder)?;
     let mut config = RequestorConfig::new(folder.clone(), keys, chain);
+    config.isolation = Isolation::this_program();
     file.apply_to_requestor(&mut config)?;
     args.network.apply(&mut config.network, &mut config.api);
     tokio::select! {

@@ -80,6 +80,7 @@ fn common(status: &Value) -> anyhow::Result<()> {
     for address in network["addresses"].as_array().into_iter().flatten() {
         output::line(&format!("address      {}", text(address)))?;
     }
+    output::line(&format!("isolation    {}", text(&status["isolation"])))?;
     let chain = &status["chain"];
     let lost = chain["lost"].as_str().map(|reason| format!(" (no answer: {reason})")).unwrap_or_default();
     output::line(&format!("chain        {}{lost}", chain["chain_id"]))

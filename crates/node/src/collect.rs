@@ -4,7 +4,7 @@ use crate::content::Contents;
 use crate::error::{CollectError, ContentError};
 use crate::requestor_handle::TaskView;
 use crate::worker::{JobStop, Run, Runner, check_exit};
-use golem_protocol::ContentHash;
+use golem_protocol::{Address, ContentHash, NodeId};
 use golem_task::SubtaskOutput;
 use serde::Serialize;
 use std::fs;
@@ -110,6 +110,8 @@ pub(crate) async fn merge(
         })
         .await?;
     let run = Run {
+        // This node's own work, which nobody's address is.
+        owner: NodeId(Address::ZERO),
         module: view.module,
         args: spec.args,
         stdin: None,

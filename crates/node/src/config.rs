@@ -20,6 +20,9 @@
 //! [api]
 //! listen = "127.0.0.1:0"              # loopback only
 //!
+//! [sandbox]
+//! isolation = "process"               # or "none": programs in the node's own process; never for strangers' programs
+//!
 //! [provider]
 //! min_price_gnt_per_hour = "0.1"      # of one slot at work
 //! rules = "golem"                     # or "published": how prices follow; see ECONOMY.md
@@ -68,6 +71,7 @@ use crate::settings::{
 use golem_market::{Choice, Ratio, Rules};
 use golem_protocol::units::AmountError;
 use golem_protocol::{Address, B256, ByteCount, ContentHash, NodeId, Wei};
+use golem_sandbox::Isolation;
 use serde::Deserialize;
 use std::io;
 use std::net::SocketAddr;
@@ -87,6 +91,8 @@ pub struct ConfigFile {
     pub network: NetworkSection,
     /// The HTTP interface.
     pub api: ApiSection,
+    /// How programs are run.
+    pub sandbox: SandboxSection,
     /// As a provider.
     pub provider: ProviderSection,
     /// As a requestor.
@@ -133,6 +139,24 @@ pub struct NetworkSection {
 pub struct ApiSection {
     /// Where it listens.
     pub listen: Option<SocketAddr>,
+}
+
+/// `[sandbox]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SandboxSection {
+    /// What stands between programs and the node.
+    pub isolation: Option<IsolationSetting>,
+}
+
+/// What stands between programs and the node, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IsolationSetting {
+    /// Worker processes of this program, which must be able to be one.
+    Process,
+    /// Nothing but WebAssembly.
+    None,
 }
 
 /// `[provider]`.
@@ -290,6 +314,14 @@ impl ConfigFile {
         set(&mut network.mdns, self.network.mdns.map(|on| if on { MdnsMode::On } else { MdnsMode::Off }));
     }
 
+    /// What stands between programs and the node, where that is set.
+    pub fn isolation(&self) -> Option<Isolation> {
+        self.sandbox.isolation.map(|setting| match setting {
+            IsolationSetting::Process => Isolation::this_program(),
+            IsolationSetting::None => Isolation::InProcess,
+        })
+    }
+
     fn peers(&self) -> PeerLists {
         PeerLists { allow: self.peers.allow.clone(), deny: self.peers.deny.clone() }
     }
@@ -317,6 +349,7 @@ impl ConfigFile {
         set(&mut config.output_max, size("provider.output_max_mib", section.output_max_mib)?);
         set(&mut config.content_max, size("provider.content_max_mib", section.content_max_mib)?);
         set(&mut config.modules_max, size("provider.modules_max_mib", section.modules_max_mib)?);
+        set(&mut config.isolation, self.isolation());
         self.apply_to_claim(&mut config.claim)?;
         set(&mut config.offer_life_s, section.offer_life_s);
         set(&mut config.claim_margin_s, section.claim_margin_s);
@@ -358,6 +391,7 @@ impl ConfigFile {
         set(&mut config.linger_ms, section.linger_ms);
         set(&mut config.content_max, size("requestor.content_max_mib", section.content_max_mib)?);
         set(&mut config.modules_max, size("requestor.modules_max_mib", section.modules_max_mib)?);
+        set(&mut config.isolation, self.isolation());
         Ok(())
     }
 }
@@ -428,7 +462,7 @@ mod tests {
     fn takes_over_what_is_set() {
         let text = "[provider]\nmin_price_gnt_per_hour = \"0.25\"\nslots = 3\nmemory_max_mib = 5\nmemory_total_mib = 12\nyield_percent = 40\nhours = [\"22:00-06:00\"]\n\
                     programs = [\"0x0000000000000000000000000000000000000000000000000000000000000007\"]\nclaim_on_exit = true\n\
-                    claim_waiting_ppm_per_day = 7\ngnt_per_ether = \"0.5\"\n[network]\nmdns = false\nupload_mbit = 8\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
+                    claim_waiting_ppm_per_day = 7\ngnt_per_ether = \"0.5\"\n[network]\nmdns = false\nupload_mbit = 8\n[sandbox]\nisolation = \"process\"\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
         let home = tempfile::tempdir().unwrap();
         let mut config = provider(home.path());
         parse(text).unwrap().apply_to_provider(&mut config).unwrap();
@@ -444,6 +478,9 @@ mod tests {
         assert_eq!(config.claim.waiting_ppm_per_day, 7);
         assert_eq!(config.claim.ether, EtherWorth::Gnt(Wei(500_000_000_000_000_000)));
         assert_eq!(config.peers.deny.len(), 1);
+        assert_eq!(config.isolation, Isolation::this_program());
+        parse("[sandbox]\nisolation = \"none\"\n").unwrap().apply_to_provider(&mut config).unwrap();
+        assert_eq!(config.isolation, Isolation::InProcess);
     }
 
     #[test]
@@ -455,6 +492,7 @@ mod tests {
             "colour = \"red\"\n",
             "[provider]\nslots = -1\n",
             "[network\n",
+            "[sandbox]\nisolation = \"some\"\n",
         ] {
             assert!(matches!(parse(text), Err(ConfigError::Parse { .. })), "{text}");
         }

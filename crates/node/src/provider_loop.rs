@@ -88,7 +88,7 @@ pub(crate) struct ProviderLoop {
     pub(crate) running: BTreeMap<(B256, u32), JobStop>,
     store: Arc<dyn Store>,
     bounds: SubtaskBounds,
-    runner: Arc<Runner>,
+    pub(crate) runner: Arc<Runner>,
     pub(crate) contents: Contents,
     pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,

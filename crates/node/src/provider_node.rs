@@ -40,6 +40,7 @@ impl ProviderNode {
             pace,
             content_max: config.content_max,
             modules_max: config.modules_max,
+            isolation: &config.isolation,
             room: Room::Reclaim,
         })
         .await?;

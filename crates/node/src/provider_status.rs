@@ -42,6 +42,7 @@ impl ProviderLoop {
             performance: self.performance,
             margin: self.policy.margin(self.now),
             programs: self.programs(),
+            isolation: self.runner.isolation(),
             slots: self.config.slots,
             slots_busy: self.running.len().min(u16::MAX as usize) as u16,
             deals: self.machine.open_deals(),

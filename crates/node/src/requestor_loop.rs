@@ -114,7 +114,7 @@ pub(crate) struct RequestorLoop {
     pub(crate) policy: RequestorMarketPolicy,
     saver: Saver,
     pub(crate) store: Arc<dyn Store>,
-    runner: Arc<Runner>,
+    pub(crate) runner: Arc<Runner>,
     contents: Contents,
     pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,

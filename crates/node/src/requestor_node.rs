@@ -48,6 +48,7 @@ impl RequestorNode {
             pace: Pace::FULL,
             content_max: config.content_max,
             modules_max: config.modules_max,
+            isolation: &config.isolation,
             room: Room::Keep,
         })
         .await?;

@@ -33,6 +33,7 @@ impl RequestorLoop {
                 time_s: self.now.chain.0,
                 lost: self.chain_lost.clone(),
             },
+            isolation: self.runner.isolation(),
             payer: self.config.keys.payment_address(),
             tasks: self.machine.tasks().into_iter().map(named).collect(),
             channels: channels.collect(),

@@ -9,6 +9,7 @@ use golem_market::{AccessLists, Choice, Ratio, RequestorSettings, Rules};
 use golem_net::Bandwidth;
 use golem_payments::{ClaimRule, GasWorth};
 use golem_protocol::{Address, ByteCount, ChainRef, ContentHash, NodeId, Wei};
+use golem_sandbox::Isolation;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Where the node's chain is, and which contracts are meant.
@@ -205,6 +206,8 @@ pub struct ProviderConfig {
     pub content_max: ByteCount,
     /// The most that compiled modules may take on disk.
     pub modules_max: ByteCount,
+    /// What stands between requestors' programs and this node.
+    pub isolation: Isolation,
     /// When vouchers are claimed without being asked.
     pub claim: ClaimSettings,
     /// How long an offer stands, in seconds of chain time.
@@ -217,7 +220,9 @@ pub struct ProviderConfig {
 
 impl ProviderConfig {
     /// The defaults: one slot at full pace, 1 GiB of memory and 256 MiB of output a subtask, 10 GiB of content and
-    /// 2 GiB of compiled modules, claims from 10 GNT, offers good for 10 minutes, an hour to claim.
+    /// 2 GiB of compiled modules, claims from 10 GNT, offers good for 10 minutes, an hour to claim. Programs run in
+    /// this process, because this crate cannot know whether the program around it can be a worker: whoever serves
+    /// strangers sets [`Isolation::Process`].
     pub fn new(folder: Folder, keys: NodeKeys, chain: ChainSettings, min_price: Wei) -> ProviderConfig {
         let payee = keys.payment_address();
         ProviderConfig {
@@ -239,6 +244,7 @@ impl ProviderConfig {
             output_max: ByteCount::from_bytes(256 << 20),
             content_max: ByteCount::from_bytes(10 << 30),
             modules_max: ByteCount::from_bytes(2 << 30),
+            isolation: Isolation::InProcess,
             claim: ClaimSettings::default(),
             offer_life_s: 600,
             claim_margin_s: 3600,
@@ -312,13 +318,15 @@ pub struct RequestorConfig {
     pub content_max: ByteCount,
     /// The most that compiled modules may take on disk.
     pub modules_max: ByteCount,
+    /// What stands between programs that are rechecked or merge, and this node.
+    pub isolation: Isolation,
     /// How long a stop waits for the last vouchers to reach their payees, in milliseconds.
     pub linger_ms: u64,
 }
 
 impl RequestorConfig {
     /// The defaults: 10 s of grace, 30 s for a lost peer, one program at once, 20 GiB of content, 2 GiB of compiled
-    /// modules, 10 s of linger.
+    /// modules, programs in this process, 10 s of linger.
     pub fn new(folder: Folder, keys: NodeKeys, chain: ChainSettings) -> RequestorConfig {
         RequestorConfig {
             folder,
@@ -333,6 +341,7 @@ impl RequestorConfig {
             slots: 1,
             content_max: ByteCount::from_bytes(20 << 30),
             modules_max: ByteCount::from_bytes(2 << 30),
+            isolation: Isolation::InProcess,
             linger_ms: 10_000,
         }
     }

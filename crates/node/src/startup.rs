@@ -11,7 +11,7 @@ use crate::worker::Runner;
 use golem_deal::{Record, Table};
 use golem_net::{Network, NetworkConfig, NetworkEvent, NetworkHandle};
 use golem_protocol::{ByteCount, HEADER_TOPIC};
-use golem_sandbox::Pace;
+use golem_sandbox::{Isolation, Pace, SandboxConfig};
 use golem_store::{DiskStore, SCAN_RECORDS_MAX, Store};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -40,6 +40,7 @@ pub(crate) struct BaseSettings<'a> {
     pub(crate) pace: Pace,
     pub(crate) content_max: ByteCount,
     pub(crate) modules_max: ByteCount,
+    pub(crate) isolation: &'a Isolation,
     pub(crate) room: Room,
 }
 
@@ -92,12 +93,15 @@ fn load(store: &dyn Store) -> Result<Vec<Record>, golem_store::StoreError> {
 async fn open_work(settings: &BaseSettings<'_>) -> Result<(Contents, Arc<Runner>), StartError> {
     let (content, modules) = (settings.folder.content(), settings.folder.modules());
     let work = settings.folder.path().join("work");
-    let (content_max, modules_max) = (settings.content_max, settings.modules_max);
-    let (slots, pace, room) = (settings.slots, settings.pace, settings.room);
+    let (content_max, pace, room) = (settings.content_max, settings.pace, settings.room);
+    let mut sandbox = SandboxConfig::new(modules);
+    sandbox.cache_disk_max = settings.modules_max;
+    sandbox.slots = settings.slots as u32;
+    sandbox.isolation = settings.isolation.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let contents = Contents::open(&content, content_max.0, room)
             .map_err(|error| StartError::Content { detail: error.to_string() })?;
-        let runner = Runner::new(&modules, modules_max, work, slots, pace)?;
+        let runner = Runner::new(sandbox, work, pace)?;
         Ok((contents, Arc::new(runner)))
     });
     joined(opened.await)

@@ -32,6 +32,8 @@ pub struct ProviderStatus {
     pub margin: Ratio,
     /// How fast programs were seen to run, where enough was seen: what is offered for them instead of `performance`.
     pub programs: Vec<ProgramSpeed>,
+    /// What stands between requestors' programs and this node, in words.
+    pub isolation: String,
     /// How many subtasks can run at once.
     pub slots: u16,
     /// How many run.
@@ -185,6 +187,8 @@ pub struct RequestorStatus {
     pub network: NetworkStatus,
     /// The chain.
     pub chain: ChainStatus,
+    /// What stands between programs and this node, in words.
+    pub isolation: String,
     /// Whose channels pay.
     pub payer: Address,
     /// Its tasks, newest last.

@@ -111,6 +111,8 @@ impl Drop for RunFolder {
 
 /// What to run.
 pub(crate) struct Run {
+    /// Whose work it is.
+    pub(crate) owner: NodeId,
     pub(crate) module: ContentHash,
     pub(crate) args: Vec<String>,
     pub(crate) stdin: Option<ContentHash>,
@@ -123,13 +125,7 @@ pub(crate) struct Run {
 
 impl Runner {
     /// Sets up the sandbox. `work` is emptied: what is in it is of an earlier run.
-    pub(crate) fn new(
-        modules: &Path,
-        modules_max: ByteCount,
-        work: PathBuf,
-        slots: u16,
-        pace: Pace,
-    ) -> Result<Runner, SandboxError> {
+    pub(crate) fn new(config: SandboxConfig, work: PathBuf, pace: Pace) -> Result<Runner, SandboxError> {
         let io = |action: &str, error: std::io::Error| SandboxError::Io {
             action: action.to_owned(),
             path: work.clone(),
@@ -139,11 +135,15 @@ impl Runner {
             fs::remove_dir_all(&work).map_err(|error| io("empty", error))?;
         }
         fs::create_dir_all(&work).map_err(|error| io("create", error))?;
-        let mut config = SandboxConfig::new(modules);
-        config.cache_disk_max = modules_max;
-        config.slots = slots as u32;
+        let slots = Arc::new(Semaphore::new(config.slots as usize));
         let sandbox = Arc::new(Sandbox::new(config)?);
-        Ok(Runner { sandbox, slots: Arc::new(Semaphore::new(slots as usize)), pace, work, number: AtomicU64::new(0) })
+        tracing::info!(isolation = %sandbox.confinement(), "sandbox ready");
+        Ok(Runner { sandbox, slots, pace, work, number: AtomicU64::new(0) })
+    }
+
+    /// What stands between programs and this node, in words.
+    pub(crate) fn isolation(&self) -> String {
+        self.sandbox.confinement().to_string()
     }
 
     /// How fast one slot is. Blocks for half a second or more.
@@ -159,6 +159,7 @@ impl Runner {
         };
         let folder = RunFolder(self.work.join(self.number.fetch_add(1, Ordering::Relaxed).to_string()));
         let request = RunRequest {
+            owner: run.owner.0.into_word(),
             module: ModuleSource::File { path: contents.path(run.module), digest: run.module },
             args: run.args,
             stdin: run.stdin.map(|hash| contents.path(hash)),
@@ -272,7 +273,8 @@ async fn work(
         _ = stop.wait() => return Err(Failure::new(FailureKind::Provider, "the work was stopped")),
     };
     let left = allowed.saturating_sub(began.elapsed()).as_millis() as u64;
-    run_and_keep(runner, contents, bounds, input, left.max(RUN_MS_MIN), stop, &mut pins).await
+    let terms = RunTerms { owner: job.requestor, bounds, wall_ms: left.max(RUN_MS_MIN) };
+    run_and_keep(runner, contents, terms, input, stop, &mut pins).await
 }
 
 /// Runs a subtask of our own task again, to compare. `Err` where it could not be run here.
@@ -293,7 +295,8 @@ pub(crate) async fn recheck(
     let document = SubtaskInput::decode(&bytes).map_err(|error| error.to_string())?;
     // The provider's clock does not bind us, yet a run without end must end.
     let wall_ms = (header.subtask_timeout_s as u64).saturating_mul(2_000);
-    let ran = run_and_keep(&runner, &contents, bounds, document, wall_ms, &stop, &mut pins).await;
+    let terms = RunTerms { owner: header.requestor, bounds, wall_ms };
+    let ran = run_and_keep(&runner, &contents, terms, document, &stop, &mut pins).await;
     match ran {
         Ok(outcome) => Ok(outcome),
         // Not the task's doing: this machine's disk, clock or owner.
@@ -378,21 +381,31 @@ async fn fetch_all(
     Ok(())
 }
 
+/// What a run is granted here, whatever its document says.
+#[derive(Clone, Copy)]
+struct RunTerms {
+    /// Whose work it is.
+    owner: NodeId,
+    bounds: SubtaskBounds,
+    wall_ms: u64,
+}
+
 async fn run_and_keep(
     runner: &Runner,
     contents: &Contents,
-    bounds: SubtaskBounds,
+    terms: RunTerms,
     input: SubtaskInput,
-    wall_ms: u64,
     stop: &JobStop,
     pins: &mut crate::content::Pins,
 ) -> Result<SubtaskOutcome, Failure> {
+    let RunTerms { owner, bounds, wall_ms } = terms;
     let limits = SubtaskLimits {
         memory_max: input.limits.memory_max.min(bounds.memory_max),
         output_max: input.limits.output_max.min(bounds.output_max),
         ..input.limits
     };
     let run = Run {
+        owner,
         module: input.module,
         args: input.args,
         stdin: input.stdin.map(|file| file.content),
@@ -459,6 +472,8 @@ pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
         Exit::Trapped { .. } if !outcome.exit.is_reproducible() => FailureKind::Provider,
         Exit::Trapped { .. } => FailureKind::Trapped,
         Exit::BadModule(_) => FailureKind::BadModule,
+        // Neither does how long compiling takes.
+        Exit::NotCompiled(_) => FailureKind::TimedOut,
     };
     let stderr = outcome.stderr_tail.trim_end();
     let message = if stderr.is_empty() {
@@ -487,6 +502,8 @@ fn failed_here(error: SandboxError) -> Failure {
         | SandboxError::WrongDigest { .. }
         | SandboxError::OutputNotEmpty { .. }
         | SandboxError::Io { .. }
+        | SandboxError::Worker { .. }
+        | SandboxError::Isolation { .. }
         | SandboxError::Engine { .. } => FailureKind::Provider,
     };
     Failure::new(kind, error)

@@ -39,7 +39,9 @@ fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let contents = Contents::open(&folder.path().join("content"), 1 << 30, Room::Reclaim).unwrap();
     let (modules, work) = (folder.path().join("modules"), folder.path().join("work"));
-    let runner = Runner::new(&modules, ByteCount::from_bytes(1 << 28), work, 1, Pace::FULL).unwrap();
+    let mut config = SandboxConfig::new(modules);
+    config.slots = 1;
+    let runner = Runner::new(config, work, Pace::FULL).unwrap();
     Bench { _folder: folder, contents, runner: Arc::new(runner) }
 }
 

@@ -3,9 +3,9 @@
 use crate::cancel::CancelToken;
 use crate::outcome::{Exit, SandboxError};
 use crate::request::{Limits, ModuleSource, Pace};
-use crate::run::Sandbox;
-use crate::world::World;
-use golem_protocol::{ByteCount, Fuel};
+use crate::sandbox::{Job, Sandbox};
+use crate::world::{World, WorldSpec};
+use golem_protocol::{B256, ByteCount, Fuel};
 use serde::{Deserialize, Serialize};
 
 /// The module that is timed: integer mixing over 256 KiB, floating point with divisions and square roots, and block
@@ -26,17 +26,21 @@ impl Sandbox {
     ///
     /// Errors: the run was cancelled, or the engine failed.
     pub fn benchmark(&self, cancel: &CancelToken, pace: Pace) -> Result<Performance, SandboxError> {
-        let program = self
-            .program(&ModuleSource::Bytes(MODULE.to_vec()))?
-            .map_err(|fault| SandboxError::engine(format!("its own benchmark: {fault}")))?;
         let limits = Limits {
             fuel_max: Fuel::from_units(10_000_000_000),
             memory_max: ByteCount::from_bytes(1 << 20),
+            output_max: ByteCount::from_bytes(0),
+            output_files_max: 0,
+            stderr_tail_max: ByteCount::from_bytes(0),
             ..Limits::default()
         };
+        let spec = WorldSpec { args: Vec::new(), stdin: None, inputs: Vec::new(), seed: [0; 32], limits };
+        let module = ModuleSource::Bytes(MODULE.to_vec());
+        let job = Job { owner: B256::ZERO, module: &module, spec: &spec, paths: &[], pace };
         let mut speeds = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
-            let ended = self.execute(&program, World::empty(), &limits, cancel, pace)?;
+            let ended = self.execute(&job, World::empty(), cancel, None)?;
+            let ended = ended.map_err(|exit| SandboxError::engine(format!("its own benchmark: {exit}")))?;
             if ended.exit != (Exit::Exited { code: 0 }) {
                 return Err(SandboxError::engine(format!("its own benchmark: {}", ended.exit)));
             }

@@ -24,23 +24,53 @@
 //! deterministic relaxed SIMD, the cost of a host call. Two limits remain outside that promise and are named in
 //! [`Exit::is_reproducible`]: the wall clock, and how deep the native stack goes, which depends on the processor.
 //!
-//! **Never**: it does not know who asked or who pays, opens no socket, follows no path that a program names, and
-//! trusts no compiled code that it did not write itself. Compiling happens in this process and is bounded by the
-//! module's size ([`profile::MODULE_MAX`]) but not by time.
+//! **Where it runs** ([`Isolation`]). By [`Isolation::Process`] nothing of a module is compiled or run in this process:
 //!
-//! Requests and outcomes are plain serialisable structs, so that a worker process can take over the running without
-//! a change to callers.
+//! ```text
+//! this process: keys, network, disk                 workers: none of these
+//!   Sandbox::run ──> compiled code at hand? ──no──> a compiler for this module, once: bytes in, code out
+//!                    │ yes                          (CompileLimits: time, processor, memory, code)
+//!                    v
+//!                    a worker of this owner and this module, waiting or new ──> loads the code, runs, answers
+//!                    │    opens inputs when they are read and passes their descriptors
+//!                    v
+//!                    writes the output folder from what the worker says, believing none of it
+//! ```
+//!
+//! A worker is the same program, started with [`WORKER_COMMAND`]. Before it reads a byte that is not its parent's it takes
+//! from itself all files, sockets, processes and signals by resource limits, Landlock and seccomp; the code says in which
+//! order and why. It dies with its parent. One that crashes, is killed, does not react or lies is a failed run
+//! ([`SandboxError::Worker`]). By [`Isolation::InProcess`] modules are compiled and run here, with the same outcomes to the
+//! byte, and compiling is bounded by the module's size ([`profile::MODULE_MAX`]) but not by time.
+//!
+//! **Never**: it does not know who asked or who pays, opens no socket but those to its workers, follows no path that a
+//! program names, and trusts no compiled code that it did not write itself.
 
 mod benchmark;
+mod cache;
 mod cancel;
+#[cfg(target_os = "linux")]
+mod compiled;
+#[cfg(target_os = "linux")]
+mod confine;
+mod host_files;
 mod modules;
 mod native;
 mod outcome;
 pub mod profile;
 mod request;
 mod run;
+mod sandbox;
 mod ticker;
 mod wasi;
+#[cfg(target_os = "linux")]
+mod wire;
+#[cfg(target_os = "linux")]
+mod worker;
+#[cfg(target_os = "linux")]
+mod worker_process;
+#[cfg(target_os = "linux")]
+mod workers;
 mod world;
 
 #[cfg(test)]
@@ -48,9 +78,16 @@ mod tests;
 
 pub use benchmark::Performance;
 pub use cancel::CancelToken;
-pub use outcome::{Exit, ModuleFault, OutputFile, RunOutcome, SandboxError, TrapKind};
-pub use request::{InputFile, Limits, ModuleSource, Pace, PaceError, RunRequest, SandboxConfig};
-pub use run::Sandbox;
+pub use outcome::{CompileFailure, Exit, ModuleFault, OutputFile, RunOutcome, SandboxError, TrapKind};
+pub use request::{
+    CompileLimits, InputFile, Isolation, Limits, ModuleSource, Pace, PaceError, RunRequest, SandboxConfig,
+};
+pub use sandbox::{Confinement, Landlock, Sandbox};
+#[cfg(target_os = "linux")]
+pub use worker::{ConfinedWorker, sandbox_worker};
+
+/// The argument by which a program is told to be a worker: see [`Isolation::this_program`].
+pub const WORKER_COMMAND: &str = "sandbox-worker";
 
 /// The name under which a program's standard output is kept among its output files. A program cannot create a file
 /// of this name in `/out` itself.

@@ -1,5 +1,6 @@
 //! From a module's bytes to a program that can start: compiled once, kept in memory and on disk.
 
+use crate::cache::DiskCache;
 use crate::native;
 use crate::outcome::{ModuleFault, SandboxError};
 use crate::profile::{MODULE_MAX, PROFILE_VERSION, TABLES_MAX};
@@ -10,11 +11,8 @@ use golem_protocol::{ByteCount, ContentHash};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 use wasmtime::{Engine, InstancePre, Linker, Module};
 
 /// A program ready to start, or why it never will be.
@@ -33,16 +31,13 @@ pub(crate) struct Modules {
 
 impl Modules {
     pub(crate) fn new(engine: Engine, linker: Linker<Guest>, config: &SandboxConfig) -> Result<Modules, SandboxError> {
-        let disk = DiskCache::open(&engine, config)?;
+        let disk = DiskCache::open(engine_id(&engine), config)?;
         let ready_max = config.cache_modules_max.max(1) as usize;
         Ok(Modules { engine, linker, ready: Mutex::default(), ready_max, disk, making: Mutex::default() })
     }
 
     pub(crate) fn load(&self, source: &ModuleSource) -> Result<Program, SandboxError> {
-        let digest = match source {
-            ModuleSource::Bytes(bytes) => hash(bytes),
-            ModuleSource::File { digest, .. } => *digest,
-        };
+        let digest = digest_of(source);
         if let Some(ready) = self.ready(digest) {
             return Ok(Ok(ready));
         }
@@ -50,14 +45,14 @@ impl Modules {
         if let Some(ready) = self.ready(digest) {
             return Ok(Ok(ready));
         }
-        let module = match self.disk.load(&self.engine, digest) {
+        let module = match self.kept_on_disk(digest) {
             Some(module) => module,
             None => match self.compile(source, digest)? {
                 Ok(module) => module,
                 Err(fault) => return Ok(Err(fault)),
             },
         };
-        let program = self.link(&module);
+        let program = link(&self.engine, &self.linker, &module);
         if let Ok(pre) = &program {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
             ready.push_back((digest, pre.clone()));
@@ -66,6 +61,14 @@ impl Modules {
             }
         }
         Ok(program)
+    }
+
+    fn kept_on_disk(&self, digest: ContentHash) -> Option<Module> {
+        let module = native::deserialize(&self.engine, &self.disk.read(digest)?).ok();
+        if module.is_none() {
+            self.disk.remove(digest);
+        }
+        module
     }
 
     fn ready(&self, digest: ContentHash) -> Option<InstancePre<Guest>> {
@@ -89,61 +92,102 @@ impl Modules {
                 Err(fault) => return Ok(Err(fault)),
             },
         };
-        if bytes.len() as u64 > MODULE_MAX.0 {
-            return Ok(Err(too_large(bytes.len() as u64)));
-        }
-        if !bytes.starts_with(b"\0asm") {
-            let reason = "it does not begin with the bytes 00 61 73 6d, as every WebAssembly module does".to_owned();
-            return Ok(Err(ModuleFault::Invalid { reason }));
-        }
-        // The preamble of a component: the same magic as a module, then a layer of 1.
-        if bytes.get(6..8) == Some(&[1, 0]) {
-            return Ok(Err(ModuleFault::Component));
-        }
         let started = std::time::Instant::now();
-        let module = match Module::from_binary(&self.engine, bytes) {
+        let module = match compile(&self.engine, bytes)? {
             Ok(module) => module,
-            Err(error) => return Ok(Err(ModuleFault::Invalid { reason: format!("{error:#}") })),
+            Err(fault) => return Ok(Err(fault)),
         };
         tracing::info!(%digest, bytes = bytes.len(), ms = started.elapsed().as_millis() as u64, "module compiled");
-        self.disk.store(&module, digest);
+        match module.serialize() {
+            Ok(compiled) => self.disk.write(digest, &compiled),
+            Err(error) => tracing::warn!(%digest, %error, "compiled module cannot be kept on disk"),
+        }
         Ok(Ok(module))
     }
+}
 
-    /// Checks that a module is a program this sandbox can give all it imports.
-    fn link(&self, module: &Module) -> Program {
-        let needs = module.resources_required();
-        if needs.num_tables > TABLES_MAX {
-            let (got, max) = (needs.num_tables.into(), TABLES_MAX.into());
-            return Err(ModuleFault::TooManyResources { what: "tables".into(), got, max });
-        }
-        for import in module.imports() {
-            let known =
-                import.module() == WASI_MODULE && self.linker.get_by_import(&mut self.probe(), &import).is_some();
-            if !known {
-                let (module, name) = (import.module().to_owned(), import.name().to_owned());
-                return Err(ModuleFault::MissingImport { module, name });
-            }
-        }
-        let missing = |export: &str| ModuleFault::MissingExport { export: export.to_owned() };
-        match module.get_export("_start") {
-            Some(wasmtime::ExternType::Func(f)) if f.params().len() == 0 && f.results().len() == 0 => {}
-            _ => return Err(missing("_start")),
-        }
-        if !matches!(module.get_export("memory"), Some(wasmtime::ExternType::Memory(_))) {
-            return Err(missing("memory"));
-        }
-        self.linker.instantiate_pre(module).map_err(|error| {
-            let names = module.imports().map(|import| import.name().to_owned());
-            let reason = format!("{error:#}");
-            let name = names.into_iter().find(|name| reason.contains(name)).unwrap_or_default();
-            ModuleFault::ImportType { name, reason }
-        })
+/// Names an engine whose compiled code this one can run.
+pub(crate) fn engine_id(engine: &Engine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    (PROFILE_VERSION, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Checks a module's bytes and compiles them.
+///
+/// Errors: there was no memory to compile it, which is not the module's fault everywhere.
+pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Result<Module, ModuleFault>, SandboxError> {
+    if let Err(fault) = check_header(bytes) {
+        return Ok(Err(fault));
     }
+    match Module::from_binary(engine, bytes) {
+        Ok(module) => Ok(Ok(module)),
+        Err(error) if out_of_memory(&error) => Err(SandboxError::engine(error)),
+        Err(error) => Ok(Err(ModuleFault::Invalid { reason: format!("{error:#}") })),
+    }
+}
 
-    /// A store only to ask the linker what it knows.
-    fn probe(&self) -> wasmtime::Store<Guest> {
-        wasmtime::Store::new(&self.engine, Guest::idle())
+fn out_of_memory(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::error::OutOfMemory>()
+        || error.chain().any(|cause| {
+            let io = cause.downcast_ref::<std::io::Error>();
+            io.is_some_and(|io| io.kind() == std::io::ErrorKind::OutOfMemory)
+        })
+}
+
+/// Refuses what is too large, no module at all, or a component.
+pub(crate) fn check_header(bytes: &[u8]) -> Result<(), ModuleFault> {
+    if bytes.len() as u64 > MODULE_MAX.0 {
+        return Err(too_large(bytes.len() as u64));
+    }
+    if !bytes.starts_with(b"\0asm") {
+        let reason = "it does not begin with the bytes 00 61 73 6d, as every WebAssembly module does".to_owned();
+        return Err(ModuleFault::Invalid { reason });
+    }
+    // The preamble of a component: the same magic as a module, then a layer of 1.
+    if bytes.get(6..8) == Some(&[1, 0]) {
+        return Err(ModuleFault::Component);
+    }
+    Ok(())
+}
+
+/// Checks that a module is a program this sandbox can give all it imports.
+pub(crate) fn link(engine: &Engine, linker: &Linker<Guest>, module: &Module) -> Program {
+    let needs = module.resources_required();
+    if needs.num_tables > TABLES_MAX {
+        let (got, max) = (needs.num_tables.into(), TABLES_MAX.into());
+        return Err(ModuleFault::TooManyResources { what: "tables".into(), got, max });
+    }
+    // A store only to ask the linker what it knows.
+    let mut probe = wasmtime::Store::new(engine, Guest::idle());
+    for import in module.imports() {
+        let known = import.module() == WASI_MODULE && linker.get_by_import(&mut probe, &import).is_some();
+        if !known {
+            let (module, name) = (import.module().to_owned(), import.name().to_owned());
+            return Err(ModuleFault::MissingImport { module, name });
+        }
+    }
+    let missing = |export: &str| ModuleFault::MissingExport { export: export.to_owned() };
+    match module.get_export("_start") {
+        Some(wasmtime::ExternType::Func(f)) if f.params().len() == 0 && f.results().len() == 0 => {}
+        _ => return Err(missing("_start")),
+    }
+    if !matches!(module.get_export("memory"), Some(wasmtime::ExternType::Memory(_))) {
+        return Err(missing("memory"));
+    }
+    linker.instantiate_pre(module).map_err(|error| {
+        let names = module.imports().map(|import| import.name().to_owned());
+        let reason = format!("{error:#}");
+        let name = names.into_iter().find(|name| reason.contains(name)).unwrap_or_default();
+        ModuleFault::ImportType { name, reason }
+    })
+}
+
+pub(crate) fn digest_of(source: &ModuleSource) -> ContentHash {
+    match source {
+        ModuleSource::Bytes(bytes) => hash(bytes),
+        ModuleSource::File { digest, .. } => *digest,
     }
 }
 
@@ -156,7 +200,7 @@ fn too_large(size: u64) -> ModuleFault {
 }
 
 /// Reads a module that must have a digest. One that is too large is hashed all the same: only then is that its fault.
-fn read_module(path: &Path, want: ContentHash) -> Result<Result<Vec<u8>, ModuleFault>, SandboxError> {
+pub(crate) fn read_module(path: &Path, want: ContentHash) -> Result<Result<Vec<u8>, ModuleFault>, SandboxError> {
     let failed = |e: std::io::Error| SandboxError::io("read the module", path, &e);
     let size = fs::metadata(path).map_err(failed)?.len();
     let (bytes, got) = if size > MODULE_MAX.0 {
@@ -172,136 +216,4 @@ fn read_module(path: &Path, want: ContentHash) -> Result<Result<Vec<u8>, ModuleF
         return Err(SandboxError::WrongDigest { path: path.to_owned(), got, want });
     }
     Ok(bytes)
-}
-
-/// Compiled modules on disk.
-///
-/// Shape: `DIGEST-ENGINE.cwasm`, 32 bytes of keyed BLAKE3 hash over the file's name and the rest, then what the
-/// engine serialised. The key is made once and lies beside them. Native code is never taken from a file whose hash
-/// does not fit: such a file is removed and the module compiled again.
-struct DiskCache {
-    folder: PathBuf,
-    key: [u8; 32],
-    engine_id: u64,
-    size_max: u64,
-    temporary: AtomicU64,
-}
-
-const MAC_LEN: usize = 32;
-
-impl DiskCache {
-    fn open(engine: &Engine, config: &SandboxConfig) -> Result<DiskCache, SandboxError> {
-        // A folder of our own, so that narrowing its access cannot lock anybody out of the one that was named.
-        let folder = config.cache_dir.join("compiled");
-        fs::create_dir_all(&folder).map_err(|e| SandboxError::io("create the module cache", &folder, &e))?;
-        narrow(&folder).map_err(|e| SandboxError::io("protect the module cache", &folder, &e))?;
-        let key = load_key(&folder).map_err(|e| SandboxError::io("read the key of the module cache", &folder, &e))?;
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        (PROFILE_VERSION, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
-        let engine_id = hasher.finish();
-        let size_max = config.cache_disk_max.0;
-        Ok(DiskCache { folder, key, engine_id, size_max, temporary: AtomicU64::new(0) })
-    }
-
-    fn name(&self, digest: ContentHash) -> String {
-        format!("{:x}-{:016x}.cwasm", digest.0, self.engine_id)
-    }
-
-    fn mac(&self, name: &str, compiled: &[u8]) -> blake3::Hash {
-        blake3::Hasher::new_keyed(&self.key).update(name.as_bytes()).update(&[0]).update(compiled).finalize()
-    }
-
-    fn load(&self, engine: &Engine, digest: ContentHash) -> Option<Module> {
-        let name = self.name(digest);
-        let path = self.folder.join(&name);
-        let bytes = fs::read(&path).ok()?;
-        let genuine = bytes.split_at_checked(MAC_LEN).filter(|(mac, compiled)| {
-            // `blake3::Hash` compares in constant time.
-            <[u8; MAC_LEN]>::try_from(*mac).is_ok_and(|mac| self.mac(&name, compiled) == blake3::Hash::from(mac))
-        });
-        let module = genuine.and_then(|(_, compiled)| native::deserialize(engine, compiled).ok());
-        if module.is_none() {
-            tracing::warn!(path = %path.display(), "compiled module is damaged or foreign; it is compiled again");
-            let _ = fs::remove_file(&path);
-        } else if let Ok(file) = File::options().append(true).open(&path) {
-            // Its age decides what is removed when the cache is full.
-            let _ = file.set_modified(SystemTime::now());
-        }
-        module
-    }
-
-    /// Keeps a compiled module. A cache that cannot be written costs time and nothing else.
-    fn store(&self, module: &Module, digest: ContentHash) {
-        let name = self.name(digest);
-        let temporary =
-            self.folder.join(format!("{}-{}.tmp", std::process::id(), self.temporary.fetch_add(1, Ordering::Relaxed)));
-        let write = || -> Result<(), Box<dyn std::error::Error>> {
-            let compiled = module.serialize()?;
-            let mut file = File::create(&temporary)?;
-            file.write_all(self.mac(&name, &compiled).as_bytes())?;
-            file.write_all(&compiled)?;
-            drop(file);
-            // Readers see all of it or nothing.
-            Ok(fs::rename(&temporary, self.folder.join(&name))?)
-        };
-        if let Err(error) = write() {
-            tracing::warn!(%digest, %error, "compiled module cannot be kept on disk");
-            let _ = fs::remove_file(&temporary);
-        }
-        self.shrink();
-    }
-
-    /// Removes the least recently used until the rest fits.
-    fn shrink(&self) {
-        let Ok(entries) = fs::read_dir(&self.folder) else { return };
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
-            .filter_map(Result::ok)
-            .filter(|entry| entry.path().extension().is_some_and(|e| e == "cwasm" || e == "tmp"))
-            .filter_map(|entry| {
-                let meta = entry.metadata().ok()?;
-                Some((meta.modified().ok()?, meta.len(), entry.path()))
-            })
-            .collect();
-        files.sort();
-        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
-        for (_, size, path) in files {
-            if total <= self.size_max {
-                break;
-            }
-            if fs::remove_file(path).is_ok() {
-                total -= size;
-            }
-        }
-    }
-}
-
-/// Takes all access from everybody but the owner.
-fn narrow(folder: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-/// Reads the key, or makes it. Of several processes that start at once, one makes it and all read that one.
-fn load_key(folder: &Path) -> std::io::Result<[u8; 32]> {
-    let path = folder.join("key");
-    if !path.exists() {
-        let temporary = folder.join(format!("{}-key.tmp", std::process::id()));
-        fs::write(&temporary, rand::random::<[u8; 32]>())?;
-        let linked = fs::hard_link(&temporary, &path);
-        fs::remove_file(&temporary)?;
-        match linked {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-    }
-    let key = fs::read(&path)?;
-    key.try_into().map_err(|key: Vec<u8>| {
-        let reason = format!("it has {} bytes instead of 32; remove it and the compiled modules", key.len());
-        std::io::Error::new(std::io::ErrorKind::InvalidData, reason)
-    })
 }

@@ -24,10 +24,10 @@ pub struct RunOutcome {
 }
 
 impl RunOutcome {
-    /// Of a module that never ran.
-    pub(crate) fn of_fault(fault: ModuleFault) -> RunOutcome {
+    /// Of a program that never ran.
+    pub(crate) fn without_run(exit: Exit) -> RunOutcome {
         RunOutcome {
-            exit: Exit::BadModule(fault),
+            exit,
             fuel: Fuel::from_units(0),
             memory_peak: ByteCount::from_bytes(0),
             stderr_tail: String::new(),
@@ -104,6 +104,9 @@ pub enum Exit {
     /// It cannot run here at all.
     #[error("the module cannot run: {0}")]
     BadModule(ModuleFault),
+    /// This machine gave up compiling it.
+    #[error("the module could not be compiled here: {0}")]
+    NotCompiled(CompileFailure),
 }
 
 impl Exit {
@@ -114,11 +117,47 @@ impl Exit {
 
     /// Whether anybody who runs the same request must see the same exit.
     ///
-    /// Not so for the wall clock, which depends on the machine, nor for the depth of the stack, which depends on the
-    /// processor: neither proves anything against the one who reports it.
+    /// Not so for the wall clock and for compiling, which depend on the machine, nor for the depth of the stack, which
+    /// depends on the processor: none of them proves anything against the one who reports it.
     pub fn is_reproducible(&self) -> bool {
-        !matches!(self, Exit::WallClock { .. } | Exit::Trapped { kind: TrapKind::StackOverflow })
+        let varies = Exit::Trapped { kind: TrapKind::StackOverflow };
+        !matches!(self, Exit::WallClock { .. } | Exit::NotCompiled(_)) && *self != varies
     }
+}
+
+/// Why a module was not compiled to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum CompileFailure {
+    /// It took too long.
+    #[error("it was not done within {wall_ms} ms; make the module smaller, or its functions")]
+    WallClock {
+        /// The limit in milliseconds.
+        wall_ms: u64,
+    },
+    /// It took too much processor time.
+    #[error("it took more than {cpu_s} s of processor time; make the module smaller, or its functions")]
+    Processor {
+        /// The limit in seconds.
+        cpu_s: u64,
+    },
+    /// It took too much memory.
+    #[error("it took more than {} bytes of memory; make the module smaller, or its functions", .memory_max.0)]
+    Memory {
+        /// The limit.
+        memory_max: ByteCount,
+    },
+    /// It made too much native code.
+    #[error("it makes more than {} bytes of native code; make the module smaller", .code_max.0)]
+    CodeTooLarge {
+        /// The limit.
+        code_max: ByteCount,
+    },
+    /// The compiler's process ended by itself.
+    #[error("the compiler ended: {reason}; report the module to the authors of golem")]
+    Crashed {
+        /// What is known of it.
+        reason: String,
+    },
 }
 
 /// What a program did that WebAssembly forbids.
@@ -279,6 +318,19 @@ pub enum SandboxError {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
+        reason: String,
+    },
+    /// The worker process did not do its part: it crashed, was killed, or said what no honest one says. Whose fault it
+    /// is cannot be told; a retry in a new process is safe.
+    #[error("the program's worker process was lost: {reason}")]
+    Worker {
+        /// What is known of its end.
+        reason: String,
+    },
+    /// Worker processes cannot be started or confined here. Nothing was run.
+    #[error("programs cannot be kept apart from this process: {reason}")]
+    Isolation {
+        /// What is missing, and what to do.
         reason: String,
     },
     /// The engine could not be set up or failed by itself.

@@ -3,12 +3,11 @@
 //! Two machines agree on a result only when they agree on all of this, so a change here is a change of
 //! [`PROFILE_VERSION`].
 
-use crate::request::SandboxConfig;
 use golem_protocol::{B256, ByteCount};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Names the rules below. Work agreed under one version cannot be checked under another.
-pub const PROFILE_VERSION: u32 = 1;
+pub const PROFILE_VERSION: u32 = 2;
 /// The largest module that is compiled: compiling takes some ten times its size in memory.
 pub const MODULE_MAX: ByteCount = ByteCount::from_bytes(64 << 20);
 /// The most memory that a limit can grant: all that a 32-bit module can address.
@@ -77,16 +76,18 @@ pub(crate) fn engine_config() -> Config {
     config.wasm_multi_memory(false);
     config.wasm_custom_page_sizes(false);
     config.wasm_wide_arithmetic(false);
+    // With images of first contents, what a start costs depends on whether the system has files of memory.
+    config.memory_init_cow(false);
     config.max_wasm_stack(STACK_MAX.0 as usize);
     config
 }
 
 /// Reserves address space for every slot at once, so that starting a program costs microseconds.
-pub(crate) fn pooled(config: &mut Config, sandbox: &SandboxConfig) {
+pub(crate) fn pooled(config: &mut Config, slots: u32) {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(sandbox.slots)
-        .total_memories(sandbox.slots)
-        .total_tables(sandbox.slots.saturating_mul(TABLES_MAX))
+    pool.total_core_instances(slots)
+        .total_memories(slots)
+        .total_tables(slots.saturating_mul(TABLES_MAX))
         .max_memories_per_module(1)
         .max_tables_per_module(TABLES_MAX)
         .max_memory_size(MEMORY_MAX.0 as usize)

@@ -1,6 +1,6 @@
 //! What is asked of the sandbox.
 
-use golem_protocol::{ByteCount, ContentHash, Fuel};
+use golem_protocol::{B256, ByteCount, ContentHash, Fuel};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -15,16 +15,77 @@ pub struct SandboxConfig {
     pub cache_modules_max: u32,
     /// How many programs may run at once; address space is reserved for each.
     pub slots: u32,
+    /// What stands between a program and this process.
+    pub isolation: Isolation,
+    /// When compiling is given up. Kept only by [`Isolation::Process`].
+    pub compile: CompileLimits,
+    /// How long a worker process waits for more work of its owner before it is ended, in milliseconds.
+    pub worker_idle_ms: u64,
 }
 
 impl SandboxConfig {
-    /// The defaults: 2 GiB of compiled modules on disk, 16 in memory, 16 programs at once.
+    /// The defaults: 2 GiB of compiled modules on disk, 16 in memory, 16 programs at once, in this process; workers,
+    /// where there are any, wait for half a minute.
     pub fn new(cache_dir: impl Into<PathBuf>) -> SandboxConfig {
         SandboxConfig {
             cache_dir: cache_dir.into(),
             cache_disk_max: ByteCount::from_bytes(2 << 30),
             cache_modules_max: 16,
             slots: 16,
+            isolation: Isolation::InProcess,
+            compile: CompileLimits::default(),
+            worker_idle_ms: 30_000,
+        }
+    }
+}
+
+/// What stands between a program and the process that asks for it to be run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// WebAssembly alone: modules are compiled and run in this process. For a library's user whose own program has no
+    /// way to be a worker, as a test has not.
+    InProcess,
+    /// Modules are compiled and run in worker processes that can reach nothing. Linux only.
+    Process {
+        /// The program to start as a worker. It must do nothing else before it calls [`crate::sandbox_worker`].
+        program: PathBuf,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+}
+
+impl Isolation {
+    /// Worker processes of the program that runs now, which must call [`crate::sandbox_worker`] first thing when its
+    /// only argument is [`crate::WORKER_COMMAND`].
+    pub fn this_program() -> Isolation {
+        // Not the path it was started by: that may be another version by the time a worker is needed.
+        Isolation::Process { program: "/proc/self/exe".into(), args: vec![crate::WORKER_COMMAND.to_owned()] }
+    }
+}
+
+/// When compiling a module is given up. What a module takes differs between machines, so none of these proves anything
+/// about the module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompileLimits {
+    /// The longest it may take, in milliseconds of real time.
+    pub wall_ms: u64,
+    /// The most processor time of all its threads together, in seconds.
+    pub cpu_s: u64,
+    /// The most memory.
+    pub memory_max: ByteCount,
+    /// The most native code.
+    pub code_max: ByteCount,
+}
+
+impl Default for CompileLimits {
+    /// Two minutes, four of processor time, 4 GiB, 1 GiB of code: a module of the largest size that is allowed takes
+    /// half a minute and some 2 GiB.
+    fn default() -> CompileLimits {
+        CompileLimits {
+            wall_ms: 120_000,
+            cpu_s: 240,
+            memory_max: ByteCount::from_bytes(4 << 30),
+            code_max: ByteCount::from_bytes(1 << 30),
         }
     }
 }
@@ -32,6 +93,8 @@ impl SandboxConfig {
 /// One program to run once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRequest {
+    /// Whose work it is, as an opaque number: programs of two owners never share a worker process.
+    pub owner: B256,
     /// The program.
     pub module: ModuleSource,
     /// Its arguments after its name; the name itself is always [`crate::profile::PROGRAM_NAME`].

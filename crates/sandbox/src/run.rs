@@ -1,28 +1,31 @@
-//! One run: from a request to an outcome.
+//! One run, in the process that calls: from a program and its world to how it ended.
 
 use crate::cancel::CancelToken;
-use crate::modules::Modules;
-use crate::outcome::{Exit, RunOutcome, SandboxError, TrapKind};
-use crate::profile::{self, ARGS_MAX, STACK_MAX};
-use crate::request::{Limits, Pace, RunRequest, SandboxConfig};
+use crate::host_files;
+use crate::outcome::{Exit, SandboxError, TrapKind};
+use crate::profile::{self, STACK_MAX};
+use crate::request::{Limits, Pace};
 use crate::ticker::Ticker;
 use crate::wasi;
 use crate::world::{Halt, World};
 use golem_protocol::{ByteCount, Fuel};
-use std::path::Path;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, InstancePre, Linker, Memory, ResourceLimiter, Store, Trap, UpdateDeadline};
 
-/// Runs programs. One per process: it holds the compiled modules, the reserved memory and the clock that interrupts.
-///
-/// [`Sandbox::run`] takes the calling thread for as long as the program runs; call it from several threads for
-/// several programs at once.
-pub struct Sandbox {
-    engine: Engine,
-    modules: Modules,
+/// An engine with what programs import, and the clock that interrupts them.
+pub(crate) struct Machine {
+    pub engine: Engine,
+    pub linker: Linker<Guest>,
     ticker: Ticker,
-    slots: u32,
 }
+
+/// The stack of a thread that runs programs: what calls may take, and room for the host's own.
+pub(crate) const RUN_STACK_BYTES: usize = STACK_MAX.0 as usize + (2 << 20);
+
+/// A page of WebAssembly.
+const PAGE_BYTES: u64 = 64 << 10;
 
 /// What belongs to one running program.
 pub(crate) struct Guest {
@@ -92,17 +95,45 @@ pub(crate) struct Ended {
     pub exit: Exit,
     pub fuel: Fuel,
     pub took: Duration,
-    memory_peak: ByteCount,
-    world: World,
+    pub memory_peak: ByteCount,
+    pub world: World,
 }
 
-impl Sandbox {
-    /// Sets up the engine, its cache and its clock.
-    ///
-    /// Errors: the cache folder cannot be created or protected, its key is damaged, or no thread can be started.
-    pub fn new(config: SandboxConfig) -> Result<Sandbox, SandboxError> {
+/// Why a program did not run to an end of its own. No fault of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RunFailure {
+    Cancelled,
+    Busy,
+    Input { index: u32, reason: String },
+    NoMemory,
+    Engine { reason: String },
+}
+
+impl RunFailure {
+    pub(crate) fn engine(error: impl std::fmt::Display) -> RunFailure {
+        RunFailure::Engine { reason: format!("{error:#}") }
+    }
+
+    /// With what a worker is not told: the paths of the inputs.
+    pub(crate) fn into_error(self, paths: &[PathBuf], slots: u32) -> SandboxError {
+        match self {
+            RunFailure::Cancelled => SandboxError::Cancelled,
+            RunFailure::Busy => SandboxError::Busy { slots },
+            RunFailure::Input { index, reason } => {
+                let path = host_files::input_path(paths, index).to_owned();
+                SandboxError::Io { action: "read the input".to_owned(), path, reason }
+            }
+            RunFailure::NoMemory => SandboxError::Engine { reason: "there is no memory for it".to_owned() },
+            RunFailure::Engine { reason } => SandboxError::Engine { reason },
+        }
+    }
+}
+
+impl Machine {
+    /// Errors: the engine cannot be set up, or no thread can be started.
+    pub(crate) fn new(slots: u32) -> Result<Machine, SandboxError> {
         let mut pooled = profile::engine_config();
-        profile::pooled(&mut pooled, &config);
+        profile::pooled(&mut pooled, slots);
         let engine = match Engine::new(&pooled) {
             Ok(engine) => engine,
             Err(error) => {
@@ -112,52 +143,8 @@ impl Sandbox {
         };
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(SandboxError::engine)?;
-        let modules = Modules::new(engine.clone(), linker, &config)?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::engine)?;
-        Ok(Sandbox { engine, modules, ticker, slots: config.slots })
-    }
-
-    /// Runs one program to its end and writes what it left into the output folder.
-    ///
-    /// Blocks the calling thread. Whatever is the program's fault, or its module's, is in the outcome; an error is
-    /// the fault of this machine or of the request, and then nothing is in the output folder but what could be
-    /// written of it.
-    pub fn run(&self, request: &RunRequest, cancel: &CancelToken, pace: Pace) -> Result<RunOutcome, SandboxError> {
-        check_limits(&request.limits)?;
-        check_args(&request.args)?;
-        let world = World::build(request)?;
-        prepare_folder(&request.output_dir)?;
-        let program = match self.modules.load(&request.module)? {
-            Ok(program) => program,
-            Err(fault) => return Ok(RunOutcome::of_fault(fault)),
-        };
-        let ended = self.execute(&program, world, &request.limits, cancel, pace)?;
-        let files = match ended.exit {
-            Exit::Exited { .. } => ended.world.write_out(&request.output_dir)?,
-            _ => Vec::new(),
-        };
-        Ok(RunOutcome {
-            exit: ended.exit,
-            fuel: ended.fuel,
-            memory_peak: ended.memory_peak,
-            stderr_tail: ended.world.stderr_tail(),
-            files,
-            wall_ms: ended.took.as_millis() as u64,
-        })
-    }
-
-    /// Checks a module and compiles it, so that the first run need not.
-    ///
-    /// Errors: as [`Sandbox::run`]; a fault of the module is the inner result.
-    pub fn prepare(&self, module: &crate::ModuleSource) -> Result<Result<(), crate::ModuleFault>, SandboxError> {
-        Ok(self.modules.load(module)?.map(drop))
-    }
-
-    pub(crate) fn program(
-        &self,
-        module: &crate::ModuleSource,
-    ) -> Result<Result<InstancePre<Guest>, crate::ModuleFault>, SandboxError> {
-        self.modules.load(module)
+        Ok(Machine { engine, linker, ticker })
     }
 
     /// Runs a program on a thread of its own, because how deep it may call must not depend on the caller's stack.
@@ -168,33 +155,40 @@ impl Sandbox {
         limits: &Limits,
         cancel: &CancelToken,
         pace: Pace,
-    ) -> Result<Ended, SandboxError> {
+    ) -> Result<Ended, RunFailure> {
         if cancel.is_cancelled() {
-            return Err(SandboxError::Cancelled);
+            return Err(RunFailure::Cancelled);
         }
-        let stack = STACK_MAX.0 as usize + (2 << 20);
         std::thread::scope(|scope| {
             std::thread::Builder::new()
                 .name("sandbox-run".into())
-                .stack_size(stack)
+                .stack_size(RUN_STACK_BYTES)
                 .spawn_scoped(scope, || self.execute_here(program, world, limits, cancel, pace))
-                .map_err(SandboxError::engine)?
+                .map_err(RunFailure::engine)?
                 .join()
-                .unwrap_or_else(|_| Err(SandboxError::engine("the engine panicked")))
+                .unwrap_or_else(|_| Err(RunFailure::engine("the engine panicked")))
         })
     }
 
-    fn execute_here(
+    /// Runs a program on this thread, which must have a stack of [`RUN_STACK_BYTES`].
+    pub(crate) fn execute_here(
         &self,
         program: &InstancePre<Guest>,
         world: World,
         limits: &Limits,
         cancel: &CancelToken,
         pace: Pace,
-    ) -> Result<Ended, SandboxError> {
+    ) -> Result<Ended, RunFailure> {
+        // Before the engine takes it: it asks the limiter only afterwards, and a worker cannot take that much.
+        let pages = program.module().resources_required().max_initial_memory_size.unwrap_or(0);
+        if pages.saturating_mul(PAGE_BYTES) > limits.memory_max.0 {
+            let exit = Exit::OutOfMemory { memory_max: limits.memory_max };
+            let (fuel, memory_peak) = (Fuel::from_units(0), ByteCount::from_bytes(0));
+            return Ok(Ended { exit, fuel, took: Duration::ZERO, memory_peak, world });
+        }
         let mut store = Store::new(&self.engine, Guest::new(world, limits));
         store.limiter(|guest| &mut guest.limiter);
-        store.set_fuel(limits.fuel_max.0).map_err(SandboxError::engine)?;
+        store.set_fuel(limits.fuel_max.0).map_err(RunFailure::engine)?;
         store.set_epoch_deadline(1);
         let started = Instant::now();
         let mut watch = Watch {
@@ -211,11 +205,11 @@ impl Sandbox {
             start.call(&mut store, ())
         });
         let took = started.elapsed();
-        let left = store.get_fuel().map_err(SandboxError::engine)?;
+        let left = store.get_fuel().map_err(RunFailure::engine)?;
         let guest = store.into_data();
         let exit = match result {
             Ok(()) => Exit::Exited { code: 0 },
-            Err(error) => self.exit_of(&error, &guest.limiter, limits)?,
+            Err(error) => exit_of(&error, &guest.limiter, limits)?,
         };
         // What remains when it runs out depends on how far the compiler looks ahead; that it ran out does not.
         let used = if matches!(exit, Exit::OutOfFuel { .. }) { 0 } else { left };
@@ -227,37 +221,39 @@ impl Sandbox {
             exit,
         })
     }
+}
 
-    fn exit_of(&self, error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> Result<Exit, SandboxError> {
-        if let Some(halt) = error.downcast_ref::<Halt>() {
-            return Ok(match halt {
-                Halt::Exit(code) => Exit::Exited { code: *code },
-                Halt::OutOfFuel => Exit::OutOfFuel { fuel_max: limits.fuel_max },
-                Halt::OutputTooLarge => Exit::OutputTooLarge { output_max: limits.output_max },
-                Halt::TooManyFiles => Exit::TooManyFiles { output_files_max: limits.output_files_max },
-                Halt::WallClock => Exit::WallClock { wall_ms: limits.wall_ms },
-                Halt::Cancelled => return Err(SandboxError::Cancelled),
-                Halt::Host(error) => return Err(error.clone()),
-            });
-        }
-        if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
-            return Ok(Exit::OutOfFuel { fuel_max: limits.fuel_max });
-        }
-        // A program that is refused memory mostly aborts, which by itself would say nothing about the reason.
-        if limiter.memory_refused {
-            return Ok(Exit::OutOfMemory { memory_max: limits.memory_max });
-        }
-        if limiter.table_refused {
-            return Ok(Exit::TableTooLarge { table_elements_max: limits.table_elements_max });
-        }
-        if let Some(trap) = error.downcast_ref::<Trap>() {
-            return Ok(Exit::Trapped { kind: trap_kind(*trap) });
-        }
-        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-            return Err(SandboxError::Busy { slots: self.slots });
-        }
-        Err(SandboxError::engine(error))
+fn exit_of(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> Result<Exit, RunFailure> {
+    if let Some(halt) = error.downcast_ref::<Halt>() {
+        return Ok(match halt {
+            Halt::Exit(code) => Exit::Exited { code: *code },
+            Halt::OutOfFuel => Exit::OutOfFuel { fuel_max: limits.fuel_max },
+            Halt::OutputTooLarge => Exit::OutputTooLarge { output_max: limits.output_max },
+            Halt::TooManyFiles => Exit::TooManyFiles { output_files_max: limits.output_files_max },
+            Halt::WallClock => Exit::WallClock { wall_ms: limits.wall_ms },
+            Halt::Cancelled => return Err(RunFailure::Cancelled),
+            Halt::Input { index, reason } => {
+                return Err(RunFailure::Input { index: *index, reason: reason.clone() });
+            }
+        });
     }
+    if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
+        return Ok(Exit::OutOfFuel { fuel_max: limits.fuel_max });
+    }
+    // A program that is refused memory mostly aborts, which by itself would say nothing about the reason.
+    if limiter.memory_refused {
+        return Ok(Exit::OutOfMemory { memory_max: limits.memory_max });
+    }
+    if limiter.table_refused {
+        return Ok(Exit::TableTooLarge { table_elements_max: limits.table_elements_max });
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return Ok(Exit::Trapped { kind: trap_kind(*trap) });
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Err(RunFailure::Busy);
+    }
+    Err(RunFailure::engine(error))
 }
 
 /// Looks at a running program on each tick.
@@ -297,47 +293,5 @@ fn trap_kind(trap: Trap) -> TrapKind {
         Trap::BadConversionToInteger => TrapKind::BadConversion,
         Trap::StackOverflow => TrapKind::StackOverflow,
         _ => TrapKind::Unclassified,
-    }
-}
-
-fn check_limits(limits: &Limits) -> Result<(), SandboxError> {
-    let checks = [
-        ("memory_max", limits.memory_max.0, profile::MEMORY_MAX.0),
-        ("table_elements_max", limits.table_elements_max.into(), profile::TABLE_ELEMENTS_MAX.into()),
-        ("output_max", limits.output_max.0, profile::OUTPUT_MAX.0),
-        ("output_files_max", limits.output_files_max.into(), profile::OUTPUT_FILES_MAX.into()),
-        ("stderr_tail_max", limits.stderr_tail_max.0, profile::STDERR_TAIL_MAX.0),
-        // The engine counts fuel in signed 64 bits.
-        ("fuel_max", limits.fuel_max.0, i64::MAX as u64),
-        // A year; beyond it, adding to the clock could overflow.
-        ("wall_ms", limits.wall_ms, 366 * 86_400_000),
-    ];
-    for (limit, got, max) in checks {
-        if got > max {
-            return Err(SandboxError::BadLimit { limit: limit.to_owned(), got, max });
-        }
-    }
-    Ok(())
-}
-
-fn check_args(args: &[String]) -> Result<(), SandboxError> {
-    let bytes: usize = args.iter().map(|arg| arg.len() + 1).sum();
-    let bad = |reason: String| Err(SandboxError::BadArgs { reason });
-    if args.len() > ARGS_MAX.0 || bytes > ARGS_MAX.1 {
-        let (count, size) = ARGS_MAX;
-        return bad(format!("{} with {bytes} bytes, and the most is {count} with {size} bytes", args.len()));
-    }
-    match args.iter().find(|arg| arg.contains('\0')) {
-        Some(arg) => bad(format!("{arg:?} has a NUL in it")),
-        None => Ok(()),
-    }
-}
-
-fn prepare_folder(path: &Path) -> Result<(), SandboxError> {
-    std::fs::create_dir_all(path).map_err(|e| SandboxError::io("create the output folder", path, &e))?;
-    let mut entries = std::fs::read_dir(path).map_err(|e| SandboxError::io("read the output folder", path, &e))?;
-    match entries.next() {
-        None => Ok(()),
-        Some(_) => Err(SandboxError::OutputNotEmpty { path: path.to_owned() }),
     }
 }

@@ -70,6 +70,7 @@ fn program(body: &str) -> Vec<u8> {
 fn request(module: Vec<u8>, folder: &Path) -> RunRequest {
     RunRequest {
         module: ModuleSource::Bytes(module),
+        owner: B256::ZERO,
         args: Vec::new(),
         stdin: None,
         inputs: Vec::new(),
@@ -175,7 +176,7 @@ fn refuses_a_module_that_is_too_large() {
     std::fs::write(&path, &bytes).unwrap();
     let digest = hash(&bytes);
     for module in [ModuleSource::File { path: path.clone(), digest }, ModuleSource::Bytes(bytes)] {
-        assert!(matches!(sandbox().prepare(&module), Ok(Err(ModuleFault::TooLarge { .. }))));
+        assert!(matches!(sandbox().prepare(&module), Ok(Err(Exit::BadModule(ModuleFault::TooLarge { .. })))));
     }
     let wrong = sandbox().prepare(&ModuleSource::File { path, digest: hash(b"other") });
     assert!(matches!(wrong, Err(SandboxError::WrongDigest { .. })));

@@ -1,17 +1,17 @@
 //! All that a program can see: a tree of files held in memory, a clock, randomness.
 //!
-//! Every answer follows from the request alone. Host files are opened by the path in the request, never by one that
-//! the program made.
+//! Every answer follows from the request alone. Host files are opened by their number in the request, never by a path
+//! that the program made.
 
 use crate::STDOUT_PATH;
-use crate::outcome::{OutputFile, SandboxError};
+use crate::host_files::InputSource;
+use crate::outcome::SandboxError;
 use crate::profile::{CLOCK_START_NS, DEPTH_MAX, NAME_MAX, OPEN_FILES_MAX, PATH_MAX};
-use crate::request::RunRequest;
-use golem_protocol::{ByteCount, ContentHash};
+use crate::request::Limits;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{Read, Seek, SeekFrom};
 
 /// A WASI error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,28 @@ pub(crate) enum Halt {
     WallClock,
     #[error("cancelled")]
     Cancelled,
-    #[error("host: {0}")]
-    Host(SandboxError),
+    #[error("input {index}: {reason}")]
+    Input { index: u32, reason: String },
+}
+
+/// What a world is made of: a request without the host's paths.
+///
+/// Shape: input 0 is standard input, the others are those of `/in` from 1 on, in the order of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WorldSpec {
+    pub args: Vec<String>,
+    /// The size of standard input, where there is any.
+    pub stdin: Option<u64>,
+    /// Paths below `/in`, and sizes.
+    pub inputs: Vec<(String, u64)>,
+    pub seed: [u8; 32],
+    pub limits: Limits,
+}
+
+/// One thing that a program left behind.
+pub(crate) enum Left<'a> {
+    Dir(&'a str),
+    File(&'a str, &'a [u8]),
 }
 
 /// An answer to the program, or its end.
@@ -83,7 +103,7 @@ pub(crate) enum NodeKind {
     Free,
     Dir(Dir),
     Input {
-        host_path: PathBuf,
+        index: u32,
         size: u64,
         file: Option<File>,
     },
@@ -151,6 +171,7 @@ pub(crate) struct OpenFlags {
 /// One program's world.
 pub(crate) struct World {
     pub args: Vec<String>,
+    source: Box<dyn InputSource>,
     nodes: Vec<Node>,
     free: Vec<NodeId>,
     handles: Vec<Option<Handle>>,
@@ -171,14 +192,15 @@ pub(crate) struct World {
 impl World {
     /// A world with nothing in it that takes no output.
     pub(crate) fn empty() -> World {
-        World::bare(&[0; 32], 0)
+        World::bare(&[0; 32], 0, Box::new(Vec::new()))
     }
 
-    fn bare(seed: &[u8; 32], output_max: u64) -> World {
+    fn bare(seed: &[u8; 32], output_max: u64, source: Box<dyn InputSource>) -> World {
         let root = |writable| Node { kind: Dir::empty(0, writable), opens: 1, linked: true };
         let dir = |node, name| Some(Handle::Dir { node, preopen: Some(name) });
         World {
             args: Vec::new(),
+            source,
             nodes: vec![root(false), root(true)],
             free: Vec::new(),
             handles: vec![None, Some(Handle::Stdout), Some(Handle::Stderr), dir(0, "/in"), dir(1, "/out"), dir(1, ".")],
@@ -196,24 +218,26 @@ impl World {
         }
     }
 
-    pub(crate) fn build(request: &RunRequest) -> Result<World, SandboxError> {
+    /// Errors: a guest path that cannot be.
+    pub(crate) fn build(spec: &WorldSpec, source: Box<dyn InputSource>) -> Result<World, SandboxError> {
         let mut world = World {
-            args: request.args.clone(),
-            stderr_tail_max: request.limits.stderr_tail_max.0 as usize,
-            made_max: request.limits.output_files_max,
-            ..World::bare(&request.seed, request.limits.output_max.0)
+            args: spec.args.clone(),
+            stderr_tail_max: spec.limits.stderr_tail_max.0 as usize,
+            made_max: spec.limits.output_files_max,
+            ..World::bare(&spec.seed, spec.limits.output_max.0, source)
         };
-        let stdin = match &request.stdin {
-            Some(path) => world.input(path)?,
-            None => world.push(NodeKind::Output { bytes: Vec::new() }),
+        let stdin = match spec.stdin {
+            Some(size) => NodeKind::Input { index: 0, size, file: None },
+            None => NodeKind::Output { bytes: Vec::new() },
         };
+        let stdin = world.push(stdin);
         world.nodes[stdin].opens = 1;
-        let mut inputs: Vec<_> = request.inputs.iter().collect();
+        let mut inputs: Vec<_> = (1u32..).zip(&spec.inputs).collect();
         // Node numbers show as inode numbers, so they must not follow the order of the request.
-        inputs.sort_by(|a, b| a.guest_path.cmp(&b.guest_path));
-        for input in inputs {
-            let node = world.input(&input.host_path)?;
-            world.mount(&input.guest_path, node)?;
+        inputs.sort_by(|(_, (a, _)), (_, (b, _))| a.cmp(b));
+        for (index, (guest_path, size)) in inputs {
+            let node = world.push(NodeKind::Input { index, size: *size, file: None });
+            world.mount(guest_path, node)?;
         }
         world.handles[0] = Some(Handle::File { node: stdin, at: 0, read: true, write: false, append: false });
         Ok(world)
@@ -231,15 +255,6 @@ impl World {
                 self.nodes.len() - 1
             }
         }
-    }
-
-    fn input(&mut self, path: &Path) -> Result<NodeId, SandboxError> {
-        let meta = std::fs::metadata(path).map_err(|e| SandboxError::io("read the input", path, &e))?;
-        if !meta.is_file() {
-            let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a file");
-            return Err(SandboxError::io("read the input", path, &error));
-        }
-        Ok(self.push(NodeKind::Input { host_path: path.to_owned(), size: meta.len(), file: None }))
     }
 
     fn mount(&mut self, guest_path: &str, node: NodeId) -> Result<(), SandboxError> {
@@ -530,8 +545,9 @@ impl World {
             NodeKind::Output { bytes } if len > 0 => {
                 into[..len].copy_from_slice(&bytes[start as usize..start as usize + len]);
             }
-            NodeKind::Input { host_path, file, .. } if len > 0 => {
-                read_at(host_path, file, &mut into[..len], start).map_err(|e| Fault::Halt(Halt::Host(e)))?;
+            NodeKind::Input { index, file, .. } if len > 0 => {
+                let read = read_at(self.source.as_mut(), *index, file, &mut into[..len], start);
+                read.map_err(|e| Fault::Halt(Halt::Input { index: *index, reason: e.to_string() }))?;
             }
             _ => {}
         }
@@ -671,28 +687,24 @@ impl World {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Writes standard output and the files of `/out` into an empty folder of the host.
-    pub(crate) fn write_out(&self, folder: &Path) -> Result<Vec<OutputFile>, SandboxError> {
-        let mut files = Vec::new();
+    /// Gives standard output and what is in `/out`, a folder before what is in it.
+    pub(crate) fn left<E>(&self, take: &mut impl FnMut(Left<'_>) -> Result<(), E>) -> Result<(), E> {
         if !self.stdout.is_empty() {
-            files.push(write_file(folder, STDOUT_PATH, &self.stdout)?);
+            take(Left::File(STDOUT_PATH, &self.stdout))?;
         }
-        self.write_dir(folder, self.out, "", &mut files)?;
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(files)
+        self.left_in(self.out, "", take)
     }
 
-    fn write_dir(&self, folder: &Path, id: NodeId, at: &str, out: &mut Vec<OutputFile>) -> Result<(), SandboxError> {
+    fn left_in<E>(&self, id: NodeId, at: &str, take: &mut impl FnMut(Left<'_>) -> Result<(), E>) -> Result<(), E> {
         let Ok(dir) = self.dir(id) else { return Ok(()) };
         for (name, (child, _)) in &dir.names {
             let path = if at.is_empty() { name.clone() } else { format!("{at}/{name}") };
             match &self.nodes[*child].kind {
                 NodeKind::Dir(_) => {
-                    let host = folder.join(&path);
-                    std::fs::create_dir(&host).map_err(|e| SandboxError::io("create", &host, &e))?;
-                    self.write_dir(folder, *child, &path, out)?;
+                    take(Left::Dir(&path))?;
+                    self.left_in(*child, &path, take)?;
                 }
-                NodeKind::Output { bytes } => out.push(write_file(folder, &path, bytes)?),
+                NodeKind::Output { bytes } => take(Left::File(&path, bytes))?,
                 NodeKind::Input { .. } | NodeKind::Free => {}
             }
         }
@@ -701,25 +713,17 @@ impl World {
 }
 
 /// Reads exactly what is asked for: a file that has become shorter is this machine's fault, not the program's.
-fn read_at(path: &Path, file: &mut Option<File>, into: &mut [u8], at: u64) -> Result<(), SandboxError> {
-    let mut read = || {
-        let file = match file {
-            Some(file) => file,
-            None => file.insert(File::open(path)?),
-        };
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(into)
+fn read_at(
+    source: &mut dyn InputSource,
+    index: u32,
+    file: &mut Option<File>,
+    into: &mut [u8],
+    at: u64,
+) -> std::io::Result<()> {
+    let file = match file {
+        Some(file) => file,
+        None => file.insert(source.open(index)?),
     };
-    read().map_err(|e| SandboxError::io("read the input", path, &e))
-}
-
-fn write_file(folder: &Path, path: &str, bytes: &[u8]) -> Result<OutputFile, SandboxError> {
-    let host = folder.join(path);
-    let write = || -> std::io::Result<()> { File::create_new(&host)?.write_all(bytes) };
-    write().map_err(|e| SandboxError::io("write the output", &host, &e))?;
-    Ok(OutputFile {
-        path: path.to_owned(),
-        digest: ContentHash(blake3::hash(bytes).as_bytes().into()),
-        size: ByteCount::from_bytes(bytes.len() as u64),
-    })
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(into)
 }
