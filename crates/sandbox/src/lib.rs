@@ -4,7 +4,7 @@
 //! Start from [`Sandbox`]: build one per process, then call [`Sandbox::run`] from a blocking thread for each subtask.
 //!
 //! ```text
-//! RunRequest ──> load module ──> cache in memory ──> cache on disk (keyed hash) ──> compile
+//! RunRequest ──> load module ──> cache in memory ──> cache on disk (keyed hash) ──> validate ──> compile
 //!                    │
 //!                    v
 //!               run `_start` in a world of its own: /in (read-only), /out, arguments, a seed, a virtual clock
@@ -21,12 +21,13 @@
 //! The environment is empty, there is no network, and there are no threads.
 //!
 //! **What decides the result.** [`profile`] states it in one place: the WebAssembly features, canonical NaNs,
-//! deterministic relaxed SIMD, the cost of a host call. Two limits remain outside that promise and are named in
-//! [`Exit::is_reproducible`]: the wall clock, and how deep the native stack goes, which depends on the processor.
+//! deterministic relaxed SIMD, how deep calls may nest, the cost of a host call. A validator of our own holds modules
+//! to it before they are compiled. One limit remains outside that promise, the wall clock; see
+//! [`Exit::is_reproducible`].
 //!
 //! **Never**: it does not know who asked or who pays, opens no socket, follows no path that a program names, and
-//! trusts no compiled code that it did not write itself. Compiling happens in this process and is bounded by the
-//! module's size ([`profile::MODULE_MAX`]) but not by time.
+//! trusts no compiled code that it did not write itself. Compiling happens in this process and takes a time about
+//! linear in the module's size ([`profile::MODULE_MAX`], [`profile::COMPLEXITY_MAX`]).
 //!
 //! Requests and outcomes are plain serialisable structs, so that a worker process can take over the running without
 //! a change to callers.
@@ -39,7 +40,10 @@ mod outcome;
 pub mod profile;
 mod request;
 mod run;
+mod signatures;
+mod stack;
 mod ticker;
+mod validate;
 mod wasi;
 mod world;
 
@@ -48,7 +52,7 @@ mod tests;
 
 pub use benchmark::Performance;
 pub use cancel::CancelToken;
-pub use outcome::{Exit, ModuleFault, OutputFile, RunOutcome, SandboxError, TrapKind};
+pub use outcome::{Exit, ModuleFault, ModulePlace, OutputFile, RunOutcome, SandboxError, TrapKind};
 pub use request::{InputFile, Limits, ModuleSource, Pace, PaceError, RunRequest, SandboxConfig};
 pub use run::Sandbox;
 

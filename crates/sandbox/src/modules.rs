@@ -2,10 +2,10 @@
 
 use crate::native;
 use crate::outcome::{ModuleFault, SandboxError};
-use crate::profile::{MODULE_MAX, PROFILE_VERSION, TABLES_MAX};
+use crate::profile::{self, MODULE_MAX};
 use crate::request::{ModuleSource, SandboxConfig};
 use crate::run::Guest;
-use crate::wasi::WASI_MODULE;
+use crate::validate;
 use golem_protocol::{ByteCount, ContentHash};
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -57,15 +57,14 @@ impl Modules {
                 Err(fault) => return Ok(Err(fault)),
             },
         };
-        let program = self.link(&module);
-        if let Ok(pre) = &program {
-            let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            ready.push_back((digest, pre.clone()));
-            if ready.len() > self.ready_max {
-                ready.pop_front();
-            }
+        // Its imports are what is offered here: the validator has seen to it.
+        let pre = self.linker.instantiate_pre(&module).map_err(SandboxError::engine)?;
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.push_back((digest, pre.clone()));
+        if ready.len() > self.ready_max {
+            ready.pop_front();
         }
-        Ok(program)
+        Ok(Ok(pre))
     }
 
     fn ready(&self, digest: ContentHash) -> Option<InstancePre<Guest>> {
@@ -89,61 +88,18 @@ impl Modules {
                 Err(fault) => return Ok(Err(fault)),
             },
         };
-        if bytes.len() as u64 > MODULE_MAX.0 {
-            return Ok(Err(too_large(bytes.len() as u64)));
-        }
-        if !bytes.starts_with(b"\0asm") {
-            let reason = "it does not begin with the bytes 00 61 73 6d, as every WebAssembly module does".to_owned();
-            return Ok(Err(ModuleFault::Invalid { reason }));
-        }
-        // The preamble of a component: the same magic as a module, then a layer of 1.
-        if bytes.get(6..8) == Some(&[1, 0]) {
-            return Ok(Err(ModuleFault::Component));
-        }
+        let admitted = match validate::admit(bytes) {
+            Ok(admitted) => admitted,
+            Err(fault) => return Ok(Err(fault)),
+        };
         let started = std::time::Instant::now();
-        let module = match Module::from_binary(&self.engine, bytes) {
+        let module = match Module::from_binary(&self.engine, &admitted) {
             Ok(module) => module,
-            Err(error) => return Ok(Err(ModuleFault::Invalid { reason: format!("{error:#}") })),
+            Err(error) => return Ok(Err(ModuleFault::NotCompiled { reason: format!("{error:#}") })),
         };
         tracing::info!(%digest, bytes = bytes.len(), ms = started.elapsed().as_millis() as u64, "module compiled");
         self.disk.store(&module, digest);
         Ok(Ok(module))
-    }
-
-    /// Checks that a module is a program this sandbox can give all it imports.
-    fn link(&self, module: &Module) -> Program {
-        let needs = module.resources_required();
-        if needs.num_tables > TABLES_MAX {
-            let (got, max) = (needs.num_tables.into(), TABLES_MAX.into());
-            return Err(ModuleFault::TooManyResources { what: "tables".into(), got, max });
-        }
-        for import in module.imports() {
-            let known =
-                import.module() == WASI_MODULE && self.linker.get_by_import(&mut self.probe(), &import).is_some();
-            if !known {
-                let (module, name) = (import.module().to_owned(), import.name().to_owned());
-                return Err(ModuleFault::MissingImport { module, name });
-            }
-        }
-        let missing = |export: &str| ModuleFault::MissingExport { export: export.to_owned() };
-        match module.get_export("_start") {
-            Some(wasmtime::ExternType::Func(f)) if f.params().len() == 0 && f.results().len() == 0 => {}
-            _ => return Err(missing("_start")),
-        }
-        if !matches!(module.get_export("memory"), Some(wasmtime::ExternType::Memory(_))) {
-            return Err(missing("memory"));
-        }
-        self.linker.instantiate_pre(module).map_err(|error| {
-            let names = module.imports().map(|import| import.name().to_owned());
-            let reason = format!("{error:#}");
-            let name = names.into_iter().find(|name| reason.contains(name)).unwrap_or_default();
-            ModuleFault::ImportType { name, reason }
-        })
-    }
-
-    /// A store only to ask the linker what it knows.
-    fn probe(&self) -> wasmtime::Store<Guest> {
-        wasmtime::Store::new(&self.engine, Guest::idle())
     }
 }
 
@@ -198,7 +154,7 @@ impl DiskCache {
         let key = load_key(&folder).map_err(|e| SandboxError::io("read the key of the module cache", &folder, &e))?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        (PROFILE_VERSION, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+        (profile::digest(), env!("CARGO_PKG_VERSION")).hash(&mut hasher);
         let engine_id = hasher.finish();
         let size_max = config.cache_disk_max.0;
         Ok(DiskCache { folder, key, engine_id, size_max, temporary: AtomicU64::new(0) })

@@ -5,13 +5,14 @@ use crate::modules::Modules;
 use crate::outcome::{Exit, RunOutcome, SandboxError, TrapKind};
 use crate::profile::{self, ARGS_MAX, STACK_MAX};
 use crate::request::{Limits, Pace, RunRequest, SandboxConfig};
+use crate::stack;
 use crate::ticker::Ticker;
 use crate::wasi;
 use crate::world::{Halt, World};
 use golem_protocol::{ByteCount, Fuel};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use wasmtime::{Engine, InstancePre, Linker, Memory, ResourceLimiter, Store, Trap, UpdateDeadline};
+use wasmtime::{Engine, Instance, InstancePre, Linker, Memory, ResourceLimiter, Store, Trap, UpdateDeadline};
 
 /// Runs programs. One per process: it holds the compiled modules, the reserved memory and the clock that interrupts.
 ///
@@ -80,11 +81,6 @@ impl Guest {
     fn new(world: World, limits: &Limits) -> Guest {
         Guest { world, memory: None, fuel_max: limits.fuel_max.0, limiter: Limiter::new(limits) }
     }
-
-    /// A guest that never runs.
-    pub(crate) fn idle() -> Guest {
-        Guest::new(World::empty(), &Limits::default())
-    }
 }
 
 /// How a program ended, before its files are written.
@@ -110,6 +106,11 @@ impl Sandbox {
                 Engine::new(&profile::engine_config()).map_err(SandboxError::engine)?
             }
         };
+        Sandbox::on(engine, config)
+    }
+
+    /// A sandbox on an engine of which the caller says that it keeps the profile.
+    pub(crate) fn on(engine: Engine, config: SandboxConfig) -> Result<Sandbox, SandboxError> {
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(SandboxError::engine)?;
         let modules = Modules::new(engine.clone(), linker, &config)?;
@@ -205,17 +206,23 @@ impl Sandbox {
         };
         store.epoch_deadline_callback(move |_| watch.tick());
         let _ticking = self.ticker.hold();
-        let instance = program.instantiate(&mut store);
-        let result = instance.and_then(|instance| {
-            let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-            start.call(&mut store, ())
+        let mut too_deep = false;
+        let result = program.instantiate(&mut store).and_then(|instance| {
+            let result = call_entries(&mut store, &instance);
+            too_deep = stack_left(&mut store, &instance) < 0;
+            result
         });
         let took = started.elapsed();
         let left = store.get_fuel().map_err(SandboxError::engine)?;
         let guest = store.into_data();
         let exit = match result {
             Ok(()) => Exit::Exited { code: 0 },
-            Err(error) => self.exit_of(&error, &guest.limiter, limits)?,
+            Err(error) => match self.exit_of(&error, &guest.limiter, limits)? {
+                Exit::Trapped { kind: TrapKind::Unreachable } if too_deep => {
+                    Exit::Trapped { kind: TrapKind::StackOverflow }
+                }
+                exit => exit,
+            },
         };
         // What remains when it runs out depends on how far the compiler looks ahead; that it ran out does not.
         let used = if matches!(exit, Exit::OutOfFuel { .. }) { 0 } else { left };
@@ -260,6 +267,19 @@ impl Sandbox {
     }
 }
 
+/// Runs the start function, where there is one, and then the program.
+fn call_entries(store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+    if let Ok(start) = instance.get_typed_func::<(), ()>(&mut *store, stack::START) {
+        start.call(&mut *store, ())?;
+    }
+    instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ())
+}
+
+/// What the count of nested calls has left; below zero, calls were too deep.
+fn stack_left(store: &mut Store<Guest>, instance: &Instance) -> i32 {
+    instance.get_global(&mut *store, stack::COUNTER).and_then(|global| global.get(store).i32()).unwrap_or(0)
+}
+
 /// Looks at a running program on each tick.
 struct Watch {
     cancel: CancelToken,
@@ -295,7 +315,7 @@ fn trap_kind(trap: Trap) -> TrapKind {
         Trap::IntegerOverflow => TrapKind::IntegerOverflow,
         Trap::IntegerDivisionByZero => TrapKind::DivisionByZero,
         Trap::BadConversionToInteger => TrapKind::BadConversion,
-        Trap::StackOverflow => TrapKind::StackOverflow,
+        Trap::StackOverflow => TrapKind::NativeStack,
         _ => TrapKind::Unclassified,
     }
 }
