@@ -32,9 +32,7 @@ const RUN_MS_MIN: u64 = 10;
 
 /// The determinism profile that runs here: its digest is what a header names.
 pub fn sandbox_profile() -> B256 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"golem sandbox profile ").update(&golem_sandbox::profile::PROFILE_VERSION.to_le_bytes());
-    B256::from(*hasher.finalize().as_bytes())
+    golem_sandbox::profile::digest()
 }
 
 /// Ends one job, wherever it is.

@@ -10,6 +10,7 @@
 use crate::cache::DiskCache;
 use crate::cancel::CancelToken;
 use crate::modules;
+use crate::validate;
 use crate::outcome::{CompileFailure, Exit, SandboxError};
 use crate::request::{CompileLimits, ModuleSource, SandboxConfig};
 use crate::run::RunFailure;
@@ -138,7 +139,8 @@ impl Compiled {
                 Err(fault) => return Err(Trouble::Exit(Exit::BadModule(fault))),
             },
         };
-        if let Err(fault) = modules::check_header(module) {
+        // What is no module at all needs no process; the rest of it is looked at where it can do no harm.
+        if let Err(fault) = validate::check_preamble(module) {
             return Err(Trouble::Exit(Exit::BadModule(fault)));
         }
         let began = Instant::now();

@@ -4,7 +4,7 @@
 //! Start from [`Sandbox`]: build one per process, then call [`Sandbox::run`] from a blocking thread for each subtask.
 //!
 //! ```text
-//! RunRequest ──> load module ──> cache in memory ──> cache on disk (keyed hash) ──> compile
+//! RunRequest ──> load module ──> cache in memory ──> cache on disk (keyed hash) ──> validate ──> compile
 //!                    │
 //!                    v
 //!               run `_start` in a world of its own: /in (read-only), /out, arguments, a seed, a virtual clock
@@ -21,8 +21,9 @@
 //! The environment is empty, there is no network, and there are no threads.
 //!
 //! **What decides the result.** [`profile`] states it in one place: the WebAssembly features, canonical NaNs,
-//! deterministic relaxed SIMD, the cost of a host call. Two limits remain outside that promise and are named in
-//! [`Exit::is_reproducible`]: the wall clock, and how deep the native stack goes, which depends on the processor.
+//! deterministic relaxed SIMD, how deep calls may nest, the cost of a host call. A validator of our own holds modules
+//! to it before they are compiled. One limit remains outside that promise, the wall clock; see
+//! [`Exit::is_reproducible`].
 //!
 //! **Where it runs** ([`Isolation`]). By [`Isolation::Process`] nothing of a module is compiled or run in this process:
 //!
@@ -41,7 +42,8 @@
 //! from itself all files, sockets, processes and signals by resource limits, Landlock and seccomp; the code says in which
 //! order and why. It dies with its parent. One that crashes, is killed, does not react or lies is a failed run
 //! ([`SandboxError::Worker`]). By [`Isolation::InProcess`] modules are compiled and run here, with the same outcomes to the
-//! byte, and compiling is bounded by the module's size ([`profile::MODULE_MAX`]) but not by time.
+//! byte; compiling then takes a time about linear in the module's size ([`profile::MODULE_MAX`],
+//! [`profile::COMPLEXITY_MAX`]) and is not bounded otherwise.
 //!
 //! **Never**: it does not know who asked or who pays, opens no socket but those to its workers, follows no path that a
 //! program names, and trusts no compiled code that it did not write itself.
@@ -61,7 +63,10 @@ pub mod profile;
 mod request;
 mod run;
 mod sandbox;
+mod signatures;
+mod stack;
 mod ticker;
+mod validate;
 mod wasi;
 #[cfg(target_os = "linux")]
 mod wire;
@@ -78,7 +83,7 @@ mod tests;
 
 pub use benchmark::Performance;
 pub use cancel::CancelToken;
-pub use outcome::{CompileFailure, Exit, ModuleFault, OutputFile, RunOutcome, SandboxError, TrapKind};
+pub use outcome::{CompileFailure, Exit, ModuleFault, ModulePlace, OutputFile, RunOutcome, SandboxError, TrapKind};
 pub use request::{
     CompileLimits, InputFile, Isolation, Limits, ModuleSource, Pace, PaceError, RunRequest, SandboxConfig,
 };

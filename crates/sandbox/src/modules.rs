@@ -3,10 +3,10 @@
 use crate::cache::DiskCache;
 use crate::native;
 use crate::outcome::{ModuleFault, SandboxError};
-use crate::profile::{MODULE_MAX, PROFILE_VERSION, TABLES_MAX};
+use crate::profile::{self, MODULE_MAX};
 use crate::request::{ModuleSource, SandboxConfig};
 use crate::run::Guest;
-use crate::wasi::WASI_MODULE;
+use crate::validate;
 use golem_protocol::{ByteCount, ContentHash};
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -52,15 +52,14 @@ impl Modules {
                 Err(fault) => return Ok(Err(fault)),
             },
         };
-        let program = link(&self.engine, &self.linker, &module);
-        if let Ok(pre) = &program {
-            let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            ready.push_back((digest, pre.clone()));
-            if ready.len() > self.ready_max {
-                ready.pop_front();
-            }
+        // Its imports are what is offered here: the validator has seen to it.
+        let pre = self.linker.instantiate_pre(&module).map_err(SandboxError::engine)?;
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.push_back((digest, pre.clone()));
+        if ready.len() > self.ready_max {
+            ready.pop_front();
         }
-        Ok(program)
+        Ok(Ok(pre))
     }
 
     fn kept_on_disk(&self, digest: ContentHash) -> Option<Module> {
@@ -110,7 +109,7 @@ impl Modules {
 pub(crate) fn engine_id(engine: &Engine) -> u64 {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    (PROFILE_VERSION, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    (profile::digest(), env!("CARGO_PKG_VERSION")).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -118,13 +117,14 @@ pub(crate) fn engine_id(engine: &Engine) -> u64 {
 ///
 /// Errors: there was no memory to compile it, which is not the module's fault everywhere.
 pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Result<Module, ModuleFault>, SandboxError> {
-    if let Err(fault) = check_header(bytes) {
-        return Ok(Err(fault));
-    }
-    match Module::from_binary(engine, bytes) {
+    let admitted = match validate::admit(bytes) {
+        Ok(admitted) => admitted,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    match Module::from_binary(engine, &admitted) {
         Ok(module) => Ok(Ok(module)),
         Err(error) if out_of_memory(&error) => Err(SandboxError::engine(error)),
-        Err(error) => Ok(Err(ModuleFault::Invalid { reason: format!("{error:#}") })),
+        Err(error) => Ok(Err(ModuleFault::NotCompiled { reason: format!("{error:#}") })),
     }
 }
 
@@ -134,54 +134,6 @@ fn out_of_memory(error: &wasmtime::Error) -> bool {
             let io = cause.downcast_ref::<std::io::Error>();
             io.is_some_and(|io| io.kind() == std::io::ErrorKind::OutOfMemory)
         })
-}
-
-/// Refuses what is too large, no module at all, or a component.
-pub(crate) fn check_header(bytes: &[u8]) -> Result<(), ModuleFault> {
-    if bytes.len() as u64 > MODULE_MAX.0 {
-        return Err(too_large(bytes.len() as u64));
-    }
-    if !bytes.starts_with(b"\0asm") {
-        let reason = "it does not begin with the bytes 00 61 73 6d, as every WebAssembly module does".to_owned();
-        return Err(ModuleFault::Invalid { reason });
-    }
-    // The preamble of a component: the same magic as a module, then a layer of 1.
-    if bytes.get(6..8) == Some(&[1, 0]) {
-        return Err(ModuleFault::Component);
-    }
-    Ok(())
-}
-
-/// Checks that a module is a program this sandbox can give all it imports.
-pub(crate) fn link(engine: &Engine, linker: &Linker<Guest>, module: &Module) -> Program {
-    let needs = module.resources_required();
-    if needs.num_tables > TABLES_MAX {
-        let (got, max) = (needs.num_tables.into(), TABLES_MAX.into());
-        return Err(ModuleFault::TooManyResources { what: "tables".into(), got, max });
-    }
-    // A store only to ask the linker what it knows.
-    let mut probe = wasmtime::Store::new(engine, Guest::idle());
-    for import in module.imports() {
-        let known = import.module() == WASI_MODULE && linker.get_by_import(&mut probe, &import).is_some();
-        if !known {
-            let (module, name) = (import.module().to_owned(), import.name().to_owned());
-            return Err(ModuleFault::MissingImport { module, name });
-        }
-    }
-    let missing = |export: &str| ModuleFault::MissingExport { export: export.to_owned() };
-    match module.get_export("_start") {
-        Some(wasmtime::ExternType::Func(f)) if f.params().len() == 0 && f.results().len() == 0 => {}
-        _ => return Err(missing("_start")),
-    }
-    if !matches!(module.get_export("memory"), Some(wasmtime::ExternType::Memory(_))) {
-        return Err(missing("memory"));
-    }
-    linker.instantiate_pre(module).map_err(|error| {
-        let names = module.imports().map(|import| import.name().to_owned());
-        let reason = format!("{error:#}");
-        let name = names.into_iter().find(|name| reason.contains(name)).unwrap_or_default();
-        ModuleFault::ImportType { name, reason }
-    })
 }
 
 pub(crate) fn digest_of(source: &ModuleSource) -> ContentHash {

@@ -117,10 +117,10 @@ impl Exit {
 
     /// Whether anybody who runs the same request must see the same exit.
     ///
-    /// Not so for the wall clock and for compiling, which depend on the machine, nor for the depth of the stack, which
+    /// Not so for the wall clock and for compiling, which depend on the machine, nor for a native stack that is full, which
     /// depends on the processor: none of them proves anything against the one who reports it.
     pub fn is_reproducible(&self) -> bool {
-        let varies = Exit::Trapped { kind: TrapKind::StackOverflow };
+        let varies = Exit::Trapped { kind: TrapKind::NativeStack };
         !matches!(self, Exit::WallClock { .. } | Exit::NotCompiled(_)) && *self != varies
     }
 }
@@ -179,8 +179,10 @@ pub enum TrapKind {
     DivisionByZero,
     /// Converted a float that is no integer.
     BadConversion,
-    /// Called too deep.
+    /// Called too deep, by a count that is the same everywhere.
     StackOverflow,
+    /// Filled the native stack before that count was used up, which no known program does.
+    NativeStack,
     /// Any other trap of the engine.
     Unclassified,
 }
@@ -197,21 +199,51 @@ impl fmt::Display for TrapKind {
             TrapKind::DivisionByZero => "an integer division by zero",
             TrapKind::BadConversion => "a float converted to an integer it does not fit",
             TrapKind::StackOverflow => "calls nested too deep for its stack",
+            TrapKind::NativeStack => "calls nested too deep for this machine's stack",
             TrapKind::Unclassified => "an operation that is not allowed",
         })
     }
 }
 
-/// Why a module cannot run here. The same on every machine.
+/// Where in a module something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModulePlace {
+    /// Bytes from the module's beginning.
+    pub offset: u64,
+    /// The number of the function, imported ones counted, where it is in one.
+    pub function: Option<u32>,
+}
+
+impl fmt::Display for ModulePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}", self.offset)?;
+        match self.function {
+            Some(function) => write!(f, ", in function {function}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a module cannot run here. The same on every machine, but for [`ModuleFault::NotCompiled`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ModuleFault {
-    /// Not WebAssembly, or a feature that the sandbox does not have.
-    #[error(
-        "{reason}; a WASI preview 1 program in binary WebAssembly is needed, without threads, exceptions or 64-bit memory"
-    )]
+    /// Not WebAssembly, or damaged.
+    #[error("it is not valid WebAssembly: {reason} ({place}); build it again, or fetch it again if it was sent")]
     Invalid {
-        /// What the compiler said.
+        /// What is wrong.
         reason: String,
+        /// Where.
+        place: ModulePlace,
+    },
+    /// It uses a part of WebAssembly that is not in the sandbox's profile.
+    #[error("it uses {proposal} ({place}), which the sandbox does not have; {instead}")]
+    Proposal {
+        /// The proposal's name.
+        proposal: String,
+        /// What to do about it.
+        instead: String,
+        /// Where it is used first.
+        place: ModulePlace,
     },
     /// It is a component and not a core module.
     #[error("it is a WebAssembly component; build it for WASI preview 1 (target wasm32-wasip1)")]
@@ -233,12 +265,16 @@ pub enum ModuleFault {
         name: String,
     },
     /// A WASI function imported with another type than it has.
-    #[error("it imports `{name}` with a type that WASI preview 1 does not give it: {reason}")]
+    #[error(
+        "it imports `{name}` as {got}, and in WASI preview 1 it is {want}; build it with a current wasi-libc or toolchain"
+    )]
     ImportType {
         /// The import's name.
         name: String,
-        /// What the engine said.
-        reason: String,
+        /// The type it is imported with.
+        got: String,
+        /// The type it has.
+        want: String,
     },
     /// It is not a program.
     #[error("it exports no `{export}`; build a command (with a main function), not a library")]
@@ -246,8 +282,8 @@ pub enum ModuleFault {
         /// What it lacks.
         export: String,
     },
-    /// It declares more tables or memories than any module may.
-    #[error("it declares {got} {what} and the most is {max}")]
+    /// It has more of something than any module may.
+    #[error("it has {got} {what} ({place}) and the most is {max}; split the program, or move data to an input file")]
     TooManyResources {
         /// What it has too many of.
         what: String,
@@ -255,6 +291,30 @@ pub enum ModuleFault {
         got: u64,
         /// The limit.
         max: u64,
+        /// Where.
+        place: ModulePlace,
+    },
+    /// Compiling it would take too long for its size.
+    #[error(
+        "it is too branched to compile in time: {got} of {max}, up to a function with {branches} branches and {locals} locals ({place}); split that function"
+    )]
+    TooComplex {
+        /// The branches of the function that was one too many.
+        branches: u64,
+        /// Its parameters and locals.
+        locals: u32,
+        /// The count so far; see [`crate::profile::COMPLEXITY_MAX`].
+        got: u64,
+        /// The limit.
+        max: u64,
+        /// Where that function is.
+        place: ModulePlace,
+    },
+    /// It is valid, and the compiler of this machine failed on it.
+    #[error("the compiler failed on it: {reason}; split its largest functions")]
+    NotCompiled {
+        /// What it said.
+        reason: String,
     },
 }
 

@@ -4,6 +4,7 @@
 //! [`PROFILE_VERSION`].
 
 use golem_protocol::{B256, ByteCount};
+use wasmparser::WasmFeatures;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Names the rules below. Work agreed under one version cannot be checked under another.
@@ -16,8 +17,59 @@ pub const MEMORY_MAX: ByteCount = ByteCount::from_bytes(4 << 30);
 pub const TABLE_ELEMENTS_MAX: u32 = 1_000_000;
 /// The most tables in one module.
 pub const TABLES_MAX: u32 = 8;
-/// The most native stack that calls may take. Frames differ between processors, so the depth does too.
-pub const STACK_MAX: ByteCount = ByteCount::from_bytes(1 << 20);
+/// The most that the frames of nested calls may need by the count of [`FRAME_COST`] and [`VALUE_COST`]: sixteen
+/// times what the engine grants by itself, since the count takes each frame for larger than it is.
+pub const STACK_COUNTED_MAX: ByteCount = ByteCount::from_bytes(16 << 20);
+/// What a frame counts besides its values: return address, saved registers, alignment.
+pub const FRAME_COST: u64 = 64;
+/// What each parameter, local and operand counts. A value that lives across a call takes 8 bytes of the stack, a
+/// vector 16, and once more where it is passed on.
+pub const VALUE_COST: u64 = 16;
+/// The native stack of a program. Frames differ between processors; this is four times the most that is counted, so
+/// that the count is used up first on all of them: of a dozen shapes of frames, optimised or not, the largest took
+/// just what was counted. Only what is touched takes memory.
+pub const STACK_MAX: ByteCount = ByteCount::from_bytes(64 << 20);
+/// How the names of the sandbox's own exports begin; no module may have one like it.
+pub(crate) const RESERVED_PREFIX: &str = "golem:";
+/// The most locals in one function. Reason: each is a value to follow through every block, and a part of the frame;
+/// what compilers emit stays below a thousand.
+pub const LOCALS_MAX: u32 = 20_000;
+/// The most targets of one `br_table`: what the compiler can encode on every processor.
+pub const BR_TABLE_MAX: u32 = 65_520;
+/// The most loops within each other. Reason: 1,400 of them made 10 KB of code take 5 s to compile, with the cube of
+/// the depth; up to 200 they are no dearer than loops one after the other.
+pub const LOOPS_NESTED_MAX: u32 = 200;
+/// The most that a module's functions may cost to compile beyond what every byte costs.
+///
+/// Compiling takes 1 to 5 us a byte, and besides that some 8 ns for the square of the number of branches in a
+/// function, or for 64 of their product with its locals (measured on one core, each kind of instruction by itself).
+/// So this is some ten seconds and 0.5 GB on top of what a module's size costs. CPython 3.12 uses half a percent of
+/// it; graphviz, resvg and the renderer that ships with this use nothing.
+pub const COMPLEXITY_MAX: u64 = 1 << 30;
+/// How much dearer a local is than a branch, for each branch.
+pub const COMPLEXITY_LOCALS: u64 = 64;
+/// What each byte of a function may cost before it counts: 4 us, as every byte does.
+pub const COMPLEXITY_FREE_PER_BYTE: u64 = 500;
+
+/// How many of each thing a module may have. Reason: each takes time and memory of the compiler, or of every start of
+/// the program, that its few bytes do not pay for. All are several times what large programs have.
+pub mod counts {
+    /// Types of functions.
+    pub const TYPES: u32 = 10_000;
+    /// Imports: WASI has 46 functions.
+    pub const IMPORTS: u32 = 1_000;
+    /// Functions. Compiling one costs 0.1 ms however small it is.
+    pub const FUNCTIONS: u32 = 200_000;
+    /// Globals: 16 bytes in each instance.
+    pub const GLOBALS: u32 = 20_000;
+    /// Exports.
+    pub const EXPORTS: u32 = 20_000;
+    /// Segments of table elements.
+    pub const ELEMENTS: u32 = 10_000;
+    /// Segments of data: what browsers take.
+    pub const DATA: u32 = 100_000;
+}
+
 /// The most output that a limit can grant: it is held in memory until the program ends.
 pub const OUTPUT_MAX: ByteCount = ByteCount::from_bytes(4 << 30);
 /// The most files and folders in `/out` that a limit can grant.
@@ -45,21 +97,68 @@ pub const DEPTH_MAX: usize = 32;
 
 /// What two machines must have in common to get the same bytes and fuel: these rules and the engine that keeps them.
 ///
-/// The engine's release counts, because what an instruction costs may change with it.
+/// A header names it, an agreement rests on its header, and a provider with another one refuses. The engine's release
+/// counts, because what an instruction costs may change with it; and so does every number here, whether or not
+/// somebody remembered to raise [`PROFILE_VERSION`].
 pub fn digest() -> B256 {
-    let text = format!("golem sandbox profile {PROFILE_VERSION}, wasmtime {WASMTIME}");
+    let mut text = format!("golem sandbox profile {PROFILE_VERSION}, wasmtime {WASMTIME}");
+    for number in [
+        FEATURES.bits(),
+        MODULE_MAX.0,
+        MEMORY_MAX.0,
+        TABLE_ELEMENTS_MAX.into(),
+        TABLES_MAX.into(),
+        STACK_COUNTED_MAX.0,
+        FRAME_COST,
+        VALUE_COST,
+        LOCALS_MAX.into(),
+        BR_TABLE_MAX.into(),
+        LOOPS_NESTED_MAX.into(),
+        COMPLEXITY_MAX,
+        COMPLEXITY_LOCALS,
+        COMPLEXITY_FREE_PER_BYTE,
+        counts::TYPES.into(),
+        counts::IMPORTS.into(),
+        counts::FUNCTIONS.into(),
+        counts::GLOBALS.into(),
+        counts::EXPORTS.into(),
+        counts::ELEMENTS.into(),
+        counts::DATA.into(),
+        CLOCK_START_NS,
+        HOST_CALL_FUEL,
+        HOST_BYTE_FUEL,
+        OPEN_FILES_MAX as u64,
+        PATH_MAX as u64,
+        NAME_MAX as u64,
+        DEPTH_MAX as u64,
+    ] {
+        text.push_str(&format!(" {number}"));
+    }
     blake3::hash(text.as_bytes()).as_bytes().into()
 }
 
 /// The release of the engine; held to the locked one by a test.
 pub(crate) const WASMTIME: &str = "48";
 
-/// The features a module may use, and how they behave.
+/// The proposals a module may use, as [`crate::validate`] holds it to them.
 ///
-/// Allowed: the first version of WebAssembly with mutable globals, sign extension, saturating conversions,
-/// multi-value, reference types as far as tables of functions go, bulk memory, SIMD, relaxed SIMD with one fixed
-/// result, tail calls, extended constants. Not allowed: threads (their order is not determined), 64-bit and several
-/// memories, exceptions, garbage collection, stack switching, components.
+/// The first version of WebAssembly with mutable globals, sign extension, saturating conversions, multi-value,
+/// reference types as far as tables of functions go, bulk memory, SIMD, relaxed SIMD with one fixed result, tail
+/// calls, extended constants. Nothing else: not threads (their order is not determined), 64-bit and several memories,
+/// exceptions, garbage collection, stack switching, custom page sizes, wide arithmetic, components.
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::FLOATS
+    .union(WasmFeatures::MUTABLE_GLOBAL)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST);
+
+/// How the engine runs a module: [`FEATURES`], canonical NaNs, fuel, and the interrupt.
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
     config.consume_fuel(true);
@@ -79,6 +178,8 @@ pub(crate) fn engine_config() -> Config {
     // With images of first contents, what a start costs depends on whether the system has files of memory.
     config.memory_init_cow(false);
     config.max_wasm_stack(STACK_MAX.0 as usize);
+    // Nothing here runs on such a stack; the engine merely wants it to be no smaller.
+    config.async_stack_size(STACK_MAX.0 as usize);
     config
 }
 

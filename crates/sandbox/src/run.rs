@@ -5,6 +5,7 @@ use crate::host_files;
 use crate::outcome::{Exit, SandboxError, TrapKind};
 use crate::profile::{self, STACK_MAX};
 use crate::request::{Limits, Pace};
+use crate::stack;
 use crate::ticker::Ticker;
 use crate::wasi;
 use crate::world::{Halt, World};
@@ -12,7 +13,7 @@ use golem_protocol::{ByteCount, Fuel};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use wasmtime::{Engine, InstancePre, Linker, Memory, ResourceLimiter, Store, Trap, UpdateDeadline};
+use wasmtime::{Engine, Instance, InstancePre, Linker, Memory, ResourceLimiter, Store, Trap, UpdateDeadline};
 
 /// An engine with what programs import, and the clock that interrupts them.
 pub(crate) struct Machine {
@@ -83,11 +84,6 @@ impl Guest {
     fn new(world: World, limits: &Limits) -> Guest {
         Guest { world, memory: None, fuel_max: limits.fuel_max.0, limiter: Limiter::new(limits) }
     }
-
-    /// A guest that never runs.
-    pub(crate) fn idle() -> Guest {
-        Guest::new(World::empty(), &Limits::default())
-    }
 }
 
 /// How a program ended, before its files are written.
@@ -141,6 +137,11 @@ impl Machine {
                 Engine::new(&profile::engine_config()).map_err(SandboxError::engine)?
             }
         };
+        Machine::on(engine)
+    }
+
+    /// On an engine of which the caller says that it keeps the profile.
+    pub(crate) fn on(engine: Engine) -> Result<Machine, SandboxError> {
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(SandboxError::engine)?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::engine)?;
@@ -199,17 +200,23 @@ impl Machine {
         };
         store.epoch_deadline_callback(move |_| watch.tick());
         let _ticking = self.ticker.hold();
-        let instance = program.instantiate(&mut store);
-        let result = instance.and_then(|instance| {
-            let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-            start.call(&mut store, ())
+        let mut too_deep = false;
+        let result = program.instantiate(&mut store).and_then(|instance| {
+            let result = call_entries(&mut store, &instance);
+            too_deep = stack_left(&mut store, &instance) < 0;
+            result
         });
         let took = started.elapsed();
         let left = store.get_fuel().map_err(RunFailure::engine)?;
         let guest = store.into_data();
         let exit = match result {
             Ok(()) => Exit::Exited { code: 0 },
-            Err(error) => exit_of(&error, &guest.limiter, limits)?,
+            Err(error) => match exit_of(&error, &guest.limiter, limits)? {
+                Exit::Trapped { kind: TrapKind::Unreachable } if too_deep => {
+                    Exit::Trapped { kind: TrapKind::StackOverflow }
+                }
+                exit => exit,
+            },
         };
         // What remains when it runs out depends on how far the compiler looks ahead; that it ran out does not.
         let used = if matches!(exit, Exit::OutOfFuel { .. }) { 0 } else { left };
@@ -256,6 +263,19 @@ fn exit_of(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> Resul
     Err(RunFailure::engine(error))
 }
 
+/// Runs the start function, where there is one, and then the program.
+fn call_entries(store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+    if let Ok(start) = instance.get_typed_func::<(), ()>(&mut *store, stack::START) {
+        start.call(&mut *store, ())?;
+    }
+    instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(store, ())
+}
+
+/// What the count of nested calls has left; below zero, calls were too deep.
+fn stack_left(store: &mut Store<Guest>, instance: &Instance) -> i32 {
+    instance.get_global(&mut *store, stack::COUNTER).and_then(|global| global.get(store).i32()).unwrap_or(0)
+}
+
 /// Looks at a running program on each tick.
 struct Watch {
     cancel: CancelToken,
@@ -291,7 +311,7 @@ fn trap_kind(trap: Trap) -> TrapKind {
         Trap::IntegerOverflow => TrapKind::IntegerOverflow,
         Trap::IntegerDivisionByZero => TrapKind::DivisionByZero,
         Trap::BadConversionToInteger => TrapKind::BadConversion,
-        Trap::StackOverflow => TrapKind::StackOverflow,
+        Trap::StackOverflow => TrapKind::NativeStack,
         _ => TrapKind::Unclassified,
     }
 }

@@ -104,6 +104,12 @@ impl Sandbox {
         Ok(Sandbox { backend })
     }
 
+    /// A sandbox in this process, on an engine of which the caller says that it keeps the profile.
+    #[cfg(test)]
+    pub(crate) fn on(engine: wasmtime::Engine, config: &SandboxConfig) -> Result<Sandbox, SandboxError> {
+        Ok(Sandbox { backend: Backend::Here(Here::on(Machine::on(engine)?, config)?) })
+    }
+
     /// What is in force between programs and this process.
     pub fn confinement(&self) -> Confinement {
         match &self.backend {
@@ -175,7 +181,10 @@ struct Here {
 
 impl Here {
     fn new(config: &SandboxConfig) -> Result<Here, SandboxError> {
-        let machine = Machine::new(config.slots)?;
+        Here::on(Machine::new(config.slots)?, config)
+    }
+
+    fn on(machine: Machine, config: &SandboxConfig) -> Result<Here, SandboxError> {
         let modules = Modules::new(machine.engine.clone(), machine.linker.clone(), config)?;
         Ok(Here { machine, modules, slots: config.slots })
     }

@@ -5,11 +5,10 @@
 
 use crate::profile::{CLOCK_START_NS, HOST_BYTE_FUEL, HOST_CALL_FUEL, PATH_MAX, PROGRAM_NAME};
 use crate::run::Guest;
+use crate::signatures::WASI_MODULE;
 use crate::world::{Errno, Fault, Halt, Handle, NodeId, NodeKind, OpenFlags, World};
 use wasmtime::{Caller, Extern, Linker, Result};
 
-/// The one module name that imports may have.
-pub(crate) const WASI_MODULE: &str = "wasi_snapshot_preview1";
 /// The most buffers in one call, and the most events awaited at once: what POSIX systems take.
 const VECTORS_MAX: u32 = 1024;
 

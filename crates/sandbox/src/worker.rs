@@ -3,7 +3,7 @@
 use crate::cancel::CancelToken;
 use crate::confine;
 use crate::host_files::InputSource;
-use crate::modules::{self, Program};
+use crate::modules;
 use crate::native;
 use crate::outcome::Exit;
 use crate::request::Pace;
@@ -150,9 +150,6 @@ impl Worker {
             Ok(Err(fault)) => return self.wire.tell(&Answer::Faulty(fault)),
             Err(_) => return self.wire.tell(&Answer::Failed(RunFailure::NoMemory)),
         };
-        if let Err(fault) = self.link(&module) {
-            return self.wire.tell(&Answer::Faulty(fault));
-        }
         match module.serialize() {
             Ok(code) => {
                 self.wire.tell(&Answer::Compiled { bytes: code.len() as u64 })?;
@@ -168,17 +165,13 @@ impl Worker {
             Ok(module) => module,
             Err(error) => return self.wire.tell(&Answer::Failed(RunFailure::engine(error))),
         };
-        match self.link(&module) {
+        match self.machine.linker.instantiate_pre(&module) {
             Ok(program) => {
                 self.program = Some(program);
                 self.wire.tell(&Answer::Loaded)
             }
-            Err(fault) => self.wire.tell(&Answer::Faulty(fault)),
+            Err(error) => self.wire.tell(&Answer::Failed(RunFailure::engine(error))),
         }
-    }
-
-    fn link(&self, module: &wasmtime::Module) -> Program {
-        modules::link(&self.machine.engine, &self.machine.linker, module)
     }
 
     fn run(&mut self, spec: &WorldSpec, pace: Pace) -> Result<(), WireError> {
