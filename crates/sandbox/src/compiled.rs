@@ -10,11 +10,11 @@
 use crate::cache::DiskCache;
 use crate::cancel::CancelToken;
 use crate::modules;
-use crate::validate;
 use crate::outcome::{CompileFailure, Exit, SandboxError};
 use crate::request::{CompileLimits, ModuleSource, SandboxConfig};
 use crate::run::RunFailure;
 use crate::ticker::TICK;
+use crate::validate;
 use crate::wire::{Answer, Ask, Bounds, Role, Setup, Until, WireError};
 use crate::worker_process::{Lost, Spawner, WorkerProcess, unexpected};
 use crate::workers::locked;
