@@ -16,6 +16,8 @@ pub struct MapTask {
     pub name: String,
     /// Arguments with `{file}`, `{name}`, `{index}` and `{count}`; empty for the usual ones.
     pub args: Vec<String>,
+    /// Files that every subtask finds in `/in`, besides its own.
+    pub shared: Vec<ListedFile>,
     /// Whether the file is standard input and not in `/in`.
     pub stdin: bool,
     /// How results are checked.
@@ -34,6 +36,7 @@ impl MapTask {
         MapTask {
             name: name.to_owned(),
             args: Vec::new(),
+            shared: Vec::new(),
             stdin: false,
             verification: Verification::None,
             limits: TaskLimits::default(),
@@ -65,17 +68,19 @@ impl MapTask {
             module: String::new(),
             inputs: Vec::new(),
             parameters: BTreeMap::new(),
+            files: BTreeMap::new(),
             split: Split::Each("INPUTS".to_owned()),
             args: parsed.map_err(|error| ManifestError::Template { key: "the argument template", error })?,
             stdin: self.stdin,
             expect: Vec::new(),
             merge: None,
+            preview: None,
             verification: self.verification,
             limits: self.limits,
             price: self.price,
             app: None,
             deadline_s: self.deadline_s,
         };
-        plan(&manifest, &InputListing { shared: Vec::new(), each: files }, None)
+        plan(&manifest, &InputListing { shared: self.shared.clone(), each: files }, None)
     }
 }
