@@ -216,6 +216,6 @@ mod tests {
         let folder = Folder::open_or_create(home.path()).unwrap();
         let scene = [("scene".to_owned(), home.path().join("none.obj").display().to_string())];
         let error = Source::open("render", &scene).unwrap().cut(&folder).err().unwrap();
-        assert!(error.to_string().contains("none.obj"), "{error:#}");
+        assert!(crate::output::error_text(&error).contains("none.obj"), "{error:#}");
     }
 }
