@@ -12,6 +12,7 @@ mod crash;
 mod deploy;
 mod guarantee;
 mod harness;
+mod local;
 mod money;
 mod process;
 mod programs;

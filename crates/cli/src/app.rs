@@ -1,10 +1,14 @@
-//! `golem app`: what the author of an app does: publish it, set its fee, and collect what it is owed.
+//! `golem app`: what ships, what can be fetched, a start for an app of one's own, and what an app's author does: publish
+//! it, set its fee, and collect what it is owed.
 
 use crate::Answer;
+use crate::catalogue::{self, FetchArgs, InfoArgs, ListArgs};
 use crate::claim_plan::about;
 use crate::context::{ChainArgs, Context, NetworkArgs, chain_client, chain_settings, gnt};
 use crate::files;
 use crate::output::{self, Table, count, short, short_gnt};
+use crate::run::{self, Parameters, RunArgs};
+use crate::starter::{self, NewArgs};
 use crate::tx::{self, MoveArgs};
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -30,6 +34,24 @@ const READS_MAX: usize = 8;
 /// What to do with an app.
 #[derive(Subcommand)]
 pub enum AppCommand {
+    /// List the apps that ship with golem
+    List(ListArgs),
+    /// Show what an app takes, its limits, its module's digest and an example
+    Info(InfoArgs),
+    /// Run an app: the same as `golem run`
+    Run(Box<RunArgs>),
+    /// Start an app of your own: a folder with a manifest, source, a build script and an example
+    New(NewArgs),
+    /// Fetch the interpreter that scripts for `golem map` need
+    Fetch(FetchArgs),
+    /// What the app's author does
+    #[command(flatten)]
+    Author(AuthorCommand),
+}
+
+/// What the author of an app does with it.
+#[derive(Subcommand)]
+pub enum AuthorCommand {
     /// Publish a module as this key's, with a fee for each accepted subtask
     Publish(PublishArgs),
     /// Say that other metadata describes it
@@ -145,20 +167,31 @@ fn digest(text: &str) -> Result<B256, String> {
 }
 
 /// Does it.
-pub async fn run(context: &Context, command: AppCommand) -> anyhow::Result<Answer> {
+pub async fn run(context: &Context, command: AppCommand, parameters: Parameters) -> anyhow::Result<Answer> {
+    match command {
+        AppCommand::List(args) => catalogue::list(&args),
+        AppCommand::Info(args) => catalogue::info(&args),
+        AppCommand::Run(args) => run::run(context, *args, parameters).await,
+        AppCommand::New(args) => starter::run(&args),
+        AppCommand::Fetch(args) => catalogue::fetch(context, &args).await,
+        AppCommand::Author(command) => author(context, command).await,
+    }
+}
+
+async fn author(context: &Context, command: AuthorCommand) -> anyhow::Result<Answer> {
     let folder = context.folder()?;
     let config = context.config(&folder)?;
     let (operation, how) = match command {
-        AppCommand::Show(args) => return show(&folder, &config, &args).await,
-        AppCommand::Collect(args) => return collect(context, &folder, &config, &args).await,
-        AppCommand::Publish(PublishArgs { module, fee, metadata, how }) => {
+        AuthorCommand::Show(args) => return show(&folder, &config, &args).await,
+        AuthorCommand::Collect(args) => return collect(context, &folder, &config, &args).await,
+        AuthorCommand::Publish(PublishArgs { module, fee, metadata, how }) => {
             (AppOperation::Publish { module, metadata, fee }, how)
         }
-        AppCommand::Describe(DescribeArgs { module, metadata, how }) => {
+        AuthorCommand::Describe(DescribeArgs { module, metadata, how }) => {
             (AppOperation::Describe { module, metadata }, how)
         }
-        AppCommand::SetFee(SetFeeArgs { module, fee, how }) => (AppOperation::SetFee { module, fee }, how),
-        AppCommand::Retire(RetireArgs { module, how }) => (AppOperation::Retire { module }, how),
+        AuthorCommand::SetFee(SetFeeArgs { module, fee, how }) => (AppOperation::SetFee { module, fee }, how),
+        AuthorCommand::Retire(RetireArgs { module, how }) => (AppOperation::Retire { module }, how),
     };
     let settings = chain_settings(&folder, &config, &how.chain).await?;
     let at = registry(&settings)?;
@@ -195,7 +228,7 @@ fn registry(settings: &ChainSettings) -> anyhow::Result<Address> {
     }
 }
 
-fn author(folder: &Folder, named: Option<Address>) -> anyhow::Result<Address> {
+fn author_named(folder: &Folder, named: Option<Address>) -> anyhow::Result<Address> {
     match named {
         Some(author) => Ok(author),
         None => Ok(PublicWallet::read(&folder.keystore())?.address),
@@ -203,7 +236,7 @@ fn author(folder: &Folder, named: Option<Address>) -> anyhow::Result<Address> {
 }
 
 async fn show(folder: &Folder, config: &ConfigFile, args: &ShowArgs) -> anyhow::Result<Answer> {
-    let author = author(folder, args.author)?;
+    let author = author_named(folder, args.author)?;
     let settings = chain_settings(folder, config, &args.chain).await?;
     let registry = AppRegistryClient::new(chain_client(&settings).await?, registry(&settings)?).await?;
     let app = registry.app(author, args.module).await?;
@@ -253,7 +286,7 @@ async fn collect(
     config: &ConfigFile,
     args: &CollectArgs,
 ) -> anyhow::Result<Answer> {
-    let author = author(folder, args.author)?;
+    let author = author_named(folder, args.author)?;
     let settings = chain_settings(folder, config, &args.how.chain).await?;
     let client = chain_client(&settings).await?;
     let mut network = NetworkSettings::default();

@@ -1,27 +1,19 @@
 //! Where a task comes from: an app that ships in this binary, or a manifest with its module beside it.
 
+use crate::bundled::{self, BundledApp};
 use crate::files::{self, Places};
+use crate::preview::Preview;
+use crate::workbench::{Job, Workbench, ending};
 use anyhow::{Context as _, bail};
 use golem_node::folder::Folder;
-use golem_protocol::{B256, ByteCount, ContentHash};
-use golem_sandbox::{CancelToken, InputFile, Limits, ModuleSource, Pace, RunRequest, STDOUT_PATH};
+use golem_protocol::ContentHash;
+use golem_sandbox::{CancelToken, InputFile, STDOUT_PATH};
 use golem_task::{InputListing, Manifest, Split, TaskPlan, plan};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// The apps that ship with golem, by name.
-const BUNDLED: [&str; 1] = ["render"];
-/// The files of the app `render`, as its manifest sees them.
-const RENDER: [(&str, &[u8]); 4] = [
-    ("manifest.toml", include_bytes!("../../apps/render/manifest.toml")),
-    ("render.wasm", include_bytes!("../../apps/render/render.wasm")),
-    ("scenes/cornell/cornell.obj", include_bytes!("../../apps/render/scenes/cornell/cornell.obj")),
-    ("scenes/cornell/cornell.mtl", include_bytes!("../../apps/render/scenes/cornell/cornell.mtl")),
-];
 /// The longest manifest that is read. Reason: a list of subtasks by hand stays below it.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
-/// How much of the end of a module's standard error is shown when it cannot split.
-const STDERR_TAIL: ByteCount = ByteCount::from_bytes(4096);
 /// The longest plan that a module may print.
 const PLAN_BYTES_MAX: u64 = 64 << 20;
 
@@ -31,8 +23,8 @@ pub struct Source {
     pub manifest: Manifest,
     /// Where its paths start.
     base: PathBuf,
-    /// The scene that the app `render` takes instead of its own.
-    scene: Option<PathBuf>,
+    /// Files of `[files]` that the user named: they are where the user said, not beside the manifest.
+    given: Vec<String>,
     /// Where a bundled app lies while it is used.
     _unpacked: Option<TempDir>,
 }
@@ -45,6 +37,8 @@ pub struct Cut {
     pub module: PathBuf,
     /// The input files.
     pub places: Places,
+    /// How to look at it before it is done, where its module can show it.
+    pub preview: Option<Preview>,
     /// Kept until the node has its own copies.
     _source: Option<Source>,
 }
@@ -52,21 +46,24 @@ pub struct Cut {
 impl Cut {
     /// A plan that came without a manifest.
     pub fn without_source(plan: TaskPlan, module: PathBuf, places: Places) -> Cut {
-        Cut { plan, module, places, _source: None }
+        Cut { plan, module, places, preview: None, _source: None }
     }
 }
 
 impl Source {
-    /// Opens an app by its name, or a manifest by its path, and gives its parameters other values.
+    /// Opens an app by its name, or a manifest by its path, and gives its parameters and files other values.
     pub fn open(app: &str, parameters: &[(String, String)]) -> anyhow::Result<Source> {
-        let bundled = BUNDLED.contains(&app);
-        let (path, unpacked) = if bundled {
-            let folder = unpack(&RENDER).context("cannot unpack the app")?;
-            (folder.path().join("manifest.toml"), Some(folder))
-        } else {
-            (manifest_path(app)?, None)
+        let (path, unpacked, shown) = match bundled::find(app) {
+            Some(found) => {
+                let folder = unpack(found).context("cannot unpack the app")?;
+                (folder.path().join("manifest.toml"), Some(folder), format!("the app {app}"))
+            }
+            None => {
+                let path = manifest_path(app)?;
+                let shown = path.display().to_string();
+                (path, None, shown)
+            }
         };
-        let shown = if bundled { format!("the app {app}") } else { path.display().to_string() };
         let length = std::fs::metadata(&path).with_context(|| format!("cannot read {shown}"))?.len();
         if length > MANIFEST_BYTES_MAX {
             bail!(
@@ -75,16 +72,15 @@ impl Source {
         }
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
         let mut manifest = Manifest::parse(&text).with_context(|| shown.clone())?;
-        let mut scene = None;
+        let mut given = Vec::new();
         for (name, value) in parameters {
-            if bundled && name == "scene" && !value.is_empty() {
-                scene = Some(PathBuf::from(value));
-            } else {
-                manifest.set_parameter(name, value).with_context(|| shown.clone())?;
+            manifest.set_parameter(name, value).with_context(|| shown.clone())?;
+            if manifest.files.contains_key(name) {
+                given.push(name.clone());
             }
         }
         let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        Ok(Source { manifest, base, scene, _unpacked: unpacked })
+        Ok(Source { manifest, base, given, _unpacked: unpacked })
     }
 
     /// The digest of its module.
@@ -93,26 +89,22 @@ impl Source {
     }
 
     /// Lists the files, lets the module split where it does that, and cuts the task.
-    pub fn cut(mut self, folder: &Folder) -> anyhow::Result<Cut> {
+    pub fn cut(self, folder: &Folder) -> anyhow::Result<Cut> {
         let module = self.base.join(&self.manifest.module);
         files::hash(&module).context("the module")?;
         let mut places = Places::new();
         let mut listing = InputListing::default();
-        match &self.scene {
-            Some(path) => {
-                let (name, files) = files::scene(path, &mut places)?;
-                self.manifest.set_parameter("scene", &name)?;
-                listing.shared = files;
+        for (name, path) in &self.manifest.files {
+            let path = if self.given.contains(name) { PathBuf::from(path) } else { self.base.join(path) };
+            let listed = files::with_companions(&path, &mut places).with_context(|| format!("the file of --{name}"))?;
+            listing.shared.extend(listed);
+        }
+        for pattern in &self.manifest.inputs {
+            let files = files::matching(&self.base, pattern, &mut places)?;
+            if files.is_empty() {
+                bail!("`inputs` has `{pattern}`, which matches no file in {}", self.base.display());
             }
-            None => {
-                for pattern in &self.manifest.inputs {
-                    let files = files::matching(&self.base, pattern, &mut places)?;
-                    if files.is_empty() {
-                        bail!("`inputs` has `{pattern}`, which matches no file in {}", self.base.display());
-                    }
-                    listing.shared.extend(files);
-                }
-            }
+            listing.shared.extend(files);
         }
         if let Split::Each(pattern) = &self.manifest.split {
             listing.each = files::matching(&self.base, pattern, &mut places)?;
@@ -122,7 +114,8 @@ impl Source {
             None => None,
         };
         let plan = plan(&self.manifest, &listing, printed.as_deref())?;
-        Ok(Cut { plan, module, places, _source: Some(self) })
+        let preview = self.manifest.preview_args(plan.subtasks.len() as u32)?.map(Preview::new);
+        Ok(Cut { plan, module, places, preview, _source: Some(self) })
     }
 }
 
@@ -139,15 +132,15 @@ fn manifest_path(app: &str) -> anyhow::Result<PathBuf> {
     if !path.exists() && path.components().count() == 1 && path.extension().is_none() {
         bail!(
             "there is no app and no file `{app}`: the apps that ship with golem are {}; a task of your own is a manifest such as task.toml",
-            BUNDLED.join(", ")
+            bundled::names()
         );
     }
     Ok(path)
 }
 
-fn unpack(files: &[(&str, &[u8])]) -> std::io::Result<TempDir> {
+fn unpack(app: &BundledApp) -> std::io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("golem-app-").tempdir()?;
-    for (name, bytes) in files {
+    for (name, bytes) in app.files {
         let path = folder.path().join(name);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -166,38 +159,26 @@ fn split(
     places: &Places,
     folder: &Folder,
 ) -> anyhow::Result<String> {
-    let sandbox = crate::context::sandbox(folder)?;
+    let workbench = Workbench::open(folder, module)?;
     let output =
         tempfile::Builder::new().prefix("golem-split-").tempdir().context("cannot make a folder for the plan")?;
-    let limits = &manifest.limits;
     let inputs = listing.shared.iter().filter_map(|file| {
         let host_path = places.get(&file.content)?.clone();
         Some(InputFile { guest_path: file.guest_path.clone(), host_path })
     });
-    let request = RunRequest {
-        owner: B256::ZERO,
-        module: ModuleSource::File { path: module.to_path_buf(), digest: files::hash(module)?.0 },
+    let job = Job {
         args,
         stdin: None,
         inputs: inputs.collect(),
         output_dir: output.path().join("out"),
         seed: [0; 32],
-        limits: Limits {
-            fuel_max: limits.subtask.fuel_max,
-            memory_max: limits.subtask.memory_max,
-            table_elements_max: limits.subtask.table_elements_max,
-            output_max: limits.subtask.output_max,
-            output_files_max: limits.subtask.output_files_max,
-            stderr_tail_max: STDERR_TAIL,
-            wall_ms: u64::from(limits.timeout_s) * 1000,
-        },
+        limits: manifest.limits,
     };
-    let outcome = sandbox.run(&request, &CancelToken::new(), Pace::FULL)?;
-    let said = crate::output::tame(outcome.stderr_tail.trim());
+    let outcome = workbench.run(job, &CancelToken::new())?;
     if !outcome.exit.is_success() {
-        let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
-        bail!("the module could not split the task: {}{said}", outcome.exit);
+        bail!("the module could not split the task: {}", ending(&outcome));
     }
+    let said = crate::output::tame(outcome.stderr_tail.trim());
     if !said.is_empty() {
         eprintln!("{said}");
     }
@@ -241,6 +222,6 @@ mod tests {
         let folder = Folder::open_or_create(home.path()).unwrap();
         let scene = [("scene".to_owned(), home.path().join("none.obj").display().to_string())];
         let error = Source::open("render", &scene).unwrap().cut(&folder).err().unwrap();
-        assert!(error.to_string().contains("none.obj"), "{error:#}");
+        assert!(crate::output::error_text(&error).contains("none.obj"), "{error:#}");
     }
 }

@@ -59,6 +59,45 @@ pub fn matching(base: &Path, pattern: &str, places: &mut Places) -> anyhow::Resu
     Ok(files)
 }
 
+/// A file under its own name; one that names others brings them along: a Wavefront scene its materials.
+pub fn with_companions(path: &Path, places: &mut Places) -> anyhow::Result<Vec<ListedFile>> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("obj")) {
+        return Ok(scene(path, places)?.1);
+    }
+    Ok(vec![listed(path, name(path)?, places)?])
+}
+
+/// A file, or all that is in a folder and below it, each by its path from there; `to` is put before all of them.
+pub fn tree(path: &Path, to: &str, places: &mut Places) -> anyhow::Result<Vec<ListedFile>> {
+    let own = format!("{to}{}", name(path)?);
+    if !path.is_dir() {
+        return Ok(vec![listed(path, own, places)?]);
+    }
+    let (mut files, mut folders) = (Vec::new(), vec![(path.to_path_buf(), own)]);
+    while let Some((folder, at)) = folders.pop() {
+        let cannot = || format!("cannot read the folder {}", folder.display());
+        for entry in std::fs::read_dir(&folder).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?.path();
+            let guest = format!("{at}/{}", name(&entry)?);
+            // A link to a folder is not followed: it could lead round in a circle.
+            if std::fs::symlink_metadata(&entry).with_context(cannot)?.is_dir() {
+                folders.push((entry, guest));
+            } else if entry.is_file() {
+                if files.len() == golem_task::FILES_MAX {
+                    bail!(
+                        "{} holds more than {} files, the most of one subtask",
+                        path.display(),
+                        golem_task::FILES_MAX
+                    );
+                }
+                files.push(listed(&entry, guest, places)?);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// A Wavefront scene and the material files it names, which must lie in or below its folder.
 pub fn scene(path: &Path, places: &mut Places) -> anyhow::Result<(String, Vec<ListedFile>)> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the scene {}", path.display()))?;

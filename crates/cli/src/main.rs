@@ -5,6 +5,8 @@
 mod api;
 mod app;
 mod apps;
+mod bundled;
+mod catalogue;
 mod channel;
 mod claim_plan;
 mod concent;
@@ -15,17 +17,22 @@ mod deployments;
 mod devnet;
 mod files;
 mod ledger;
+mod local;
 mod market;
 mod output;
 mod plan_report;
+mod preview;
 mod process;
+mod programs;
 mod progress;
 mod provide;
 mod run;
 mod sim;
+mod starter;
 mod status;
 mod tx;
 mod wallet;
+mod workbench;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::{Context, Global};
@@ -59,7 +66,7 @@ enum Command {
     Provide(provide::ProvideArgs),
     /// Run an app that ships with golem, or a manifest, on machines of the network
     Run(run::RunArgs),
-    /// Run a WASI program once for each input file, on machines of the network
+    /// Run a WASI program or a script once for each input file, on machines of the network
     Map(run::MapArgs),
     /// Open, fund, list, claim and close payment channels
     #[command(subcommand)]
@@ -67,7 +74,7 @@ enum Command {
     /// The deposit that stands behind deals: put in, look at, take out
     #[command(subcommand)]
     Concent(concent::ConcentCommand),
-    /// What the author of an app does: publish it, set its fee, collect what it is owed
+    /// Apps: list what ships, run, start your own; and what an author does: publish, set the fee, collect
     #[command(subcommand)]
     App(app::AppCommand),
     /// Show how a node stands: its network, its deals, its money
@@ -132,7 +139,7 @@ async fn dispatch(cli: Cli, parameters: run::Parameters) -> anyhow::Result<Answe
         Command::Map(args) => run::map(&context, args).await,
         Command::Channel(command) => channel::run(&context, command).await,
         Command::Concent(command) => concent::run(&context, command).await,
-        Command::App(command) => app::run(&context, command).await,
+        Command::App(command) => app::run(&context, command, parameters).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Market(command) => market::run(command),
         Command::Sim(command) => sim::run(command),

@@ -3,6 +3,7 @@
 use golem_protocol::{Address, Wei};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 /// Whether progress bars and colours make sense.
 pub fn stderr_is_terminal() -> bool {
@@ -82,6 +83,19 @@ pub fn one_line(text: &str) -> String {
 /// What a stranger's program said, without anything but line ends that moves the cursor.
 pub fn tame(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+}
+
+/// Files that were written: the first of them, and how many more there are.
+pub fn files<'a>(files: impl ExactSizeIterator<Item = (&'a Path, u64)>) -> anyhow::Result<()> {
+    const SHOWN: usize = 8;
+    let more = files.len().saturating_sub(SHOWN);
+    for (path, bytes) in files.take(SHOWN) {
+        line(&format!("{} ({bytes} bytes)", path.display()))?;
+    }
+    if more > 0 {
+        line(&format!("... and {more} more files"))?;
+    }
+    Ok(())
 }
 
 /// A time span for people.

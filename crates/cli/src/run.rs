@@ -1,13 +1,16 @@
-//! `golem run` and `golem map`: work for the machines of the network.
+//! `golem run` and `golem map`: work for the machines of the network, or tried on this one.
 
 use crate::Answer;
 use crate::apps::{Cut, Source};
 use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
 use crate::files::{self, Places};
+use crate::local;
 use crate::output::{self, Table, count, short_gnt};
 use crate::plan_report::{self, PlanReport};
 use crate::process::StopSignals;
+use crate::programs::Program;
 use crate::progress::TaskScreen;
+use crate::workbench::Workbench;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_node::config::ConfigFile;
@@ -17,7 +20,7 @@ use golem_node::{
     TaskReport, TaskTerms, Watched,
 };
 use golem_protocol::{Address, AppFee, B256, ByteCount, Fuel, Wei};
-use golem_sandbox::{Isolation, ModuleSource};
+use golem_sandbox::Isolation;
 use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, MapTask, Price, TaskPlan, Verification};
 use serde_json::json;
 use std::ffi::OsString;
@@ -79,6 +82,9 @@ struct TermArgs {
     /// Show the plan, the prices and the most it can cost; announce and spend nothing
     #[arg(long)]
     dry_run: bool,
+    /// Run all of it here, in the sandbox, without network, chain or key; costs nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    local: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -94,13 +100,12 @@ struct TermArgs {
 /// What to run.
 #[derive(Args)]
 #[command(
-    after_help = "Parameters of the app go after its name, as --NAME VALUE. The app `render` takes --scene FILE.obj,\n\
-    --camera EYE:TARGET:UP:FOV, --width, --height, --samples, --tiles, --exposure and --denoise.\n\n\
+    after_help = "Parameters of the app go after its name, as --NAME VALUE; `golem app info NAME` lists them.\n\n\
     Examples:\n  golem run render -o out --dry-run\n  golem run render --scene my.obj --width 1280 --height 720 --budget 5 -o out\n  \
-    golem run task.toml -o out\n  golem run --resume -o out"
+    golem run task.toml --local -o out\n  golem run --resume -o out"
 )]
 pub struct RunArgs {
-    /// An app that ships with golem (render), or a manifest, such as task.toml
+    /// An app that ships with golem (`golem app list`), or a manifest, such as task.toml
     #[arg(required_unless_present = "resume")]
     app: Option<String>,
     /// The folder for the results
@@ -121,20 +126,30 @@ pub struct RunArgs {
 #[command(
     after_help = "In --args, {file} is the input's path in the sandbox, {name} its name, {index} its number, {count} how many\n\
     there are. Results are OUT/NAME/: standard output as `stdout`, and what the program left in /out.\n\n\
-    Example:\n  golem map wc.wasm texts/*.txt --args \"-w {file}\" --budget 1 -o out"
+    A script needs its interpreter once: `golem app fetch python`. It finds its input at {file}, its first\n\
+    argument, and writes to standard output or to its current folder.\n\n\
+    Examples:\n  golem map wc.wasm texts/*.txt --args \"-w {file}\" --budget 1 -o out\n  \
+    golem map count.py texts/*.txt --with tables/ --budget 1 -o out\n  golem map count.py texts/*.txt --local -o out"
 )]
 pub struct MapArgs {
-    /// A WASI preview 1 program
-    module: PathBuf,
+    /// A WASI preview 1 program (.wasm), or a script in Python (.py)
+    program: PathBuf,
     /// One subtask for each of these files
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
     /// The folder for the results
     #[arg(short, long, value_name = "FOLDER", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
-    /// The program's arguments, separated by spaces; \"...\" keeps spaces together [default: the input's path]
+    /// The program's arguments, separated by spaces; "..." keeps spaces together [default: the input's path]
     #[arg(long, value_name = "TEMPLATE", allow_hyphen_values = true)]
     args: Option<String>,
+    /// A file, or a folder with all that is in it, that every subtask finds: beside the script, or in /in for a module;
+    /// may be repeated
+    #[arg(long, value_name = "PATH")]
+    with: Vec<PathBuf>,
+    /// The module that runs the script, in place of one that was fetched
+    #[arg(long, value_name = "FILE.wasm")]
+    interpreter: Option<PathBuf>,
     /// Give the input as standard input instead of as a file
     #[arg(long)]
     stdin: bool,
@@ -164,7 +179,8 @@ fn hedging(text: &str) -> Result<Hedging, String> {
     }
 }
 
-/// Takes the app's own parameters (`--NAME VALUE` that is no flag of ours) out of the command line of `golem run`.
+/// Takes the app's own parameters (`--NAME VALUE` that is no flag of ours) out of the command line of `golem run` and
+/// `golem app run`.
 pub fn split_parameters(arguments: Vec<OsString>, command: &clap::Command) -> (Vec<OsString>, Parameters) {
     let Some(run) = command.find_subcommand("run") else { return (arguments, Vec::new()) };
     let known = |name: &str| {
@@ -173,11 +189,9 @@ pub fn split_parameters(arguments: Vec<OsString>, command: &clap::Command) -> (V
     };
     // Global flags may stand before the word `run`; only what follows it can belong to the app.
     let Some(at) = arguments.iter().position(|argument| argument == "run") else { return (arguments, Vec::new()) };
-    let is_subcommand = arguments[..at].iter().skip(1).all(|argument| {
-        let text = argument.to_string_lossy();
-        command.find_subcommand(text.as_ref()).is_none()
-    });
-    if !is_subcommand {
+    let before = arguments[..at].iter().skip(1).map(|argument| argument.to_string_lossy());
+    let commands: Vec<_> = before.filter(|word| command.find_subcommand(word.as_ref()).is_some()).collect();
+    if !commands.is_empty() && commands != ["app"] {
         return (arguments, Vec::new());
     }
     let (mut kept, mut parameters) = (arguments[..=at].to_vec(), Vec::new());
@@ -253,21 +267,29 @@ pub async fn run(context: &Context, args: RunArgs, mut parameters: Parameters) -
 /// Runs a program once for each file.
 pub async fn map(context: &Context, args: MapArgs) -> anyhow::Result<Answer> {
     let folder = context.folder_or_new()?;
-    files::hash(&args.module).context("the module")?;
     let mut places = Places::new();
+    let program = Program::open(&args.program, args.interpreter.as_deref(), &args.with, &folder, &mut places)?;
     let mut listed = Vec::with_capacity(args.inputs.len());
     for input in &args.inputs {
         listed.push(files::listed(input, files::name(input)?, &mut places)?);
     }
-    let budget =
-        args.terms.budget.context("--budget GNT says the most that may be spent; there is no default for it")?;
+    let budget = match args.terms.budget {
+        Some(budget) => budget,
+        None if args.terms.local => Wei::ZERO,
+        None => bail!("--budget GNT says the most that may be spent; there is no default for it"),
+    };
     let max_per_hour = args.terms.max_price.unwrap_or(Wei::from_gnt(1).unwrap_or(Wei::MAX));
-    let mut task = MapTask::new(&files::name(&args.module)?, Price { max_per_hour, budget });
-    task.args = args.args.as_deref().map(words).transpose()?.unwrap_or_default();
+    let mut task = MapTask::new(&program.name, Price { max_per_hour, budget });
+    let own = args.args.as_deref().map(words).transpose()?;
+    let usual = if args.stdin { Vec::new() } else { vec!["{file}".to_owned()] };
+    // What comes before is no template: a brace in a script's name stands for itself.
+    task.args = program.args.iter().map(|arg| arg.replace('{', "{{").replace('}', "}}")).collect();
+    task.args.extend(own.unwrap_or(usual));
+    task.shared = program.shared;
     task.stdin = args.stdin;
     let mut plan = task.plan(listed)?;
     args.terms.apply(&mut plan);
-    start(context, &folder, Cut::without_source(plan, args.module, places), args.out.as_deref(), &args.terms).await
+    start(context, &folder, Cut::without_source(plan, program.module, places), args.out.as_deref(), &args.terms).await
 }
 
 /// Cuts a text at its spaces, except between double quotes.
@@ -297,6 +319,11 @@ async fn start(
     out: Option<&Path>,
     args: &TermArgs,
 ) -> anyhow::Result<Answer> {
+    if args.local {
+        let out = out.context("-o FOLDER says where the results go")?;
+        writable(out)?;
+        return local::run(folder, cut, out, args.json, args.signals()?).await;
+    }
     let file = context.config(folder)?;
     usable(folder, &cut.module).await?;
     if args.dry_run {
@@ -347,12 +374,8 @@ async fn start(
 /// Whether the sandbox can run the module at all: found out here, before strangers do. It is compiled for the rechecks.
 async fn usable(folder: &Folder, module: &Path) -> anyhow::Result<()> {
     let (path, folder) = (module.to_path_buf(), folder.clone());
-    let checked = tokio::task::spawn_blocking(move || {
-        let digest = files::hash(&path).context("the module")?.0;
-        let sandbox = crate::context::sandbox(&folder)?;
-        anyhow::Ok(sandbox.prepare(&ModuleSource::File { path, digest })?)
-    });
-    checked.await??.with_context(|| format!("the module {} cannot run", module.display()))
+    let checked = tokio::task::spawn_blocking(move || Workbench::open(&folder, &path)?.prepare());
+    checked.await?.with_context(|| format!("the module {} cannot run", module.display()))
 }
 
 /// Whether a provider can be paid: out of a channel that is open, or one that the account can open.
@@ -602,13 +625,7 @@ async fn finish(
 }
 
 fn print_files(collected: &Collected) -> anyhow::Result<()> {
-    const SHOWN: usize = 8;
-    for file in collected.files.iter().take(SHOWN) {
-        output::line(&format!("{} ({} bytes)", file.path.display(), file.bytes))?;
-    }
-    if collected.files.len() > SHOWN {
-        output::line(&format!("... and {} more files", collected.files.len() - SHOWN))?;
-    }
+    output::files(collected.files.iter().map(|file| (file.path.as_path(), file.bytes)))?;
     if !collected.missing.is_empty() {
         eprintln!("{} without a result.", count(collected.missing.len(), "subtask"));
     }
@@ -635,6 +652,8 @@ mod tests {
         let (kept, parameters) = split("golem --dir d run render --scene my.obj --budget 5 --width=640 -o out --json");
         assert_eq!(kept.join(" "), "golem --dir d run render --budget 5 -o out --json");
         assert_eq!(parameters, named(&[("scene", "my.obj"), ("width", "640")]));
+        let (kept, parameters) = split("golem app run render --scene x -o out");
+        assert_eq!((kept.join(" ").as_str(), parameters.len()), ("golem app run render -o out", 1));
         let (kept, parameters) = split("golem map run --scene x");
         assert_eq!((kept.len(), parameters.len()), (5, 0), "only `golem run` has apps");
     }

@@ -471,7 +471,7 @@ mod tests {
         assert_eq!((config.claim.on_exit, config.network.mdns), (ClaimOnExit::Claim, MdnsMode::Off));
         assert_eq!(config.memory_total, Some(ByteCount::from_bytes(12 << 20)));
         assert_eq!(config.owner.yield_percent, Some(40));
-        assert_eq!(Ok(config.owner.hours), Hours::parse(&["22:00-06:00".to_owned()]));
+        assert_eq!(Ok(config.owner.hours.clone()), Hours::parse(&["22:00-06:00".to_owned()]));
         assert_eq!(config.programs, [ContentHash(B256::with_last_byte(7))]);
         assert_eq!(config.network.bandwidth.upload.map(|rate| rate.get()), Some(1_000_000));
         assert_eq!(config.network.bandwidth.download, None);

@@ -8,6 +8,7 @@
 //!          store/             durable records (golem-store)
 //!          content/           inputs and outputs by digest
 //!          modules/           compiled modules by digest
+//!          programs/          interpreters that were fetched
 //!          api.json           where the running node answers; mode 0600
 //! ```
 
@@ -141,6 +142,11 @@ impl Folder {
     /// Compiled modules by digest.
     pub fn modules(&self) -> PathBuf {
         self.path.join("modules")
+    }
+
+    /// Where interpreters that were fetched lie.
+    pub fn programs(&self) -> PathBuf {
+        self.path.join("programs")
     }
 
     /// The file that says where the running node answers.

@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 /// [parameters]                        # values for {placeholders}, which `--NAME VALUE` replaces; may be left out
 /// size = "128"
 ///
+/// [files]                             # input files by a name, which `--NAME FILE` replaces; may be left out
+/// market = "markets/example.csv"      # every subtask finds it in /in under its own name; {market} is its path there
+///
 /// [split]                             # exactly one of these
 /// each = "photos/*.jpg"               # one subtask per file: {file} is its path in /in, {name} its name
 /// # count = 10                        # that many subtasks, which differ by {index}
@@ -42,6 +45,9 @@ use std::collections::BTreeMap;
 ///
 /// [merge]                             # may be left out: results stay apart
 /// args = ["merge"]                    # run here with the results in /in/INDEX/
+///
+/// [preview]                           # may be left out: nothing to look at before the end
+/// args = ["preview"]                  # run here now and then, with the results there are in /in/INDEX/
 ///
 /// [verification]
 /// method = "recheck"                  # or "none", "redundancy", "adaptive"
@@ -72,6 +78,8 @@ pub struct Manifest {
     pub inputs: Vec<String>,
     /// Values for placeholders.
     pub parameters: BTreeMap<String, String>,
+    /// Input files by the name of their placeholder: where each is.
+    pub files: BTreeMap<String, String>,
     /// How the work is cut.
     pub split: Split,
     /// The arguments of one subtask. Empty where the module splits.
@@ -82,6 +90,8 @@ pub struct Manifest {
     pub expect: Vec<String>,
     /// The arguments with which the module makes one result of all.
     pub merge: Option<Vec<Template>>,
+    /// The arguments with which the module shows what there is before all is done.
+    pub preview: Option<Vec<Template>>,
     /// How results are checked.
     pub verification: Verification,
     /// What is given out more than once besides.
@@ -222,7 +232,7 @@ pub enum ManifestError {
         /// What is wrong with it.
         fault: PathFault,
     },
-    /// A parameter that the manifest does not have.
+    /// A parameter or file that the manifest does not have.
     #[error("there is no parameter `{name}`; known are: {known}")]
     UnknownParameter {
         /// The name given.
@@ -230,8 +240,8 @@ pub enum ManifestError {
         /// Those there are.
         known: String,
     },
-    /// A parameter named like a placeholder that has a meaning already.
-    #[error("a parameter cannot be called `{name}`; that placeholder has a meaning already")]
+    /// A parameter or file named like a placeholder that has a meaning already.
+    #[error("nothing in [parameters] or [files] can be called `{name}`; that placeholder has a meaning already")]
     ReservedParameter {
         /// Its name.
         name: String,
@@ -255,11 +265,14 @@ struct RawManifest {
     app: Option<RawApp>,
     #[serde(default)]
     parameters: BTreeMap<String, String>,
+    #[serde(default)]
+    files: BTreeMap<String, String>,
     split: RawSplit,
     subtask: Option<RawSubtask>,
     #[serde(default)]
     output: RawOutput,
     merge: Option<RawMerge>,
+    preview: Option<RawMerge>,
     verification: Option<RawVerification>,
     #[serde(default)]
     limits: RawLimits,
@@ -372,7 +385,12 @@ impl Manifest {
         for file in &raw.output.expect {
             path("output.expect", file)?;
         }
-        if let Some(name) = raw.parameters.keys().find(|name| RESERVED.contains(&name.as_str())) {
+        for file in raw.files.values() {
+            path("files", file)?;
+        }
+        let taken = |name: &&String| RESERVED.contains(&name.as_str()) || raw.parameters.contains_key(*name);
+        let reserved = raw.parameters.keys().find(|name| RESERVED.contains(&name.as_str()));
+        if let Some(name) = reserved.or_else(|| raw.files.keys().find(taken)) {
             return Err(ManifestError::ReservedParameter { name: name.clone() });
         }
         let split = split(raw.split)?;
@@ -391,11 +409,13 @@ impl Manifest {
             module: raw.module,
             inputs: raw.inputs,
             parameters: raw.parameters,
+            files: raw.files,
             split,
             args: templates("subtask.args", &subtask.args)?,
             stdin: subtask.stdin,
             expect: raw.output.expect,
             merge: raw.merge.map(|merge| templates("merge.args", &merge.args)).transpose()?,
+            preview: raw.preview.map(|preview| templates("preview.args", &preview.args)).transpose()?,
             verification: verification(&checks)?,
             extras: extras(&checks)?,
             limits: limits(&raw.limits)?,
@@ -408,15 +428,16 @@ impl Manifest {
         })
     }
 
-    /// Gives a parameter another value. Errors: there is none of this name.
+    /// Gives a parameter another value, or a file another place. Errors: there is none of this name.
     pub fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), ManifestError> {
-        match self.parameters.get_mut(name) {
+        match self.parameters.get_mut(name).or_else(|| self.files.get_mut(name)) {
             Some(have) => {
                 *have = value.to_owned();
                 Ok(())
             }
             None => {
-                let known = self.parameters.keys().cloned().collect::<Vec<_>>().join(", ");
+                let names = self.parameters.keys().chain(self.files.keys());
+                let known = names.cloned().collect::<Vec<_>>().join(", ");
                 Err(ManifestError::UnknownParameter { name: name.to_owned(), known })
             }
         }
@@ -430,9 +451,23 @@ impl Manifest {
         self.fill("split.args", args, &self.values()).map(Some)
     }
 
-    /// The parameters as values for placeholders.
+    /// The arguments with which the module is to be run to show what there is before all is done, where it can.
+    ///
+    /// Errors: a placeholder without a value.
+    pub fn preview_args(&self, subtasks: u32) -> Result<Option<Vec<String>>, ManifestError> {
+        let Some(args) = &self.preview else { return Ok(None) };
+        let mut values = self.values();
+        values.insert("count", subtasks.to_string());
+        self.fill("preview.args", args, &values).map(Some)
+    }
+
+    /// The parameters and files as values for placeholders.
     pub(crate) fn values(&self) -> BTreeMap<&str, String> {
-        self.parameters.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
+        let parameters = self.parameters.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        // A file keeps its own name wherever it is taken from; a path of this machine shows nowhere.
+        let own_name = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        let files = self.files.iter().map(|(name, path)| (name.as_str(), format!("/in/{}", own_name(path))));
+        parameters.chain(files).collect()
     }
 
     pub(crate) fn fill(

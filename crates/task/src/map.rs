@@ -16,6 +16,8 @@ pub struct MapTask {
     pub name: String,
     /// Arguments with `{file}`, `{name}`, `{index}` and `{count}`; empty for the usual ones.
     pub args: Vec<String>,
+    /// Files that every subtask finds in `/in`, besides its own.
+    pub shared: Vec<ListedFile>,
     /// Whether the file is standard input and not in `/in`.
     pub stdin: bool,
     /// How results are checked.
@@ -36,6 +38,7 @@ impl MapTask {
         MapTask {
             name: name.to_owned(),
             args: Vec::new(),
+            shared: Vec::new(),
             stdin: false,
             verification: Verification::None,
             extras: Extras::default(),
@@ -68,11 +71,13 @@ impl MapTask {
             module: String::new(),
             inputs: Vec::new(),
             parameters: BTreeMap::new(),
+            files: BTreeMap::new(),
             split: Split::Each("INPUTS".to_owned()),
             args: parsed.map_err(|error| ManifestError::Template { key: "the argument template", error })?,
             stdin: self.stdin,
             expect: Vec::new(),
             merge: None,
+            preview: None,
             verification: self.verification,
             extras: self.extras,
             limits: self.limits,
@@ -80,6 +85,6 @@ impl MapTask {
             app: None,
             deadline_s: self.deadline_s,
         };
-        plan(&manifest, &InputListing { shared: Vec::new(), each: files }, None)
+        plan(&manifest, &InputListing { shared: self.shared.clone(), each: files }, None)
     }
 }

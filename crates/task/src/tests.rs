@@ -173,6 +173,29 @@ fn parameters_can_be_set_only_where_they_exist() {
 }
 
 #[test]
+fn a_file_keeps_its_own_name_wherever_it_is_taken_from() {
+    let text = minimal("[files]\nmarket = \"markets/a.csv\"\n[split]\ncount = 1\n[subtask]\nargs = [\"{market}\"]");
+    let mut manifest = Manifest::parse(&text).unwrap();
+    let args = |manifest: &Manifest| plan(manifest, &InputListing::default(), None).unwrap().subtasks[0].args.clone();
+    assert_eq!(args(&manifest), ["/in/a.csv"]);
+    manifest.set_parameter("market", "/home/me/b.csv").unwrap();
+    assert_eq!(args(&manifest), ["/in/b.csv"]);
+    assert!(matches!(Manifest::parse(&text.replace("markets/", "../")), Err(ManifestError::Path { key: "files", .. })));
+    let twice = text.replace("[split]", "[parameters]\nmarket = \"\"\n[split]");
+    assert!(matches!(Manifest::parse(&twice), Err(ManifestError::ReservedParameter { .. })));
+    let reserved = text.replace("market =", "index =");
+    assert!(matches!(Manifest::parse(&reserved), Err(ManifestError::ReservedParameter { .. })));
+}
+
+#[test]
+fn says_how_to_look_at_what_is_not_done_yet() {
+    let manifest =
+        Manifest::parse(&format!("{FULL}[preview]\nargs = [\"look\", \"{{size}}\", \"{{count}}\"]\n")).unwrap();
+    assert_eq!(manifest.preview_args(7).unwrap().unwrap(), ["look", "128", "7"]);
+    assert_eq!(Manifest::parse(FULL).unwrap().preview_args(7), Ok(None));
+}
+
+#[test]
 fn names_a_placeholder_without_a_value() {
     let text = minimal("[split]\ncount = 1\n[subtask]\nargs = [\"{file}\"]");
     let error = planned(&text, &InputListing::default()).unwrap_err();
@@ -242,6 +265,20 @@ fn maps_files_by_path_or_as_standard_input() {
     assert!(matches!(map.plan(vec![]), Err(PlanError::NoFiles { .. })));
     map.args = vec!["{".into()];
     assert!(matches!(map.plan(vec![listed("a")]), Err(PlanError::Manifest(ManifestError::Template { .. }))));
+}
+
+#[test]
+fn gives_every_mapped_file_what_comes_along() {
+    let price = Price { max_per_hour: Wei::from_gnt(1).unwrap(), budget: Wei::from_gnt(1).unwrap() };
+    let mut task = MapTask::new("count.py", price);
+    task.shared = vec![listed("script/count.py")];
+    let plan = task.plan(vec![listed("a"), listed("b")]).unwrap();
+    for (subtask, own) in plan.subtasks.iter().zip(["a", "b"]) {
+        let input = plan.input(subtask, content(9), [0; 32]);
+        let paths: Vec<&str> = input.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [own, "script/count.py"]);
+    }
+    assert!(matches!(task.plan(vec![listed("script")]), Err(PlanError::SamePath { .. })));
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! What an app's commands have in common: options, the lines of a plan, results.
+//!
+//! Not a crate but a file that each app includes, because modules are built by the compiler alone.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Options as they stand after a command: `--NAME VALUE`. A value that is empty counts as not given.
+pub struct Options {
+    values: Vec<(String, String)>,
+}
+
+impl Options {
+    /// Reads them. Errors: one that is not known, or lacks its value.
+    pub fn parse(args: &[String], known: &[&str]) -> Result<Options, String> {
+        let mut values = Vec::new();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let name = arg.strip_prefix("--").filter(|name| known.contains(name));
+            let name = name.ok_or_else(|| format!("there is no option {arg}; known are --{}", known.join(", --")))?;
+            let value = args.next().ok_or_else(|| format!("{arg} lacks a value"))?;
+            if !value.is_empty() {
+                values.push((name.to_owned(), value.clone()));
+            }
+        }
+        Ok(Options { values })
+    }
+
+    /// The last value given.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A value that there must be.
+    pub fn needed(&self, name: &str) -> Result<&str, String> {
+        self.text(name).ok_or_else(|| format!("--{name} is needed"))
+    }
+
+    /// A whole number between two others, both allowed.
+    pub fn whole(&self, name: &str, usual: Option<u64>, least: u64, most: u64) -> Result<u64, String> {
+        let number = match (self.text(name), usual) {
+            (Some(text), _) => text.parse().ok(),
+            (None, Some(usual)) => Some(usual),
+            (None, None) => return Err(format!("--{name} is needed")),
+        };
+        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+            format!("--{name} {}: give a whole number from {least} to {most}", self.text(name).unwrap_or_default())
+        })
+    }
+}
+
+/// A subtask as a line of the plan that `split` prints.
+pub fn subtask_line(name: &str, args: &[&str]) -> String {
+    let args: Vec<String> = args.iter().map(|arg| json(arg)).collect();
+    format!("{{\"name\":{},\"args\":[{}]}}\n", json(name), args.join(","))
+}
+
+/// A text as JSON.
+pub fn json(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if (c as u32) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The file of this name that each subtask left, by the subtask's number.
+pub fn results(input: &Path, file: &str) -> Result<Vec<(u32, String)>, String> {
+    let failed = |error: std::io::Error| format!("cannot read the folder {}: {error}", input.display());
+    let mut results = Vec::new();
+    for entry in std::fs::read_dir(input).map_err(failed)? {
+        let folder = entry.map_err(failed)?.path();
+        let index = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        if let Some(index) = index {
+            results.push((index, read(&folder.join(file))?));
+        }
+    }
+    results.sort();
+    if results.is_empty() {
+        return Err(format!("there are no results in {}", input.display()));
+    }
+    Ok(results)
+}
+
+/// A file as text.
+pub fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// Writes a file.
+pub fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}

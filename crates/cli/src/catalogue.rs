@@ -1,0 +1,154 @@
+//! `golem app list`, `info` and `fetch`: the apps that ship with golem, and interpreters that can be had.
+
+use crate::Answer;
+use crate::bundled::{self, BUNDLED, BundledApp};
+use crate::context::Context;
+use crate::output::{self, Table};
+use crate::programs::{INTERPRETERS, Interpreter};
+use anyhow::bail;
+use clap::Args;
+use golem_task::{Manifest, Split};
+use serde_json::{Value, json};
+
+/// How the list is printed.
+#[derive(Args)]
+pub struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which app.
+#[derive(Args)]
+pub struct InfoArgs {
+    /// The app's name; `golem app list` has them
+    app: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which interpreter.
+#[derive(Args)]
+#[command(
+    after_help = "The registry is the one that npm_config_registry or ~/.npmrc names, else npm's own. Only bytes with the \
+                        digest that this program pins are taken."
+)]
+pub struct FetchArgs {
+    /// Its name: python
+    interpreter: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints what ships.
+pub fn list(args: &ListArgs) -> anyhow::Result<Answer> {
+    if args.json {
+        let apps: Vec<Value> = BUNDLED.iter().map(|app| json!({ "name": app.name, "about": app.about })).collect();
+        let interpreters: Vec<Value> = INTERPRETERS.iter().map(interpreter_json).collect();
+        output::json(&json!({ "apps": apps, "interpreters": interpreters }))?;
+        return Ok(Answer::Yes);
+    }
+    let mut table = Table::new(&["app", "what it does"]);
+    for app in BUNDLED {
+        table.row([app.name.to_owned(), app.about.to_owned()]);
+    }
+    output::line(table.render().trim_end())?;
+    output::line("\n`golem app info NAME` says more. Scripts run by `golem map` once their interpreter is here:")?;
+    for one in &INTERPRETERS {
+        output::line(&format!("`golem app fetch {}`, for .{} files", one.name, one.extension))?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn interpreter_json(one: &Interpreter) -> Value {
+    json!({ "name": one.name, "extension": one.extension, "package": one.package, "version": one.version, "module": one.digest })
+}
+
+/// Prints all there is to know of an app before running it.
+pub fn info(args: &InfoArgs) -> anyhow::Result<Answer> {
+    let Some(app) = bundled::find(&args.app) else {
+        bail!("there is no app `{}`; the apps that ship with golem are {}", args.app, bundled::names());
+    };
+    let manifest = Manifest::parse(app.manifest())?;
+    if args.json {
+        output::json(&info_json(app, &manifest))?;
+        return Ok(Answer::Yes);
+    }
+    output::line(&format!("{}: {}\n", app.name, app.about))?;
+    let mut table = Table::new(&["parameter", "usual value", "what it is"]);
+    for (name, about) in app.parameters {
+        table.row([format!("--{name}"), usual(&manifest, name), (*about).to_owned()]);
+    }
+    output::line(table.render().trim_end())?;
+    let limits = &manifest.limits;
+    output::line(&format!("\nresults     {}", app.results))?;
+    output::line(&format!(
+        "a subtask   at most {} million fuel, {} MiB of memory, {} MiB of output, {} s",
+        limits.subtask.fuel_max.0 / 1_000_000,
+        limits.subtask.memory_max.0 >> 20,
+        limits.subtask.output_max.0 >> 20,
+        limits.timeout_s
+    ))?;
+    output::line(&format!("price       at most {} an hour of one slot", manifest.price.max_per_hour))?;
+    output::line(&format!("budget      {} unless --budget says otherwise", manifest.price.budget))?;
+    output::line(&format!("module      {} ({} bytes)", blake3::hash(app.module()), app.module().len()))?;
+    output::line(&format!("\nexample     {}", app.example))?;
+    output::line(&format!("try it here golem run {} --local -o out", app.name))?;
+    Ok(Answer::Yes)
+}
+
+fn usual(manifest: &Manifest, name: &str) -> String {
+    match (manifest.parameters.get(name), manifest.files.get(name)) {
+        (Some(value), _) => value.clone(),
+        (None, Some(_)) => "an example".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+fn info_json(app: &BundledApp, manifest: &Manifest) -> Value {
+    let parameters = app.parameters.iter().map(|(name, about)| {
+        json!({ "name": name, "default": manifest.parameters.get(*name), "file": manifest.files.contains_key(*name), "about": about })
+    });
+    json!({
+        "name": app.name, "about": app.about, "parameters": parameters.collect::<Vec<_>>(), "results": app.results,
+        "example": app.example, "module": blake3::hash(app.module()).to_string(), "module_bytes": app.module().len(),
+        "limits": manifest.limits, "max_price_wei_per_hour": manifest.price.max_per_hour,
+        "budget_wei": manifest.price.budget, "deadline_s": manifest.deadline_s,
+        "module_splits": matches!(manifest.split, Split::Module(_)),
+    })
+}
+
+/// Fetches an interpreter.
+pub async fn fetch(context: &Context, args: &FetchArgs) -> anyhow::Result<Answer> {
+    let one = Interpreter::named(&args.interpreter)?;
+    let fetched = one.fetch(&context.folder_or_new()?).await?;
+    if args.json {
+        let mut shown = interpreter_json(one);
+        shown["path"] = json!(fetched.path);
+        shown["from"] = json!(fetched.from);
+        output::json(&shown)?;
+    } else {
+        let how = if fetched.from.is_some() { "is here now" } else { "was here already" };
+        output::line(&format!("{} {} {how}: {}", one.package, one.version, fetched.path.display()))?;
+    }
+    Ok(Answer::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_of_every_parameter_that_an_app_has_and_of_no_other() {
+        for app in BUNDLED {
+            let manifest = Manifest::parse(app.manifest()).unwrap();
+            let has: std::collections::BTreeSet<&str> =
+                manifest.parameters.keys().chain(manifest.files.keys()).map(String::as_str).collect();
+            let told: std::collections::BTreeSet<&str> = app.parameters.iter().map(|(name, _)| *name).collect();
+            assert_eq!(has, told, "{}", app.name);
+            assert!(app.example.contains(app.name) && manifest.name == app.name);
+        }
+    }
+}

