@@ -94,6 +94,9 @@ impl TaskScreen {
                     self.say(&format!("channel to {} funded with {}", short(payee), short_gnt(*amount)));
                 }
             }
+            RequestorNotice::ProofLookedAt { provider, found, .. } => {
+                self.say(&format!("somebody told of a wrong result of {}; {found}", short(&provider.0)));
+            }
             RequestorNotice::Node(notice) => self.say(&node_text(notice)),
         }
     }

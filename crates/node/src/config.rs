@@ -54,6 +54,7 @@
 //! identity_bits = 0                   # work that a provider's key must have in it: `golem wallet new --identity-bits`
 //! grace_ms = 10000                    # how late a batch may be
 //! lost_ms = 30000                     # how long a lost peer is waited for
+//! share_proofs = true                 # tell others of wrong results, with the subtask's input, and hear theirs
 //! linger_ms = 10000                   # how long a stop waits to deliver the last vouchers
 //! content_max_mib = 20480             # on disk
 //! modules_max_mib = 2048              # on disk
@@ -225,6 +226,8 @@ pub struct RequestorSection {
     pub grace_ms: Option<u64>,
     /// How long a lost peer is waited for, in milliseconds.
     pub lost_ms: Option<u64>,
+    /// Whether wrong results are told, and heard of.
+    pub share_proofs: Option<bool>,
     /// How long a stop waits to deliver vouchers, in milliseconds.
     pub linger_ms: Option<u64>,
     /// The most content on disk, in MiB.
@@ -388,6 +391,7 @@ impl ConfigFile {
         set(&mut config.choice.identity_bits, section.identity_bits);
         set(&mut config.grace_ms, section.grace_ms);
         set(&mut config.lost_ms, section.lost_ms);
+        set(&mut config.share_proofs, section.share_proofs);
         set(&mut config.linger_ms, section.linger_ms);
         set(&mut config.content_max, size("requestor.content_max_mib", section.content_max_mib)?);
         set(&mut config.modules_max, size("requestor.modules_max_mib", section.modules_max_mib)?);

@@ -32,6 +32,9 @@ impl RequestorNotice {
             RequestorNotice::Funded { payee, amount, transaction } => {
                 json!({"kind": "funded", "payee": payee, "amount_wei": amount, "transaction": transaction})
             }
+            RequestorNotice::ProofLookedAt { provider, accuser, found } => {
+                json!({"kind": "proof_looked_at", "provider": provider, "accuser": accuser, "found": found})
+            }
             RequestorNotice::Node(notice) => node_notice(notice),
         }
     }

@@ -1,7 +1,7 @@
 //! What happened, for whoever watches: a bounded memory of the latest events, and streams of those to come.
 
 use golem_deal::{ProviderEvent, RequestorEvent};
-use golem_protocol::{Address, B256, Wei};
+use golem_protocol::{Address, B256, NodeId, Wei};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
@@ -62,6 +62,15 @@ pub enum RequestorNotice {
         amount: Wei,
         /// The transaction; `None` where the deposit was there already.
         transaction: Option<B256>,
+    },
+    /// A wrong result that somebody else told of was looked at, before work was given to its provider.
+    ProofLookedAt {
+        /// Whose result.
+        provider: NodeId,
+        /// Who told of it.
+        accuser: NodeId,
+        /// What came of it, for people.
+        found: String,
     },
     /// Something about the node itself.
     Node(NodeNotice),

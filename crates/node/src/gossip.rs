@@ -38,7 +38,7 @@ impl QuestionGate {
 }
 
 /// How much each node may still send: it refills with time, up to a burst.
-struct Allowances {
+pub(crate) struct Allowances {
     burst: u32,
     per_second: u32,
     nodes: HashMap<NodeId, Allowance>,
@@ -87,11 +87,12 @@ impl HeaderGate {
 }
 
 impl Allowances {
-    fn new(burst: u32, per_second: u32) -> Allowances {
+    pub(crate) fn new(burst: u32, per_second: u32) -> Allowances {
         Allowances { burst, per_second, nodes: HashMap::new() }
     }
 
-    fn take(&mut self, node: NodeId, now: LocalTime) -> bool {
+    /// Whether one more is taken of this node now.
+    pub(crate) fn take(&mut self, node: NodeId, now: LocalTime) -> bool {
         let (full, per_second) = (u64::from(self.burst) * 1000, u64::from(self.per_second));
         if self.nodes.len() >= NODES_MAX && !self.nodes.contains_key(&node) {
             // Whoever was silent this long has a full allowance again, so nothing is forgotten by it.

@@ -9,6 +9,7 @@ use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::local_now;
 use crate::owner::OwnerWatch;
+use crate::proofs::ProofGate;
 use crate::provider_chain::Read;
 use crate::provider_claims::{Asker, RuleState, Settled};
 use crate::provider_handle::ProviderCommand;
@@ -22,7 +23,7 @@ use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent,
 use golem_market::ProviderMarketPolicy;
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
 use golem_protocol::{
-    B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, RefusalReason, SubtaskOutcome,
+    B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, PROOF_TOPIC, RefusalReason, SubtaskOutcome,
     Wei,
 };
 use golem_store::{Store, StoreError};
@@ -98,6 +99,7 @@ pub(crate) struct ProviderLoop {
     courier: Courier,
     gate: HeaderGate,
     questions: QuestionGate,
+    proofs: ProofGate,
     jobs: JoinSet<(B256, u32, SubtaskOutcome)>,
     /// Inputs being fetched ahead of their runs, at most as many as there are slots; and which were.
     prefetches: JoinSet<()>,
@@ -161,6 +163,7 @@ impl ProviderLoop {
             events,
             gate: HeaderGate::new(config.chain.chain_ref()),
             questions: QuestionGate::new(),
+            proofs: ProofGate::new(),
             owner: OwnerWatch::new(config.owner.clone()),
             resting: None,
             config,
@@ -426,6 +429,9 @@ impl ProviderLoop {
             NetworkEvent::Gossip { id, topic, source, via: _, bytes } => {
                 let (verdict, header) = if topic == HEADER_TOPIC {
                     self.gate.judge(source, &bytes, local_now(), self.now.chain)
+                } else if topic == PROOF_TOPIC {
+                    // Not for us, yet requestors hear it through us.
+                    (self.proofs.judge(source, &bytes, local_now()).0, None)
                 } else {
                     (GossipVerdict::Ignore, None)
                 };

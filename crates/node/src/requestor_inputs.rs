@@ -10,7 +10,7 @@ use crate::requestor_loop::{Done, RequestorLoop};
 use golem_chain::ChainEvent;
 use golem_deal::{RequestorInput, TaskOrder};
 use golem_net::{GossipVerdict, NetworkEvent};
-use golem_protocol::{Address, B256, Document, HEADER_TOPIC, Header, Message, NodeId, Signed};
+use golem_protocol::{Address, B256, Document, HEADER_TOPIC, Header, Message, NodeId, PROOF_TOPIC, Signed};
 
 impl RequestorLoop {
     pub(crate) async fn on_net(&mut self, event: NetworkEvent) {
@@ -19,6 +19,10 @@ impl RequestorLoop {
                 // Not for us, yet others hear it through us.
                 let verdict = if topic == HEADER_TOPIC {
                     self.gate.judge(source, &bytes, local_now(), self.now.chain).0
+                } else if topic == PROOF_TOPIC {
+                    let (verdict, notice) = self.proof_gate.judge(source, &bytes, local_now());
+                    notice.iter().for_each(|notice| self.heard(source, notice));
+                    verdict
                 } else {
                     GossipVerdict::Ignore
                 };
@@ -42,6 +46,9 @@ impl RequestorLoop {
                 let open: Vec<Signed<Header>> =
                     self.tasks.values().filter_map(|progress| progress.announced.clone()).collect();
                 open.iter().for_each(|header| self.publish(header));
+                if topic == PROOF_TOPIC {
+                    self.say_proofs(true);
+                }
             }
             NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),
             NetworkEvent::ListenAddress { address } => tracing::info!(address, "listening"),

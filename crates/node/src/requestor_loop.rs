@@ -9,6 +9,7 @@ use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::local_now;
 use crate::progress::Progress;
+use crate::proofs::{ProofDesk, ProofGate, Seen};
 use crate::provider_loop::{LoopEnd, next_chain_event};
 use crate::requestor_handle::RequestorCommand;
 use crate::saver::Saver;
@@ -19,12 +20,12 @@ use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
 use golem_chain::Watcher;
 use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorInput, TaskStatus};
-use golem_market::RequestorMarketPolicy;
+use golem_market::{Claim, RequestorMarketPolicy};
 use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
     Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now,
-    Signed, SubtaskOutcome, Wei,
+    ProofNotice,    Signed, SubtaskOutcome, Wei,
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,8 @@ pub(crate) struct RequestorParts {
     pub(crate) events: EventLog<RequestorNotice>,
     pub(crate) tasks: BTreeMap<B256, Progress>,
     pub(crate) now: Now,
+    /// For what is fetched to look at others' proofs.
+    pub(crate) proof_contents: Contents,
 }
 
 /// The end of something that took its time.
@@ -90,7 +93,14 @@ pub(crate) enum Done {
         result: Result<B256, SettleError>,
         reply: oneshot::Sender<Result<B256, SettleError>>,
     },
-    /// A header was given to the network.
+    /// A proof of a wrong result that was found here is kept, to be served.
+    ProofKept(Option<ProofNotice>),
+    /// A proof of somebody else's was looked at.
+    Looked {
+        claim: Claim,
+        seen: Seen,
+    },
+    /// A header or a notice was given to the network.
     Announced,
     /// Who did how much was saved.
     Noted,
@@ -115,7 +125,7 @@ pub(crate) struct RequestorLoop {
     saver: Saver,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) runner: Arc<Runner>,
-    contents: Contents,
+    pub(crate) contents: Contents,
     pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,
     pub(crate) watcher: Option<Watcher>,
@@ -125,6 +135,10 @@ pub(crate) struct RequestorLoop {
     delivered: watch::Receiver<()>,
     pub(crate) gate: HeaderGate,
     pub(crate) questions: QuestionGate,
+    pub(crate) proof_gate: ProofGate,
+    pub(crate) proofs: ProofDesk,
+    /// Proofs that are being looked at; the market bounds how many.
+    pub(crate) looks: BTreeMap<B256, JobStop>,
     pub(crate) work: JoinSet<Done>,
     /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
     fetching: BTreeSet<(B256, u32)>,
@@ -144,8 +158,10 @@ pub(crate) struct RequestorLoop {
 
 impl RequestorLoop {
     pub(crate) fn new(parts: RequestorParts) -> RequestorLoop {
-        let RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now } = parts;
+        let RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now, proof_contents } =
+            parts;
         let courier = Courier::new(base.net.clone());
+        let proofs = ProofDesk::new(config.chain.chain_ref(), proof_contents, base.runner.clone());
         RequestorLoop {
             machine,
             counters: RequestorCounters::default(),
@@ -166,6 +182,9 @@ impl RequestorLoop {
             courier,
             gate: HeaderGate::new(config.chain.chain_ref()),
             questions: QuestionGate::new(),
+            proof_gate: ProofGate::new(),
+            proofs,
+            looks: BTreeMap::new(),
             config,
             net: base.net,
             work: JoinSet::new(),
@@ -289,6 +308,8 @@ impl RequestorLoop {
         }
         self.conclude_tasks();
         self.save_shares(false);
+        self.look_at_proofs();
+        self.say_proofs(false);
     }
 
     /// One step of the machine, and its effects.
@@ -353,6 +374,7 @@ impl RequestorLoop {
                     Done::Rechecked { header: task, agreement, index, outcome }
                 });
             }
+            RequestorEffect::Publish(proof) => self.keep_proof(*proof),
             RequestorEffect::WakeAt(at) => {
                 self.wake = if self.wake == LocalTime::default() { at } else { self.wake.min(at) };
             }
@@ -451,6 +473,8 @@ impl RequestorLoop {
                 self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
                 let _ = reply.send(result);
             }
+            Done::ProofKept(notice) => self.proof_kept(notice),
+            Done::Looked { claim, seen } => self.looked(&claim, seen),
             Done::Announced => self.announcing = self.announcing.saturating_sub(1),
             Done::Noted => {}
         }
@@ -516,7 +540,7 @@ impl RequestorLoop {
     /// Joins everything that is left.
     async fn finish(mut self) {
         self.events.close();
-        self.rechecking.values().for_each(JobStop::stop);
+        self.rechecking.values().chain(self.looks.values()).for_each(JobStop::stop);
         // What is interrupted here is made again on the next start; a transaction is in the journal.
         self.work.shutdown().await;
         self.courier.stop(FLUSH).await;

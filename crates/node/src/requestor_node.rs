@@ -1,12 +1,13 @@
 //! Starting a requestor.
 
 use crate::api::{self, ApiServer};
-use crate::content::Room;
+use crate::content::{Contents, Room};
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::lifecycle::{ending, local_now};
 use crate::note::{RecheckSecret, SecretLot, TaskNote, TaskShares};
 use crate::progress::Progress;
+use crate::proofs::PROOF_CONTENT_MAX;
 use crate::provider_handle::COMMANDS_MAX;
 use crate::requestor_handle::{RequestorHandle, RequestorLink};
 use crate::requestor_loop::{RequestorLoop, RequestorParts};
@@ -122,6 +123,13 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         node = %config.keys.node_id(), tasks = machine.tasks().len(), unfinished, channels = machine.ledgers().len(),
         records = base.records.len(), "requestor taken up"
     );
+    let folder = config.folder.path().join("proofs");
+    let opened = tokio::task::spawn_blocking(move || {
+        Contents::open(&folder, PROOF_CONTENT_MAX.0, Room::Reclaim)
+            .map_err(|error| StartError::Content { detail: error.to_string() })
+    });
+    let proof_contents = joined(opened.await)?;
+    proof_contents.connect(base.net.clone());
     let known = machine.ledgers().iter().map(|ledger| ledger.channel()).collect();
     let watcher = base.chain.watch(config.keys.payment_address(), known).await?;
     let saver = Saver::start(base.store.clone()).map_err(|error| StartError::Thread { detail: error.to_string() })?;
@@ -147,7 +155,8 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         api: api.as_ref().map(|server| server.address()),
         main: None,
     };
-    let parts = RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now };
+    let parts =
+        RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now, proof_contents };
     let main = tokio::spawn(async move {
         let ended = RequestorLoop::new(parts).run(api).await;
         ended_sender.end(ended.reason);

@@ -320,6 +320,8 @@ pub struct RequestorConfig {
     pub modules_max: ByteCount,
     /// What stands between programs that are rechecked or merge, and this node.
     pub isolation: Isolation,
+    /// Whether wrong results found here are told to others, and theirs are listened to.
+    pub share_proofs: bool,
     /// How long a stop waits for the last vouchers to reach their payees, in milliseconds.
     pub linger_ms: u64,
 }
@@ -342,6 +344,7 @@ impl RequestorConfig {
             content_max: ByteCount::from_bytes(20 << 30),
             modules_max: ByteCount::from_bytes(2 << 30),
             isolation: Isolation::InProcess,
+            share_proofs: true,
             linger_ms: 10_000,
         }
     }

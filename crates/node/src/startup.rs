@@ -10,7 +10,7 @@ use crate::status::NetworkStatus;
 use crate::worker::Runner;
 use golem_deal::{Record, Table};
 use golem_net::{Network, NetworkConfig, NetworkEvent, NetworkHandle};
-use golem_protocol::{ByteCount, HEADER_TOPIC};
+use golem_protocol::{ByteCount, HEADER_TOPIC, PROOF_TOPIC};
 use golem_sandbox::{Isolation, Pace, SandboxConfig};
 use golem_store::{DiskStore, SCAN_RECORDS_MAX, Store};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Base {
         config.bootstrap = settings.network.bootstrap.clone();
         config.mdns = settings.network.mdns == MdnsMode::On;
         config.bandwidth = settings.network.bandwidth;
-        config.topics = vec![HEADER_TOPIC.to_owned()];
+        config.topics = vec![HEADER_TOPIC.to_owned(), PROOF_TOPIC.to_owned()];
         let (net, net_events) =
             Network::start(config).map_err(|error| StartError::Net { detail: error.to_string() })?;
         contents.connect(net.clone());

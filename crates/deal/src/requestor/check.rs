@@ -233,9 +233,20 @@ impl Requestor {
         let Some(task) = self.tasks.get_mut(&deal.agreement.header) else { return };
         let mut decisions = Vec::new();
         let mut sums = Sums::default();
+        let mut proof = None;
         for result in &open.report.results {
             let Some(Check::Decided { decision, detail, rechecked }) = open.checks.get(&result.index) else { continue };
             decisions.push((result.index, *decision));
+            let is_wrong = matches!(decision, Decision::WrongOutput | Decision::WrongFuel);
+            // Only what was seen here: whoever says more is not listened to again.
+            if is_wrong && *rechecked && proof.is_none() {
+                proof = Some(WrongResultProof {
+                    header: task.header.signed().clone(),
+                    agreement: deal.agreement.signed().clone(),
+                    report: open.report.signed().clone(),
+                    index: result.index,
+                });
+            }
             let parts = Decided { result, decision: *decision, detail, rechecked: *rechecked };
             enter(policy, task, deal, parts, &mut sums, now, step);
         }
@@ -262,6 +273,7 @@ impl Requestor {
                 step.records.extend(Self::payer_record(channel));
             }
         }
+        step.effects.extend(proof.map(Box::new).map(RequestorEffect::Publish));
         self.send_verdict(provider, payee, app, verdict, step);
     }
 

@@ -206,6 +206,8 @@ pub enum RequestorEffect {
         /// The task's header.
         header: Box<Header>,
     },
+    /// A result that was run again here is wrong, and this proves it: worth telling others.
+    Publish(Box<WrongResultProof>),
     /// Send a `Tick` at this time, or before.
     WakeAt(LocalTime),
     /// Something a person or a log wants to know.

@@ -1,0 +1,110 @@
+//! What a requestor's loop does about wrong results: its own finds, and those of others.
+
+use crate::events::RequestorNotice;
+use crate::lifecycle::local_now;
+use crate::proofs::Seen;
+use crate::requestor_loop::{Done, RequestorLoop};
+use crate::worker::JobStop;
+use golem_market::Claim;
+use golem_protocol::{NodeId, PROOF_TOPIC, ProofNotice, WrongResultProof};
+
+impl RequestorLoop {
+    /// A result of a task of ours was run again here and is wrong: it is kept as a proof, for others to fetch.
+    pub(crate) fn keep_proof(&mut self, proof: WrongResultProof) {
+        let provider = proof.report.document.provider;
+        self.policy.proven(provider, self.now);
+        if !self.config.share_proofs {
+            return;
+        }
+        let timeout_s = proof.header.document.subtask_timeout_s;
+        let bytes = match proof.encode() {
+            Ok(bytes) => bytes,
+            Err(error) => return tracing::error!(%error, "a proof cannot be written down"),
+        };
+        let contents = self.contents.clone();
+        self.work.spawn(async move {
+            let length = bytes.len() as u64;
+            let kept = contents.blocking(move |here| here.insert_bytes(&bytes)).await;
+            Done::ProofKept(match kept {
+                Ok(proof) => Some(ProofNotice {
+                    provider,
+                    proof,
+                    proof_bytes: golem_protocol::ByteCount::from_bytes(length),
+                    subtask_timeout_s: timeout_s,
+                }),
+                Err(error) => {
+                    tracing::warn!(%error, "a proof is not kept, so nobody else hears of it");
+                    None
+                }
+            })
+        });
+    }
+
+    pub(crate) fn proof_kept(&mut self, notice: Option<ProofNotice>) {
+        let Some(notice) = notice else { return };
+        tracing::info!(provider = %notice.provider, proof = %notice.proof, "a wrong result is told to others");
+        self.proofs.found(notice);
+        self.publish_notice(notice);
+    }
+
+    /// Tells of own finds again: all of them to somebody new, else now and then.
+    pub(crate) fn say_proofs(&mut self, to_somebody_new: bool) {
+        let notices = self.proofs.again(local_now(), to_somebody_new);
+        notices.into_iter().for_each(|notice| self.publish_notice(notice));
+    }
+
+    fn publish_notice(&mut self, notice: ProofNotice) {
+        let Ok(bytes) = notice.encode() else { return };
+        let net = self.net.clone();
+        self.work.spawn(async move {
+            if let Err(error) = net.publish(PROOF_TOPIC, bytes).await {
+                tracing::info!(%error, "nobody heard of a proof now, it is told again");
+            }
+            Done::Noted
+        });
+    }
+
+    /// Somebody else found a wrong result.
+    pub(crate) fn heard(&mut self, source: NodeId, notice: &ProofNotice) {
+        if !self.config.share_proofs || source == self.machine.node() {
+            return;
+        }
+        let claim = self.proofs.heard(source, notice);
+        match self.policy.hear(claim) {
+            Ok(()) => tracing::info!(accuser = %source, provider = %claim.provider, "heard of a wrong result"),
+            Err(why) => tracing::debug!(accuser = %source, provider = %claim.provider, %why, "proof not kept"),
+        }
+    }
+
+    /// Begins the looks that the market wants: offers wait for them.
+    pub(crate) fn look_at_proofs(&mut self) {
+        for claim in self.policy.looks_wanted() {
+            tracing::info!(provider = %claim.provider, accuser = %claim.accuser, "a wrong result of somebody else's is run again here");
+            let stop = JobStop::new();
+            self.looks.insert(claim.proof, stop.clone());
+            let look = self.proofs.look(claim, stop);
+            self.work.spawn(async move { Done::Looked { claim, seen: look.await } });
+        }
+    }
+
+    pub(crate) fn looked(&mut self, claim: &Claim, seen: Seen) {
+        self.looks.remove(&claim.proof);
+        tracing::info!(provider = %claim.provider, accuser = %claim.accuser, ?seen, "looked at a proof");
+        let found = match &seen {
+            Seen::Wrong => {
+                self.policy.proven(claim.provider, self.now);
+                "the result is wrong: it gets no more work here".to_owned()
+            }
+            Seen::Right(why) => {
+                self.policy.refuted(claim, self.now);
+                format!("no proof, {why}: whoever said so is not listened to any more")
+            }
+            Seen::Unknown(why) => {
+                self.policy.given_up(claim);
+                format!("it could not be looked at: {why}")
+            }
+        };
+        self.say(RequestorNotice::ProofLookedAt { provider: claim.provider, accuser: claim.accuser, found });
+        self.step(golem_deal::RequestorInput::Tick);
+    }
+}
