@@ -35,6 +35,7 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
         // Were the worlds harmless, that nothing is lost in them would mean nothing.
         assert!(paid_to_authors > 0, "no author was paid");
         let (copies, wrong, referees) = (sum(|r| r.copies), sum(|r| r.wrong), sum(|r| r.referees));
+        assert!(sum(|r| r.proofs) > 0, "nobody told of a wrong result");
         assert!(copies > count && wrong > 0 && referees > 0 && sum(|r| r.hedged) > 0, "results were hardly compared");
         assert!(crashes > count / 10 && undone > count / 10 && lost > count, "the worlds are too good");
     }

@@ -451,6 +451,11 @@ impl World {
                 let outcome = if self.own_runs { Ok(honest(input)) } else { Err("the disk is full".to_owned()) };
                 self.at(200, Event::ToRequestor(run, RequestorInput::Rechecked { agreement, index, outcome }));
             }
+            RequestorEffect::Publish(proof) => {
+                let accused = proof.check(&CHAIN).expect("a proof");
+                let SubtaskOutcome::Completed { output, .. } = honest(accused.input) else { unreachable!() };
+                assert_ne!(output, accused.output, "{} is right", accused.provider);
+            }
             RequestorEffect::WakeAt(at) => {
                 let delay = at.0.saturating_sub(self.time).max(1);
                 self.at(delay, Event::ToRequestor(run, RequestorInput::Tick));

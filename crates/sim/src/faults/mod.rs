@@ -72,6 +72,8 @@ pub struct Report {
     pub hedged: u64,
     /// Results that were found wrong.
     pub wrong: u64,
+    /// Proofs of wrong results that were published.
+    pub proofs: u64,
     /// What was paid out on the chain, in wei.
     pub paid_wei: Wei,
     /// Of it, what an app's author was paid.

@@ -48,6 +48,14 @@ impl World {
                 let answer = RequestorInput::Rechecked { agreement, index: subtask, outcome: Ok(computed(input)) };
                 self.at(200, run, What::ToRequestor(index, answer));
             }
+            RequestorEffect::Publish(proof) => {
+                let accused = proof.check(&CHAIN).map_err(|fault| format!("{me:?} proves nothing: {fault}"))?;
+                let SubtaskOutcome::Completed { output, fuel, .. } = computed(accused.input) else { return Ok(()) };
+                if (output, fuel) == (accused.output, accused.fuel) {
+                    return Err(format!("{me:?} accuses {}, whose result is right", accused.provider));
+                }
+                self.report.proofs += 1;
+            }
             RequestorEffect::WakeAt(at) => {
                 let delay = at.0.saturating_sub(self.time).max(1);
                 self.at(delay, run, What::ToRequestor(index, RequestorInput::Tick));
