@@ -60,7 +60,18 @@ pub(crate) const WASMTIME: &str = "48";
 /// multi-value, reference types as far as tables of functions go, bulk memory, SIMD, relaxed SIMD with one fixed
 /// result, tail calls, extended constants. Not allowed: threads (their order is not determined), 64-bit and several
 /// memories, exceptions, garbage collection, stack switching, components.
+#[cfg(not(feature = "bench"))]
 pub(crate) fn engine_config() -> Config {
+    rules()
+}
+
+/// The rules, for a measurement to take from them.
+#[cfg(feature = "bench")]
+pub fn engine_config() -> Config {
+    rules()
+}
+
+fn rules() -> Config {
     let mut config = Config::new();
     config.consume_fuel(true);
     config.epoch_interruption(true);

@@ -104,6 +104,14 @@ impl Sandbox {
         Ok(Sandbox { backend })
     }
 
+    /// A sandbox in this process whose engine keeps these rules.
+    ///
+    /// Errors: as [`Sandbox::new`].
+    #[cfg(feature = "bench")]
+    pub fn with_rules(config: &SandboxConfig, rules: wasmtime::Config) -> Result<Sandbox, SandboxError> {
+        Ok(Sandbox { backend: Backend::Here(Here::with(Machine::with(rules, config.slots)?, config)?) })
+    }
+
     /// What is in force between programs and this process.
     pub fn confinement(&self) -> Confinement {
         match &self.backend {
@@ -175,7 +183,10 @@ struct Here {
 
 impl Here {
     fn new(config: &SandboxConfig) -> Result<Here, SandboxError> {
-        let machine = Machine::new(config.slots)?;
+        Here::with(Machine::new(config.slots)?, config)
+    }
+
+    fn with(machine: Machine, config: &SandboxConfig) -> Result<Here, SandboxError> {
         let modules = Modules::new(machine.engine.clone(), machine.linker.clone(), config)?;
         Ok(Here { machine, modules, slots: config.slots })
     }
