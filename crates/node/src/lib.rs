@@ -61,6 +61,7 @@ pub use error::{
     CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StartError, StopError, TaskError,
 };
 pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
+pub use golem_sandbox::Isolation;
 pub use identity::NodeKeys;
 pub use prepared::{PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;
