@@ -20,6 +20,8 @@ fn a_picture_is_planned_then_rendered_on_other_machines_and_put_together() {
     assert_eq!(stage.blocks(), before, "a dry run sends nothing");
 
     let running = provider.provide(PRICE, &[], &[]);
+    let isolation = provider.status().expect("it answers")["isolation"].clone();
+    assert!(isolation.to_string().contains("worker processes"), "strangers' programs run apart: {isolation}");
     let (out, known) = (stage.path("out"), provider.addresses());
     let out_text = text(&out);
     let mut args = vec!["run", "render", "--json", "-o", &out_text, "--bootstrap", &known[0]];

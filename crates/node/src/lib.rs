@@ -64,6 +64,7 @@ pub use error::{
     CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StartError, StopError, TaskError,
 };
 pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
+pub use golem_sandbox::Isolation;
 pub use identity::NodeKeys;
 pub use owner::{Hours, HoursError, OwnerSettings};
 pub use prepared::{CheckCost, PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};

@@ -45,17 +45,21 @@ pub(crate) fn detach() -> io::Result<()> {
 
 /// Resource limits, soft and hard.
 pub(crate) fn limit(bounds: &Bounds) -> io::Result<()> {
-    let fixed = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-    let set = |resource: Resource, limit: Rlimit| rustix::process::setrlimit(resource, limit);
-    set(Resource::Core, fixed(0))?;
-    set(Resource::Fsize, fixed(0))?;
-    set(Resource::Memlock, fixed(0))?;
-    set(Resource::Nofile, fixed(OPEN_FILES_MAX as u64 + OWN_FILES))?;
-    set(Resource::Data, fixed(bounds.data_bytes))?;
-    set(Resource::As, fixed(bounds.data_bytes.saturating_add(RESERVED_BYTES)))?;
-    // The signal of the soft limit says what ended it; the hard one cannot be caught.
-    set(Resource::Cpu, Rlimit { current: Some(bounds.cpu_s), maximum: Some(bounds.cpu_s.saturating_add(1)) })
-        .map_err(io::Error::from)
+    most(Resource::Core, 0, 0)?;
+    most(Resource::Fsize, 0, 0)?;
+    most(Resource::Memlock, 0, 0)?;
+    most(Resource::Nofile, OPEN_FILES_MAX as u64 + OWN_FILES, 0)?;
+    most(Resource::Data, bounds.data_bytes, 0)?;
+    most(Resource::As, bounds.data_bytes.saturating_add(RESERVED_BYTES), 0)?;
+    // The signal of the soft limit says what ended it; the hard one, a second later, cannot be caught.
+    most(Resource::Cpu, bounds.cpu_s, 1)
+}
+
+/// Lowers a limit; the hard one is so much above. One that is lower already stays: it is the owner's.
+fn most(resource: Resource, soft: u64, above: u64) -> io::Result<()> {
+    let owner = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let (current, maximum) = (soft.min(owner), soft.saturating_add(above).min(owner));
+    Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) })?)
 }
 
 /// Takes all rights to files, TCP ports, and signals and sockets of others that this kernel's Landlock knows of.
@@ -81,7 +85,7 @@ pub(crate) fn landlock() -> io::Result<Landlock> {
 ///
 /// Errors: a step failed, or a file can still be opened after all.
 pub(crate) fn seal(channel: &UnixStream) -> io::Result<()> {
-    rustix::process::setrlimit(Resource::Nproc, Rlimit { current: Some(0), maximum: Some(0) })?;
+    most(Resource::Nproc, 0, 0)?;
     rustix::thread::set_no_new_privs(true)?;
     let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
     let rules = allowed(channel.as_raw_fd()).map_err(io::Error::other)?;

@@ -159,7 +159,18 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::EXTENDED_CONST);
 
 /// How the engine runs a module: [`FEATURES`], canonical NaNs, fuel, and the interrupt.
+#[cfg(not(feature = "bench"))]
 pub(crate) fn engine_config() -> Config {
+    rules()
+}
+
+/// The rules, for a measurement to take from them.
+#[cfg(feature = "bench")]
+pub fn engine_config() -> Config {
+    rules()
+}
+
+fn rules() -> Config {
     let mut config = Config::new();
     config.consume_fuel(true);
     config.epoch_interruption(true);

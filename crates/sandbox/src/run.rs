@@ -7,7 +7,7 @@ use crate::profile::{self, STACK_MAX};
 use crate::request::{Limits, Pace};
 use crate::stack;
 use crate::ticker::Ticker;
-use crate::wasi;
+use crate::wasi::{self, fuel};
 use crate::world::{Halt, World};
 use golem_protocol::{ByteCount, Fuel};
 use serde::{Deserialize, Serialize};
@@ -128,13 +128,18 @@ impl RunFailure {
 impl Machine {
     /// Errors: the engine cannot be set up, or no thread can be started.
     pub(crate) fn new(slots: u32) -> Result<Machine, SandboxError> {
-        let mut pooled = profile::engine_config();
+        Machine::with(profile::engine_config(), slots)
+    }
+
+    /// A machine with other rules than the profile's, where those are measured.
+    pub(crate) fn with(config: wasmtime::Config, slots: u32) -> Result<Machine, SandboxError> {
+        let mut pooled = config.clone();
         profile::pooled(&mut pooled, slots);
         let engine = match Engine::new(&pooled) {
             Ok(engine) => engine,
             Err(error) => {
                 tracing::warn!(%error, "no address space to reserve; programs start more slowly");
-                Engine::new(&profile::engine_config()).map_err(SandboxError::engine)?
+                Engine::new(&config).map_err(SandboxError::engine)?
             }
         };
         Machine::on(engine)
@@ -189,7 +194,7 @@ impl Machine {
         }
         let mut store = Store::new(&self.engine, Guest::new(world, limits));
         store.limiter(|guest| &mut guest.limiter);
-        store.set_fuel(limits.fuel_max.0).map_err(RunFailure::engine)?;
+        fuel::set(&mut store, limits.fuel_max.0).map_err(RunFailure::engine)?;
         store.set_epoch_deadline(1);
         let started = Instant::now();
         let mut watch = Watch {
@@ -207,7 +212,7 @@ impl Machine {
             result
         });
         let took = started.elapsed();
-        let left = store.get_fuel().map_err(RunFailure::engine)?;
+        let left = fuel::left(&store).map_err(RunFailure::engine)?;
         let guest = store.into_data();
         let exit = match result {
             Ok(()) => Exit::Exited { code: 0 },

@@ -110,6 +110,14 @@ impl Sandbox {
         Ok(Sandbox { backend: Backend::Here(Here::on(Machine::on(engine)?, config)?) })
     }
 
+    /// A sandbox in this process whose engine keeps these rules.
+    ///
+    /// Errors: as [`Sandbox::new`].
+    #[cfg(feature = "bench")]
+    pub fn with_rules(config: &SandboxConfig, rules: wasmtime::Config) -> Result<Sandbox, SandboxError> {
+        Ok(Sandbox { backend: Backend::Here(Here::on(Machine::with(rules, config.slots)?, config)?) })
+    }
+
     /// What is in force between programs and this process.
     pub fn confinement(&self) -> Confinement {
         match &self.backend {

@@ -25,8 +25,9 @@ use std::time::{Duration, Instant};
 
 /// Raised with any change of a message.
 pub(crate) const WIRE_VERSION: u32 = 1;
-/// The longest message of a worker. Reason: the longest honest one carries the end of standard error, 64 KiB.
-const ANSWER_BYTES_MAX: usize = 256 << 10;
+/// The longest message of a worker. Reason: the longest honest one says what is wrong with a module, names of 100,000
+/// bytes included.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The longest message to a worker. Reason: a run may have 100,000 inputs, each with a path.
 const ASK_BYTES_MAX: usize = 256 << 20;
 

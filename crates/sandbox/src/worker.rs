@@ -6,6 +6,7 @@ use crate::host_files::InputSource;
 use crate::modules;
 use crate::native;
 use crate::outcome::Exit;
+use crate::profile;
 use crate::request::Pace;
 use crate::run::{Machine, RUN_STACK_BYTES, RunFailure};
 use crate::wire::{Answer, Ask, Ended, Role, Setup, WIRE_VERSION, WireError, WorkerWire};
@@ -58,6 +59,16 @@ impl ConfinedWorker {
     ///
     /// Errors: it was not started by a sandbox, or the kernel refuses a step.
     pub fn enter() -> io::Result<ConfinedWorker> {
+        ConfinedWorker::enter_with(profile::engine_config())
+    }
+
+    /// As [`ConfinedWorker::enter`], with an engine that keeps these rules.
+    #[cfg(feature = "bench")]
+    pub fn enter_with_rules(rules: wasmtime::Config) -> io::Result<ConfinedWorker> {
+        ConfinedWorker::enter_with(rules)
+    }
+
+    fn enter_with(rules: wasmtime::Config) -> io::Result<ConfinedWorker> {
         let stdin = io::stdin();
         if rustix::net::sockopt::socket_type(&stdin).is_err() {
             return Err(io::Error::other("a worker is started by the sandbox, not by hand"));
@@ -73,7 +84,7 @@ impl ConfinedWorker {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads as usize);
             pool.build_global().map_err(io::Error::other)?;
         }
-        let machine = Machine::new(1).map_err(io::Error::other)?;
+        let machine = Machine::with(rules, 1).map_err(io::Error::other)?;
         let engine = modules::engine_id(&machine.engine);
         let (work, todo) = sync_channel(1);
         let (inputs, opened) = sync_channel(1);

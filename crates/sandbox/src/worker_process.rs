@@ -83,6 +83,11 @@ impl WorkerProcess {
         }
     }
 
+    /// Whether it has not ended yet, as far as the system knows.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     pub(crate) fn wire(&mut self) -> &mut ParentWire {
         &mut self.wire
     }

@@ -172,12 +172,14 @@ impl Workers {
         let module = modules::digest_of(job.module);
         let enough_s = job.spec.limits.wall_ms / 1000 + 60;
         let mut workers = locked(&self.idle.workers);
-        let fits = |waiting: &Waiting| {
-            let worker = &waiting.worker;
+        let fits = |waiting: &mut Waiting| {
+            let worker = &mut waiting.worker;
             (worker.owner, worker.module, worker.data_bytes) == (job.owner, module, bounds.data_bytes)
                 && worker.cpu_left_s >= enough_s
+                // The system may have ended it while it waited, which is no fault of this run.
+                && worker.process.is_alive()
         };
-        let at = workers.iter().position(fits)?;
+        let at = workers.iter_mut().position(fits)?;
         workers.remove(at).map(|waiting| waiting.worker)
     }
 

@@ -3,17 +3,27 @@
 //! This program is its own workers: started with [`WORKER_COMMAND`] it is an honest one, with `hostile` one that was
 //! taken over.
 
-use golem_sandbox::{WORKER_COMMAND, sandbox_worker};
-use libtest_mimic::Arguments;
-use std::process::ExitCode;
-
+#[cfg(target_os = "linux")]
 mod attacks;
+#[cfg(target_os = "linux")]
 mod hostile;
+#[cfg(target_os = "linux")]
 mod processes;
+#[cfg(target_os = "linux")]
 mod same;
+#[cfg(target_os = "linux")]
 mod stage;
 
-fn main() -> ExitCode {
+/// Workers are processes of Linux.
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use golem_sandbox::{WORKER_COMMAND, sandbox_worker};
+    use libtest_mimic::Arguments;
+    use std::process::ExitCode;
+
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<&str>>()[..] {
         [WORKER_COMMAND] => return sandbox_worker(),

@@ -10,10 +10,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub fn tests() -> Vec<Trial> {
-    let cases: [(&str, fn()); 10] = [
+    let cases: [(&str, fn()); 11] = [
         ("a_worker_serves_one_owner_and_one_program_and_is_used_again", one_owner),
         ("idle_workers_are_few_and_end", idle_ones_end),
         ("a_worker_that_is_killed_is_a_failed_run_and_the_next_one_works", killed),
+        ("a_worker_that_was_killed_while_it_waited_is_replaced", killed_idle),
         ("a_worker_that_does_not_react_is_killed_at_the_wall_clock", stopped),
         ("a_cancelled_run_ends_at_once_and_leaves_no_process", cancelled),
         ("the_wall_clock_and_the_pace_are_kept_in_workers", wall_and_pace),
@@ -132,6 +133,15 @@ fn killed() {
     });
     assert!(matches!(&ran, Err(SandboxError::Worker { reason }) if reason.contains("signal: 9")), "{ran:?}");
     works(&stage, "again");
+}
+
+fn killed_idle() {
+    let stage = stage();
+    works(&stage, "first");
+    let idle = workers();
+    signal(idle[0], Signal::KILL);
+    until("it goes on", || (!workers().contains(&idle[0])).then_some(()));
+    works(&stage, "second");
 }
 
 fn stopped() {
