@@ -17,6 +17,7 @@
 
 pub mod access;
 mod book;
+pub mod checking;
 mod choice;
 pub mod explain;
 pub mod policy;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
 pub use book::Book;
+pub use checking::{check_ppm, expected_gain, stake};
 pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
 pub use provider::{
     Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,

@@ -1,5 +1,6 @@
 //! Tests of both sides of the tender, refusals first.
 
+mod checking;
 mod explain;
 mod golem;
 mod provider;
