@@ -394,6 +394,7 @@ fn enter(
         Decision::WrongOutput | Decision::WrongFuel => {
             task.cheated(provider);
             policy.note(&RequestorFact::Rejected { provider }, now);
+            policy.note(&RequestorFact::Proven { provider }, now);
         }
         Decision::OutputMissing => {
             task.strike(provider, now);
