@@ -164,4 +164,10 @@ pub enum RequestorFact {
         /// Whose.
         provider: NodeId,
     },
+    /// A result was computed again here and is wrong: one that was bought here, which is told of as rejected as well, or
+    /// one that somebody else bought and published.
+    Proven {
+        /// Whose.
+        provider: NodeId,
+    },
 }

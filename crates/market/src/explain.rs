@@ -40,7 +40,8 @@
 use crate::checking::CheckRate;
 use crate::provider::{ProviderMarket, ProviderSettings, Quote, RequestorRecord, SettingsError};
 use crate::ratio::Ratio;
-use crate::requestor::{Efficacy, OFFERS_MAX, OfferTerms, ProviderRecord, RequestorMarket, RequestorSettings, Score};
+use crate::requestor::{OFFERS_MAX, OfferTerms, ProviderRecord, RequestorMarket, RequestorSettings, Score};
+use crate::trust::Efficacy;
 use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, Rules, WaitReason};
 use core::fmt;
 use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
@@ -207,6 +208,8 @@ impl QuoteSettings {
             busy_rate: self.busy_rate.unwrap_or(published.busy_rate),
             credit_hours: self.credit_hours.unwrap_or(published.credit_hours),
             payment_rate_min: self.payment_rate_min.unwrap_or(published.payment_rate_min),
+            // No offer is answered here.
+            ..published
         }
     }
 }
@@ -577,6 +580,7 @@ impl fmt::Display for RankReport {
             let why = match row.reason {
                 WaitReason::Dear { limit } => format!("dear: up to {} is paid by now", limit.0),
                 WaitReason::Doubt { quality } => format!("in doubt: a chance of success of {quality}"),
+                WaitReason::Accused { .. } => "accused of a wrong result, which is looked at first".to_owned(),
             };
             let provider = row.provider.to_string();
             writeln!(f, "   - {provider:<42} {:>24} not yet, {why}", row.price_wei_per_hour.0)?;

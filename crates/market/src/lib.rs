@@ -21,26 +21,30 @@ pub mod checking;
 mod choice;
 pub mod explain;
 pub mod policy;
+pub mod proof;
 pub mod provider;
 pub mod ratio;
 pub mod requestor;
 pub mod speed;
 #[cfg(test)]
 mod tests;
+pub mod trust;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
 pub use book::Book;
 pub use checking::{CheckRate, check_ppm, expected_gain, stake};
 pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
+pub use proof::{Claim, Proofs, Unheard};
 pub use provider::{
     Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,
 };
 pub use ratio::{NotARatio, Ratio};
 pub use requestor::{
-    Choice, Efficacy, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings, Score,
-    WaitReason,
+    Choice, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings, Score, WaitReason,
 };
 pub use speed::{ProgramSpeed, Speeds};
+
+pub use trust::{Efficacy, Numbers};
 
 use golem_protocol::{Header, Pricing, Wei};
 use serde::{Deserialize, Serialize};

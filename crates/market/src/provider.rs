@@ -17,11 +17,14 @@ const RATE_MAX: Ratio = Ratio::from_parts(10_000_000);
 /// The longest credit that can be set. Reason: a year of one slot; more is no limit.
 const CREDIT_HOURS_MAX: u32 = 8_760;
 /// What an offer that was taken does to the margin of [`Rules::Golem`].
-const MARGIN_TAKEN: Ratio = Ratio::from_parts(1_005_000_000);
+const MARGIN_TAKEN: Ratio = Ratio::from_parts(1_002_500_000);
 /// What an offer that stood in vain does to it. Reason for the two: the margin stands still where some forty offers are
 /// taken for one that was not. At a rate that can be reached while many are idle, such as one for one, all would raise
-/// their prices together without losing work.
-const MARGIN_NOT_TAKEN: Ratio = Ratio::from_parts(800_000_000);
+/// their prices together without losing work. With steps twice as large prices differ more among equals, and more work
+/// goes to machines that cost more.
+const MARGIN_NOT_TAKEN: Ratio = Ratio::from_parts(890_000_000);
+/// The widest range of the two. Reason: a margin must not jump between its ends.
+const MARGIN_STEP_BOUNDS: (Ratio, Ratio) = (Ratio::from_parts(100_000_000), Ratio::from_parts(2_000_000_000));
 /// The most efficiency that lowers a price by our rules: no offer is below a quarter of the minimal price.
 const EFFICIENCY_COUNTED_MAX: Ratio = EFFICIENCY_CLAIMED_MAX;
 /// How many subtasks a requestor may leave unpaid that has paid nothing yet, in [`Rules::Golem`].
@@ -54,6 +57,12 @@ pub struct ProviderSettings {
     /// How fast `f` rises while something runs, per second; 0.00004.
     #[serde(default = "busy_rate")]
     pub busy_rate: Ratio,
+    /// What an offer that was taken does to `f`, by our rules; times 1.0025.
+    #[serde(default = "margin_taken")]
+    pub margin_taken: Ratio,
+    /// What an offer that stood in vain does to `f`, by our rules; times .89.
+    #[serde(default = "margin_not_taken")]
+    pub margin_not_taken: Ratio,
     /// No offer to a requestor that owes more than this many hours at the price it would get: the `k`; 3.
     #[serde(default = "credit_hours")]
     pub credit_hours: u32,
@@ -76,6 +85,12 @@ const fn idle_rate() -> Ratio {
 }
 const fn busy_rate() -> Ratio {
     Ratio::from_parts(40_000)
+}
+const fn margin_taken() -> Ratio {
+    MARGIN_TAKEN
+}
+const fn margin_not_taken() -> Ratio {
+    MARGIN_NOT_TAKEN
 }
 const fn credit_hours() -> u32 {
     3
@@ -100,6 +115,8 @@ impl ProviderSettings {
             factor_max: factor_max(),
             idle_rate: idle_rate(),
             busy_rate: busy_rate(),
+            margin_taken: margin_taken(),
+            margin_not_taken: margin_not_taken(),
             credit_hours: credit_hours(),
             payment_rate_min: payment_rate_min(),
         }
@@ -118,6 +135,8 @@ impl ProviderSettings {
         range("factor_start", self.factor_start, self.factor_min, self.factor_max)?;
         range("idle_rate", self.idle_rate, Ratio::ZERO, RATE_MAX)?;
         range("busy_rate", self.busy_rate, Ratio::ZERO, RATE_MAX)?;
+        range("margin_taken", self.margin_taken, Ratio::ONE, MARGIN_STEP_BOUNDS.1)?;
+        range("margin_not_taken", self.margin_not_taken, MARGIN_STEP_BOUNDS.0, Ratio::ONE)?;
         range("payment_rate_min", self.payment_rate_min, Ratio::ZERO, Ratio::ONE)?;
         if !(1..=CREDIT_HOURS_MAX).contains(&self.credit_hours) {
             return Err(SettingsError::CreditHours { got: self.credit_hours, max: CREDIT_HOURS_MAX });
@@ -396,7 +415,7 @@ impl ProviderMarket {
     /// By our rules the margin follows; the published ones do not look at it.
     pub fn answered(&mut self, taken: bool) {
         if self.settings.rules == Rules::Golem {
-            let step = if taken { MARGIN_TAKEN } else { MARGIN_NOT_TAKEN };
+            let step = if taken { self.settings.margin_taken } else { self.settings.margin_not_taken };
             let factor = self.state.factor.times_rounded_down(step);
             self.state.factor = factor.clamp(self.settings.factor_min, self.settings.factor_max);
         }

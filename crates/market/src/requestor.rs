@@ -4,54 +4,27 @@ use crate::access::AccessLists;
 use crate::book::Book;
 use crate::checking;
 use crate::choice;
+use crate::proof::Proofs;
 use crate::ratio::{Ratio, mul_div};
+use crate::trust::{Efficacy, Newcomers, Numbers, STEADY};
 use crate::{
-    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, PSI, Rules, Violation,
-    efficiency_after, efficiency_at_start, efficiency_seen,
+    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
+    efficiency_at_start, efficiency_seen,
 };
 use golem_protocol::{Header, LocalTime, NodeId, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
-/// The weight of price against quality: the `alpha` of the formulas.
-pub const ALPHA: Ratio = Ratio::from_parts(670_000_000);
-/// How many subtasks' worth of distrust everybody starts with: the `d` of the formulas.
-pub const DISTRUST: u64 = 5;
 /// The most offers ranked at once. Reason: choosing by chance takes the square of it in steps.
 pub const OFFERS_MAX: usize = 4_096;
-/// `1 / (1 - psi)`: what an entry of the efficacy vector tends to when the same thing happens for ever.
-const STEADY: u64 = 10;
-/// What a quality has to reach for its low price to count in full: an unknown provider's, `1 / d`.
-const QUALITY_TRUSTED: Ratio = Ratio::from_parts(1_000_000_000 / DISTRUST);
-
-/// What the least trusted of those that are trusted have, in [`Rules::Golem`]: below it a provider is in doubt.
-const TRUST_MIN: Ratio = Ratio::from_parts(600_000_000);
-/// How many subtasks' worth of evidence the rate of success of newcomers stands for, where a single one is judged.
-const PRIOR_WEIGHT: u64 = 2;
-/// How much worse a result is that was wrong or could not be had than one that did not come. Reason: where one in ten is
-/// run again, each that is found wrong stands for nine that were not.
-const REJECTED_WEIGHT: u64 = 50;
-/// The success at which a provider's results are no more run again than the task says: what four in a row leave. Before,
-/// the share falls from all of them. Reason: a new name costs little, so what it can take before it is looked at must be
-/// worth less.
-const PROBATION: Ratio = Ratio::from_parts(3_000_000_000);
-/// What a newcomer is taken for before any newcomer was seen.
-const NEWCOMER_START: Ratio = Ratio::from_parts(900_000_000);
-/// Never less: newcomers stay worth a try now and then.
-const NEWCOMER_MIN: Ratio = Ratio::from_parts(50_000_000);
-/// How much a newcomer's first outcome counts in the rate of all newcomers, and a price in the reference: a twentieth.
-const LEARNING: Ratio = Ratio::from_parts(50_000_000);
-/// What the failure of a subtask costs, as a share of what its success is worth at most: it is late.
-const FAILURE_COST: Ratio = Ratio::from_parts(100_000_000);
-/// What a whole timeout of waiting for the result costs, as the same share.
-const TIME_COST: Ratio = Ratio::from_parts(20_000_000);
 /// Where fewer providers than this were ever dealt with, those in doubt are not held back: there is nobody to wait for.
 const PROVIDERS_FEW: usize = 8;
-/// One in so many subtasks may go to providers in doubt.
-const DOUBT_ONE_IN: u64 = 200;
-
-/// How long dear offers are waited out where nothing else is set, in timeouts of a subtask. Reason: less leaves a tenth
-/// of the surplus at high loads to machines that cost more than others which are free a little later.
-const PATIENCE: Ratio = Ratio::from_parts(2_000_000_000);
+/// The chance of success that is given to a provider of which a result was seen to be wrong.
+const CHANCE_PROVEN: Ratio = Ratio::from_parts(1_000);
+const PARTS_PER_PPM: u64 = Ratio::ONE.parts() / 1_000_000;
+/// How long dear offers are waited out where nothing else is set, in timeouts of a subtask. Reason: half of it leaves
+/// more than a tenth of the gain over chance to machines that cost more than others which are free a little later; more
+/// keeps results waiting at high loads.
+const PATIENCE: Ratio = Ratio::from_parts(4_000_000_000);
 
 /// What of an offer the market looks at.
 ///
@@ -87,56 +60,6 @@ pub enum Outcome {
     Failed,
     /// The result was wrong or could not be fetched.
     Rejected,
-}
-
-/// What became of a provider's subtasks, the newest counting most. Each entry is at most 10.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Efficacy {
-    /// `s`: accepted.
-    pub success: Ratio,
-    /// `t`: no report in time.
-    pub timed_out: Ratio,
-    /// `f`: the provider said it failed.
-    pub failed: Ratio,
-    /// `r`: wrong, or no result to be had.
-    pub rejected: Ratio,
-}
-
-impl Efficacy {
-    /// `q = (1 + s) / (d + s + t + f + r)`, rounded down.
-    pub fn quality(&self) -> Ratio {
-        let (good, all) = self.quality_fraction();
-        Ratio::of_rounded_down(good, all)
-    }
-
-    /// How much evidence there is, of either kind.
-    fn weight(&self) -> Ratio {
-        self.success.plus(self.timed_out).plus(self.failed).plus(self.rejected)
-    }
-
-    fn quality_fraction(&self) -> (u128, u128) {
-        let good = Ratio::ONE.plus(self.success).parts() as u128;
-        let all = Ratio::from_parts(DISTRUST * Ratio::ONE.parts()).plus(self.weight()).parts() as u128;
-        (good, all)
-    }
-
-    fn after(&self, outcome: Outcome) -> Efficacy {
-        let mut next = Efficacy {
-            success: self.success.times_rounded_down(PSI),
-            timed_out: self.timed_out.times_rounded_down(PSI),
-            failed: self.failed.times_rounded_down(PSI),
-            rejected: self.rejected.times_rounded_down(PSI),
-        };
-        let entry = match outcome {
-            Outcome::Success { .. } => &mut next.success,
-            Outcome::TimedOut => &mut next.timed_out,
-            Outcome::Failed => &mut next.failed,
-            Outcome::Rejected => &mut next.rejected,
-        };
-        *entry = entry.plus(Ratio::ONE);
-        next
-    }
 }
 
 /// What is remembered of one provider.
@@ -179,8 +102,11 @@ pub struct RequestorSettings {
     /// An offer of a provider whose quality `q` is below this is refused; an unknown provider has 0.2 by the published
     /// rules.
     pub quality_floor: Ratio,
-    /// How long prices above those paid before are waited out, in timeouts of a subtask; by our rules only. 2.
+    /// How long prices above those paid before are waited out, in timeouts of a subtask; by our rules only. 4.
     pub patience: Ratio,
+    /// The numbers in the rules.
+    #[serde(skip)]
+    pub numbers: Numbers,
 }
 
 impl Default for RequestorSettings {
@@ -190,6 +116,7 @@ impl Default for RequestorSettings {
             choice: Choice::Greedy,
             quality_floor: Ratio::ZERO,
             patience: PATIENCE,
+            numbers: Numbers::default(),
         }
     }
 }
@@ -262,6 +189,12 @@ pub enum WaitReason {
         /// The chance of success it is given.
         quality: Ratio,
     },
+    /// A result of its provider is said to be wrong, and it is to be computed again before anything is taken: see
+    /// [`crate::Proofs::begin`].
+    Accused {
+        /// How many better offers can be taken now. Where that is enough, nothing need be computed.
+        ahead: usize,
+    },
 }
 
 /// A requestor's book of providers. What is stored is the whole of it but the settings.
@@ -270,6 +203,9 @@ pub enum WaitReason {
 pub struct RequestorMarket {
     #[serde(skip)]
     settings: RequestorSettings,
+    /// Stored apart, see [`RequestorMarket::proofs`].
+    #[serde(skip)]
+    proofs: Proofs,
     providers: Book<NodeId, ProviderRecord>,
     access: AccessLists,
     dealings: u64,
@@ -278,16 +214,6 @@ pub struct RequestorMarket {
     reference: Option<Ratio>,
     /// How many subtasks went to providers in doubt.
     doubted: u64,
-}
-
-/// How the first subtask of newcomers ends, the latest counting most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Newcomers(Ratio);
-
-impl Default for Newcomers {
-    fn default() -> Newcomers {
-        Newcomers(NEWCOMER_START)
-    }
 }
 
 impl RequestorMarket {
@@ -316,6 +242,16 @@ impl RequestorMarket {
         &mut self.access
     }
 
+    /// What is known of wrong results that others bought, to store it.
+    pub fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
+    /// What is known of wrong results that others bought, to add to it or to go on with what was stored.
+    pub fn proofs_mut(&mut self) -> &mut Proofs {
+        &mut self.proofs
+    }
+
     /// What is remembered of a provider.
     pub fn record(&self, provider: &NodeId) -> Option<&ProviderRecord> {
         self.providers.get(provider)
@@ -339,8 +275,8 @@ impl RequestorMarket {
         }
         let record = self.record(&offer.provider).copied().unwrap_or_default();
         let quality = match self.settings.rules {
-            Rules::Published => record.efficacy.quality(),
-            Rules::Golem => self.chance(&record),
+            Rules::Published => record.efficacy.quality_from(self.settings.numbers.distrust),
+            Rules::Golem => self.chance(&offer.provider, &record),
         };
         if quality < self.settings.quality_floor {
             return Err(RefusalReason::BelowQualityFloor);
@@ -366,11 +302,12 @@ impl RequestorMarket {
         let efficiency = record
             .efficiency
             .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
-        let quality = self.chance(&record);
+        let quality = self.chance(&offer.provider, &record);
+        let Numbers { failure_cost, time_cost, .. } = self.settings.numbers;
         let price_share = price_share(offer.price, header.max_price);
         let odds = Ratio::of_rounded_down(Ratio::ONE.minus(quality).parts() as u128, quality.parts() as u128);
-        let time = Ratio::of_rounded_down(TIME_COST.parts() as u128, efficiency.parts() as u128);
-        let quality_term = FAILURE_COST.times_rounded_down(odds).plus(time);
+        let time = Ratio::of_rounded_down(time_cost.parts() as u128, efficiency.parts() as u128);
+        let quality_term = failure_cost.times_rounded_down(odds).plus(time);
         let price_ratio = Ratio::of_rounded_down(header.max_price.0, offer.price.0);
         let cost = price_share.plus(quality_term);
         Score {
@@ -385,14 +322,12 @@ impl RequestorMarket {
         }
     }
 
-    /// The chance that a provider's next subtask succeeds: what newcomers do, corrected by what it did.
-    fn chance(&self, record: &ProviderRecord) -> Ratio {
-        let Efficacy { success, timed_out, failed, rejected } = record.efficacy;
-        let prior = self.newcomers.0.parts() as u128 * PRIOR_WEIGHT as u128;
-        let weight = PRIOR_WEIGHT as u128 * Ratio::ONE.parts() as u128;
-        let good = success.parts() as u128;
-        let bad = timed_out.plus(failed).parts() as u128 + rejected.parts() as u128 * REJECTED_WEIGHT as u128;
-        Ratio::of_rounded_down(prior + good, weight + good + bad).max(Ratio::from_parts(1_000))
+    /// The chance that a provider's next subtask succeeds: next to none where a result of it was seen to be wrong.
+    fn chance(&self, provider: &NodeId, record: &ProviderRecord) -> Ratio {
+        if self.proofs.is_proven(provider) {
+            return CHANCE_PROVEN;
+        }
+        self.newcomers.chance(&self.settings.numbers, &record.efficacy)
     }
 
     fn published_score(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
@@ -400,19 +335,20 @@ impl RequestorMarket {
         let efficiency = record
             .efficiency
             .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
-        let quality = record.efficacy.quality();
+        let Numbers { alpha, distrust, .. } = self.settings.numbers;
+        let quality = record.efficacy.quality_from(distrust);
         let price_ratio = if header.max_price == Wei::ZERO && offer.price == Wei::ZERO {
             Ratio::ONE
         } else {
             Ratio::of_rounded_down(header.max_price.0, offer.price.0)
         };
-        let advantage = price_advantage(price_ratio, quality);
-        let price_term = advantage.times_rounded_down(ALPHA);
+        let advantage = price_advantage(price_ratio, quality, distrust);
+        let price_term = advantage.times_rounded_down(alpha);
         // One division for the whole term, so that nothing is rounded twice. The product has at most 106 bits.
-        let (good, all) = record.efficacy.quality_fraction();
-        let share = (good * (DISTRUST + STEADY) as u128, all * (1 + STEADY) as u128);
+        let (good, all) = record.efficacy.quality_fraction(distrust);
+        let share = (good * (distrust + STEADY) as u128, all * (1 + STEADY) as u128);
         let one = Ratio::ONE.parts() as u128;
-        let weight = Ratio::ONE.minus(ALPHA).parts() as u128;
+        let weight = Ratio::ONE.minus(alpha).parts() as u128;
         let quality_term = Ratio::of_rounded_down(efficiency.parts() as u128 * weight * share.0, share.1 * one * one);
         Score {
             score: price_term.plus(quality_term),
@@ -431,7 +367,7 @@ impl RequestorMarket {
     /// `waited_s` is how long the task has been open. By our rules prices up to what was paid before are
     /// taken at once and dearer ones as it grows, up to the maximum after the patience that is set; one offer in doubt
     /// is taken where few subtasks went to such, and all of them, after the others, where few providers are known or once
-    /// twice the patience is over.
+    /// the patience is over. Who is accused of a wrong result waits until that is looked at.
     ///
     /// Ties break by node id, then price, then performance, so the order does not depend on the order of arrival.
     /// `random` is drawn by the caller; greedy choice does not look at it.
@@ -470,13 +406,13 @@ impl RequestorMarket {
             Choice::Boltzmann { greed } => choice::shuffle(&mut ranking.ranked, greed, random),
         }
         if self.settings.rules == Rules::Golem {
-            self.hold_back(&mut ranking, header, waited_s);
+            self.hold_back(&mut ranking, header, now, waited_s);
         }
         ranking
     }
 
     /// Takes out what is too dear or too doubtful for now.
-    fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, waited_s: u64) {
+    fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, now: LocalTime, waited_s: u64) {
         let patience_s = self.settings.patience.parts() as u128 * header.subtask_timeout_s as u128;
         let waited = Ratio::of_rounded_down(waited_s as u128 * Ratio::ONE.parts() as u128, patience_s);
         let share_max = match self.reference {
@@ -487,9 +423,10 @@ impl RequestorMarket {
         };
         let limit = mul_div(header.max_price.0, share_max.parts() as u128, Ratio::ONE.parts() as u128)
             .map_or(header.max_price, |(wei, _)| Wei(wei));
-        let nobody_else = self.providers.len() < PROVIDERS_FEW || waited >= Ratio::ONE.plus(Ratio::ONE);
-        let mut room_for_doubt = u64::from(self.doubted <= self.dealings / DOUBT_ONE_IN);
-        let mut doubtful = Vec::new();
+        let Numbers { trust_min, doubt_one_in, .. } = self.settings.numbers;
+        let nobody_else = self.providers.len() < PROVIDERS_FEW || waited >= Ratio::ONE;
+        let mut room_for_doubt = u64::from(self.doubted <= self.dealings / doubt_one_in.max(1));
+        let (mut ahead, mut doubtful) = (0, Vec::new());
         let waiting = &mut ranking.waiting;
         ranking.ranked.retain(|ranked| {
             let quality = ranked.score.quality;
@@ -497,10 +434,16 @@ impl RequestorMarket {
                 waiting.push((ranked.position, ranked.offer, WaitReason::Dear { limit }));
                 return false;
             }
-            if quality >= TRUST_MIN {
+            let provider = ranked.offer.provider;
+            if quality >= trust_min {
+                if self.proofs.holds(&provider, header.subtask_timeout_s, now) {
+                    waiting.push((ranked.position, ranked.offer, WaitReason::Accused { ahead }));
+                    return false;
+                }
+                ahead += 1;
                 return true;
             }
-            if nobody_else || room_for_doubt > 0 {
+            if nobody_else || (room_for_doubt > 0 && !self.proofs.is_proven(&provider)) {
                 room_for_doubt = room_for_doubt.saturating_sub(1);
                 doubtful.push(*ranked);
             } else {
@@ -511,17 +454,26 @@ impl RequestorMarket {
         ranking.ranked.extend(doubtful);
     }
 
-    /// Which share of a provider's results is run again, in parts per million, where the task asks for `base_ppm`: by our
-    /// rules all of a newcomer's, falling to the share asked for as it proves right. A task that asks for none gets none.
+    /// Which share of a provider's results is run again, in parts per million, where the task asks for `base_ppm`. By our
+    /// rules all of one in doubt; of a newcomer's more than is asked for, the more newcomers fail, falling as it proves
+    /// right. A task that asks for none gets none.
     pub fn recheck_ppm(&self, provider: &NodeId, base_ppm: u32) -> u32 {
         if base_ppm == 0 || self.settings.rules == Rules::Published {
             return base_ppm;
         }
-        let success = self.record(provider).map_or(Ratio::ZERO, |record| record.efficacy.success);
-        let left = Ratio::of_rounded_down(PROBATION.minus(success).parts() as u128, PROBATION.parts() as u128);
-        let beyond = Ratio::from_parts(u64::from(1_000_000u32.saturating_sub(base_ppm)) * 1_000);
-        let more = left.times_rounded_down(beyond).parts() / 1_000;
-        base_ppm.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(1_000_000)
+        let record = self.record(provider).copied().unwrap_or_default();
+        if self.chance(provider, &record) < self.settings.numbers.trust_min {
+            return 1_000_000;
+        }
+        let base = Ratio::from_parts(u64::from(base_ppm.min(1_000_000)) * PARTS_PER_PPM);
+        let share = self.newcomers.recheck(&self.settings.numbers, record.efficacy.success, base);
+        u32::try_from(share.parts() / PARTS_PER_PPM).unwrap_or(1_000_000).min(1_000_000)
+    }
+
+    /// A result of this provider was computed again here and is wrong, whoever bought it: it is among the last to be
+    /// taken, and everything it returns is run again.
+    pub fn proven(&mut self, provider: NodeId) {
+        self.proofs.prove(provider);
     }
 
     /// What a provider stands to lose here: its standing. What is not paid yet is not in it, since right results are paid
@@ -569,7 +521,7 @@ impl RequestorMarket {
     /// So many subtasks were given to a provider.
     pub fn assigned(&mut self, provider: NodeId, subtasks: u64) {
         let record = self.record(&provider).copied().unwrap_or_default();
-        if self.chance(&record) < TRUST_MIN {
+        if self.chance(&provider, &record) < self.settings.numbers.trust_min {
             self.doubted = self.doubted.saturating_add(subtasks);
         }
     }
@@ -587,6 +539,7 @@ impl RequestorMarket {
         let mut record = self.record(&provider).copied().unwrap_or_default();
         record.touched = self.dealings;
         let is_first = record.efficacy.weight() == Ratio::ZERO;
+        self.newcomers.count(&self.settings.numbers, record.efficacy.success, is_first, outcome);
         record.efficacy = record.efficacy.after(outcome);
         if outcome == Outcome::Rejected {
             // It has no standing left to lose.
@@ -601,11 +554,8 @@ impl RequestorMarket {
             let before = record.efficiency.unwrap_or_else(start);
             record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
             let share = price_share(offer.price, header.max_price);
-            self.reference = Some(self.reference.map_or(share, |reference| towards(reference, share)));
-        }
-        if is_first {
-            let sample = if matches!(outcome, Outcome::Success { .. }) { Ratio::ONE } else { Ratio::ZERO };
-            self.newcomers = Newcomers(towards(self.newcomers.0, sample).max(NEWCOMER_MIN));
+            self.reference =
+                Some(self.reference.map_or(share, |reference| self.settings.numbers.towards(reference, share)));
         }
         self.providers.insert(provider, record);
     }
@@ -663,14 +613,11 @@ fn price_share(price: Wei, max_price: Wei) -> Ratio {
     Ratio::of_rounded_down(price.0, max_price.0).min(Ratio::ONE)
 }
 
-/// A step from one value towards another.
-fn towards(from: Ratio, to: Ratio) -> Ratio {
-    from.times_rounded_down(Ratio::ONE.minus(LEARNING)).plus(to.times_rounded_down(LEARNING))
-}
-
 /// The price ratio as far as it counts: itself up to `1 + 3t`, then ever less, always below `1 + 4t`.
-fn price_advantage(price_ratio: Ratio, quality: Ratio) -> Ratio {
-    let known = Ratio::of_rounded_down(quality.parts() as u128, QUALITY_TRUSTED.parts() as u128).min(Ratio::ONE);
+fn price_advantage(price_ratio: Ratio, quality: Ratio, distrust: u64) -> Ratio {
+    // A quality counts in full from that of an unknown provider on, `1 / d`.
+    let known = Ratio::of_rounded_down(quality.parts() as u128 * distrust as u128, Ratio::ONE.parts() as u128);
+    let known = known.min(Ratio::ONE);
     let trust = known.times_rounded_down(known);
     let knee = Ratio::ONE.plus(trust).plus(trust).plus(trust);
     let beyond = price_ratio.minus(knee);

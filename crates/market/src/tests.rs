@@ -3,6 +3,7 @@
 mod checking;
 mod explain;
 mod golem;
+mod proof;
 mod provider;
 mod ratio;
 mod requestor;

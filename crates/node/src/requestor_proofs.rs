@@ -5,6 +5,7 @@ use crate::lifecycle::local_now;
 use crate::proofs::Seen;
 use crate::requestor_loop::{Done, RequestorLoop};
 use crate::worker::JobStop;
+use golem_deal::{RequestorFact, RequestorPolicy};
 use golem_market::Claim;
 use golem_protocol::{NodeId, PROOF_TOPIC, ProofNotice, WrongResultProof};
 
@@ -12,7 +13,6 @@ impl RequestorLoop {
     /// A result of a task of ours was run again here and is wrong: it is kept as a proof, for others to fetch.
     pub(crate) fn keep_proof(&mut self, proof: WrongResultProof) {
         let provider = proof.report.document.provider;
-        self.policy.proven(provider, self.now);
         if !self.config.share_proofs {
             return;
         }
@@ -92,15 +92,15 @@ impl RequestorLoop {
         tracing::info!(provider = %claim.provider, accuser = %claim.accuser, ?seen, "looked at a proof");
         let found = match &seen {
             Seen::Wrong => {
-                self.policy.proven(claim.provider, self.now);
+                self.policy.note(&RequestorFact::Proven { provider: claim.provider }, self.now);
                 "the result is wrong: it gets no more work here".to_owned()
             }
             Seen::Right(why) => {
-                self.policy.refuted(claim, self.now);
+                self.policy.refute(claim, self.now);
                 format!("no proof, {why}: whoever said so is not listened to any more")
             }
             Seen::Unknown(why) => {
-                self.policy.given_up(claim);
+                self.policy.give_up(claim);
                 format!("it could not be looked at: {why}")
             }
         };

@@ -287,7 +287,8 @@ impl ChoiceSettings {
     /// As the market takes them.
     pub(crate) fn market(self) -> RequestorSettings {
         let quality_floor = Ratio::from_parts(self.quality_floor_ppm as u64 * (Ratio::ONE.parts() / 1_000_000));
-        RequestorSettings { rules: self.rules, choice: self.choice, quality_floor, patience: self.patience }
+        let ChoiceSettings { rules, choice, patience, .. } = self;
+        RequestorSettings { rules, choice, quality_floor, patience, ..RequestorSettings::default() }
     }
 }
 

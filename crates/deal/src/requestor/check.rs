@@ -414,6 +414,10 @@ fn enter(
         Decision::WrongOutput | Decision::WrongFuel => {
             task.cheated(provider);
             policy.note(&RequestorFact::Rejected { provider }, now);
+            // Others' results agree on it: that is enough to refuse it, and nothing that was seen here.
+            if rechecked {
+                policy.note(&RequestorFact::Proven { provider }, now);
+            }
         }
         Decision::OutputMissing => {
             task.strike(provider, now);

@@ -5,12 +5,14 @@ use super::{PolicyError, TERMS_MAX, check_identity, remember};
 use crate::access::AccessLists;
 use crate::checking::{CheckRate, PPM};
 use crate::requestor::OfferTerms;
-use crate::{HeaderTerms, Outcome, Ratio, RequestorMarket, RequestorSettings, Violation};
+use crate::{Claim, HeaderTerms, Outcome, Proofs, Ratio, RequestorMarket, RequestorSettings, Unheard, Violation, WaitReason};
 use golem_deal::{Checks, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler};
 use golem_protocol::{B256, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
 
 const KEY: &[u8] = b"requestor";
+/// Apart from the rest, which older versions wrote without it.
+const KEY_PROOFS: &[u8] = b"proofs";
 
 /// Where a requestor's choices come from that nobody else may foresee: a node draws them from the machine and from a
 /// secret of its own, a simulation from its seed.
@@ -32,7 +34,10 @@ pub struct RequestorMarketPolicy {
     terms: BTreeMap<NodeId, (HeaderTerms, OfferTerms)>,
     /// When each task's offers were first looked at, by the header's nonce; a bounded number of them.
     opened: BTreeMap<u64, LocalTime>,
+    /// Proofs that were begun and nobody looks at yet.
+    looks: Vec<Claim>,
     saving: Saving,
+    saving_proofs: Saving,
 }
 
 impl RequestorMarketPolicy {
@@ -50,6 +55,9 @@ impl RequestorMarketPolicy {
             None => RequestorMarket::new(settings),
         };
         *market.access_mut() = lists;
+        if let Some(proofs) = stored::<Proofs>(records, KEY_PROOFS)? {
+            *market.proofs_mut() = proofs;
+        }
         Ok(RequestorMarketPolicy {
             market,
             lot,
@@ -57,7 +65,9 @@ impl RequestorMarketPolicy {
             checks: BTreeMap::new(),
             terms: BTreeMap::new(),
             opened: BTreeMap::new(),
+            looks: Vec::new(),
             saving: Saving::new(KEY),
+            saving_proofs: Saving::new(KEY_PROOFS),
         })
     }
 
@@ -85,6 +95,32 @@ impl RequestorMarketPolicy {
     pub fn score_ppm(&self, header: &Header, provider: NodeId, price: Wei, performance: u64) -> u64 {
         let offer = OfferTerms { provider, price, performance };
         self.market.score(&offer, &HeaderTerms::from(header)).score.parts() / (Ratio::ONE.parts() / 1_000_000)
+    }
+
+    /// Keeps a proof of a wrong result that somebody published. Its signatures were checked, and that the report is of an
+    /// agreement of the accuser with the accused; it has not been run again.
+    ///
+    /// Errors: why it is not kept.
+    pub fn hear(&mut self, claim: Claim) -> Result<(), Unheard> {
+        self.market.proofs_mut().hear(claim)
+    }
+
+    /// The proofs that are to be run again now, because the offers of the accused are among those to be taken. What comes
+    /// of each is to be told by [`RequestorFact::Proven`], [`RequestorMarketPolicy::refute`] or
+    /// [`RequestorMarketPolicy::give_up`].
+    pub fn looks_wanted(&mut self) -> Vec<Claim> {
+        std::mem::take(&mut self.looks)
+    }
+
+    /// What was claimed to be wrong was computed again, and is right.
+    pub fn refute(&mut self, claim: &Claim, now: Now) {
+        self.market.proofs_mut().refute(claim);
+        self.saving_proofs.touch(now);
+    }
+
+    /// What was claimed to be wrong could not be computed again: its module or input is not to be had, or it was stopped.
+    pub fn give_up(&mut self, claim: &Claim) {
+        self.market.proofs_mut().give_up(claim);
     }
 
     /// What the market says is broken in its own state.
@@ -129,6 +165,15 @@ impl RequestorPolicy for RequestorMarketPolicy {
         let waited_s = now.local.saturating_sub(self.opened(header, now)) / 1000;
         let random = self.lot.draw();
         let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, waited_s, random);
+        for (_, offer, reason) in &ranking.waiting {
+            // Where enough others are to be had, it need not be known what this one is worth.
+            if let WaitReason::Accused { ahead } = reason
+                && *ahead < header.subtasks as usize
+            {
+                let begun = self.market.proofs_mut().begin(&offer.provider, header.subtask_timeout_s, now.local);
+                self.looks.extend(begun);
+            }
+        }
         ranking.ranked.iter().map(|ranked| ranked.position).collect()
     }
 
@@ -162,11 +207,17 @@ impl RequestorPolicy for RequestorMarketPolicy {
             RequestorFact::TimedOut { provider } => self.outcome(provider, 0, Outcome::TimedOut),
             RequestorFact::Failed { provider } => self.outcome(provider, 0, Outcome::Failed),
             RequestorFact::Rejected { provider } => self.outcome(provider, 0, Outcome::Rejected),
+            RequestorFact::Proven { provider } => {
+                self.market.proven(provider);
+                self.saving_proofs.touch(now);
+            }
         }
         self.saving.touch(now);
     }
 
     fn records(&mut self) -> Vec<Record> {
-        self.saving.records(&self.market)
+        let mut records = self.saving.records(&self.market);
+        records.extend(self.saving_proofs.records(self.market.proofs()));
+        records
     }
 }

@@ -200,6 +200,25 @@ fn hedges_who_is_late_where_the_time_saved_is_worth_the_copy() {
 }
 
 #[test]
+fn remembers_across_a_restart_whose_result_was_wrong() {
+    let mut policy = requestor(AccessLists::default(), &[]);
+    policy.note(&RequestorFact::Rejected { provider: node(3) }, Now::default());
+    assert_eq!(policy.records().len(), 1);
+    policy.note(&RequestorFact::Proven { provider: node(3) }, Now::default());
+    let records = policy.records();
+    assert_eq!(records.len(), 2);
+    let claim = |provider| crate::Claim { provider, accuser: node(9), proof: B256::ZERO, subtask_timeout_s: 3600 };
+    let mut again = requestor(AccessLists::default(), &records);
+    assert_eq!(again.hear(claim(node(3))), Err(crate::Unheard::Known));
+    again.hear(claim(node(4))).unwrap();
+    again.rank(&header(100), &[&offer(node(4), 50)], Now::default());
+    let begun = again.looks_wanted()[0];
+    again.refute(&begun, Now::default());
+    assert_eq!(again.records().len(), 1);
+    assert_eq!(again.hear(claim(node(5))), Err(crate::Unheard::Misled));
+}
+
+#[test]
 fn rechecks_the_share_asked_for_and_everything_of_an_unknown_task() {
     let mut policy = requestor(AccessLists::default(), &[]);
     let task = B256::repeat_byte(9);

@@ -83,12 +83,12 @@ fn the_margin_follows_what_is_taken_and_not_the_time() {
     market.busy(seconds(0));
     assert_eq!(market.factor(seconds(1_000_000)), ratio(0.2));
     market.answered(true);
-    assert_eq!(market.factor(seconds(0)), ratio(0.201));
+    assert_eq!(market.factor(seconds(0)), ratio(0.2005));
     market.answered(false);
-    assert_eq!(market.factor(seconds(0)), ratio(0.1608));
+    assert_eq!(market.factor(seconds(0)), ratio(0.178445));
     (0..100).for_each(|_| market.answered(false));
     assert_eq!(market.factor(seconds(0)), ratio(0.01));
-    (0..2000).for_each(|_| market.answered(true));
+    (0..3000).for_each(|_| market.answered(true));
     assert_eq!(market.factor(seconds(0)), ratio(5.0));
     assert_eq!(market.check_invariants(), vec![]);
 }
@@ -125,8 +125,8 @@ fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
         market.outcome(&offer(1, 50), &header(100), SUCCESS);
     }
     assert!(take(&market, 50, 0) && !take(&market, 51, 0));
-    assert!(take(&market, 75, 100) && !take(&market, 76, 100), "half way to the maximum in half the patience");
-    assert!(take(&market, 100, 200) && !take(&market, 101, 1_000_000));
+    assert!(take(&market, 75, 200) && !take(&market, 76, 200), "half way to the maximum in half the patience");
+    assert!(take(&market, 100, 400) && !take(&market, 101, 1_000_000));
     let ranking = market.rank(&[offer(1, 90)], &header(100), seconds(0), 0, 0);
     assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(50) })]), "{ranking:?}");
     let hasty = RequestorSettings { patience: Ratio::ZERO, ..RequestorSettings::default() };
@@ -154,7 +154,7 @@ fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
         market.outcome(&offer(2, 50), &header(100), SUCCESS);
     }
     assert_eq!(order(&market.rank(&offers, &header(100), seconds(0), 0, 0)), [node(2), node(1)]);
-    // Where there is nobody else, work is done rather than not, after twice the patience.
+    // Where there is nobody else, work is done rather than not, after the patience.
     market.assigned(node(1), 5);
     assert!(market.rank(&offers[..1], &header(100), seconds(0), 399, 0).ranked.is_empty());
     assert_eq!(order(&market.rank(&offers[..1], &header(100), seconds(0), 400, 0)), [node(1)]);
@@ -174,6 +174,14 @@ fn runs_everything_of_a_newcomer_again_and_less_as_it_proves_right() {
     assert_eq!((share(0, 100_000), share(0, 1_000_000), share(0, 0)), (1_000_000, 1_000_000, 0));
     assert!((0..4).all(|n| share(n, 100_000) > share(n + 1, 100_000)));
     assert_eq!((share(4, 100_000), share(100, 100_000)), (100_000, 100_000));
+    // Where newcomers were right so far there is less to find, and where one was wrong there is more again.
+    let of_a_newcomer = |market: &RequestorMarket| market.recheck_ppm(&node(99), 100_000);
+    let mut market = buyer(&(1..40).map(|n| (n, SUCCESS)).collect::<Vec<_>>());
+    let few = of_a_newcomer(&market);
+    assert!(few < 400_000, "{few}");
+    market.outcome(&offer(40, 50), &header(100), Outcome::Rejected);
+    assert_eq!(of_a_newcomer(&market), 1_000_000);
+    assert_eq!(market.recheck_ppm(&node(40), 100_000), 1_000_000, "all of one in doubt");
     let published = RequestorMarket::new(RequestorSettings::published());
     assert_eq!(published.recheck_ppm(&node(1), 100_000), 100_000);
 }

@@ -32,6 +32,8 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S24", include_str!("../../../../scenarios/S24_cancel_option.toml")),
     ("S25", include_str!("../../../../scenarios/S25_network.toml")),
     ("S27", include_str!("../../../../scenarios/S27_original.toml")),
+    ("S28", include_str!("../../../../scenarios/S28_shared_proofs.toml")),
+    ("S29", include_str!("../../../../scenarios/S29_verification_compared.toml")),
 ];
 
 /// What there is to list.

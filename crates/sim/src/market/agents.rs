@@ -4,7 +4,8 @@ use super::scenario::*;
 use super::table::{Handle, Table};
 use crate::stream::{SmallStream, mix};
 use golem_market::{
-    Choice, HeaderTerms, OfferTerms, ProviderMarket, ProviderSettings, Ratio, RequestorMarket, RequestorSettings,
+    Choice, HeaderTerms, Numbers, OfferTerms, ProviderMarket, ProviderSettings, Ratio, RequestorMarket,
+    RequestorSettings,
 };
 use golem_protocol::{Address, LocalTime, NodeId, Wei};
 
@@ -462,6 +463,8 @@ fn provider_market(of: &ProviderGroup, cost: f64, median_cost: f64, now: u64) ->
         ratio(tuning.factor_start, settings.factor_start).clamp(settings.factor_min, settings.factor_max);
     settings.idle_rate = ratio(tuning.idle_rate, settings.idle_rate);
     settings.busy_rate = ratio(tuning.busy_rate, settings.busy_rate);
+    settings.margin_taken = ratio(tuning.margin_taken, settings.margin_taken);
+    settings.margin_not_taken = ratio(tuning.margin_not_taken, settings.margin_not_taken);
     settings.credit_hours = tuning.credit_hours.unwrap_or(settings.credit_hours);
     settings.payment_rate_min = ratio(tuning.payment_rate_min, settings.payment_rate_min);
     ProviderMarket::new(settings, LocalTime::from_millis(now)).ok()
@@ -470,6 +473,21 @@ fn provider_market(of: &ProviderGroup, cost: f64, median_cost: f64, now: u64) ->
 fn requestor_settings(of: &RequestorGroup) -> RequestorSettings {
     let tuning = &of.tuning;
     let ratio = |value: f64| Ratio::from_f64(value).unwrap_or(Ratio::ZERO);
+    let number = |value: Option<f64>, usual: Ratio| value.map_or(usual, ratio);
+    let of_nodes = Numbers::default();
+    let numbers = Numbers {
+        alpha: number(tuning.alpha, of_nodes.alpha),
+        distrust: tuning.distrust.map_or(of_nodes.distrust, u64::from),
+        trust_min: number(tuning.trust_min, of_nodes.trust_min),
+        prior_weight: number(tuning.prior_weight, of_nodes.prior_weight),
+        rejected_weight: number(tuning.rejected_weight, of_nodes.rejected_weight),
+        probation: number(tuning.probation, of_nodes.probation),
+        newcomers_bad: number(tuning.newcomers_bad, of_nodes.newcomers_bad),
+        learning: number(tuning.learning, of_nodes.learning),
+        failure_cost: number(tuning.failure_cost, of_nodes.failure_cost),
+        time_cost: number(tuning.time_cost, of_nodes.time_cost),
+        doubt_one_in: tuning.doubt_one_in.map_or(of_nodes.doubt_one_in, u64::from),
+    };
     let usual = match of.policy {
         RequestorPolicyName::Golem => RequestorSettings::default(),
         RequestorPolicyName::Published
@@ -483,5 +501,6 @@ fn requestor_settings(of: &RequestorGroup) -> RequestorSettings {
         patience: tuning.patience.map_or(usual.patience, ratio),
         choice: tuning.greed.map_or(Choice::Greedy, |greed| Choice::Boltzmann { greed: ratio(greed) }),
         quality_floor: tuning.quality_floor.map_or(Ratio::ZERO, ratio),
+        numbers,
     }
 }

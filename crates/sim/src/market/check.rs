@@ -1,6 +1,7 @@
 //! Which scenarios make no sense, and why.
 
 use super::scenario::*;
+use super::verification::{Cheating, Scheme, Verification};
 
 /// A number of a scenario that cannot be. Nothing was run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +62,37 @@ impl Scenario {
         for (index, shock) in self.shocks.iter().enumerate() {
             shock.check(&format!("shocks[{index}]"), self.days)?;
         }
-        Ok(())
+        self.verification.map_or(Ok(()), |verification| verification.check())
+    }
+}
+
+impl Verification {
+    fn check(&self) -> Result<(), ScenarioError> {
+        let at = |name: &str| format!("verification.{name}");
+        range(&at("workers"), f64::from(self.workers), (2.0, 100_000.0))?;
+        range(&at("results"), f64::from(self.results), (1.0, 10_000_000.0))?;
+        share(&at("cheats"), self.cheats)?;
+        match self.scheme {
+            Scheme::None | Scheme::Boinc => {}
+            Scheme::Recheck { share: part } => share(&at("scheme.recheck.share"), part)?,
+            Scheme::Redundancy { copies } => range(&at("scheme.redundancy.copies"), f64::from(copies), (2.0, 16.0))?,
+            Scheme::Quorum { agree } => range(&at("scheme.quorum.agree"), f64::from(agree), (1.0, 16.0))?,
+            Scheme::Adaptive { floor, paid_every } => {
+                share(&at("scheme.adaptive.floor"), floor)?;
+                range(&at("scheme.adaptive.paid_every"), f64::from(paid_every), (1.0, 1e4))?;
+            }
+            Scheme::Credibility { spot_checks, assumed, error_max } => {
+                share(&at("scheme.credibility.spot_checks"), spot_checks)?;
+                range(&at("scheme.credibility.assumed"), assumed, (0.0, 0.7))?;
+                range(&at("scheme.credibility.error_max"), error_max, (1e-7, 1.0))?;
+            }
+        }
+        match self.cheating {
+            Cheating::Random { share: part } | Cheating::Colluding { share: part } => {
+                share(&at("cheating.share"), part)
+            }
+            Cheating::Sleeper { .. } | Cheating::OnOff { .. } => Ok(()),
+        }
     }
 }
 
@@ -75,7 +106,7 @@ impl MarketRules {
         share("market.loss", self.loss)?;
         range("market.identity_cost_hours", self.identity_cost_hours, (0.0, 1e6))?;
         match self.information {
-            Information::Local | Information::Global | Information::Oracle => Ok(()),
+            Information::Local | Information::Proofs | Information::Global | Information::Oracle => Ok(()),
             Information::Gossip { fanout } => {
                 range("market.information.gossip.fanout", f64::from(fanout), (0.0, 10_000.0))
             }
@@ -130,6 +161,8 @@ impl ProviderTuning {
             ("factor_max", self.factor_max, (0.001, 1_000.0)),
             ("idle_rate", self.idle_rate, (0.0, 0.01)),
             ("busy_rate", self.busy_rate, (0.0, 0.01)),
+            ("margin_taken", self.margin_taken, (1.0, 2.0)),
+            ("margin_not_taken", self.margin_not_taken, (0.1, 1.0)),
             ("credit_hours", self.credit_hours.map(f64::from), (1.0, 8_760.0)),
             ("payment_rate_min", self.payment_rate_min, (0.0, 1.0)),
         ];
@@ -168,15 +201,7 @@ impl RequestorGroup {
         range(&at("deadline_timeouts"), self.deadline_timeouts, (1.0, 1e4))?;
         share(&at("check_rate"), self.check_rate)?;
         range(&at("payment_delay_min"), self.payment_delay_min, (0.0, 1e6))?;
-        if let Some(greed) = self.tuning.greed {
-            range(&at("tuning.greed"), greed, (0.0, 1e4))?;
-        }
-        if let Some(patience) = self.tuning.patience {
-            range(&at("tuning.patience"), patience, (0.0, 1e3))?;
-        }
-        if let Some(floor) = self.tuning.quality_floor {
-            share(&at("tuning.quality_floor"), floor)?;
-        }
+        self.tuning.check(&at("tuning"))?;
         let at = |name: &str| format!("{field}.behaviour.{name}");
         match self.behaviour {
             RequestorBehaviour::Honest => Ok(()),
@@ -187,6 +212,33 @@ impl RequestorGroup {
             RequestorBehaviour::TimeoutInflater { factor } => range(&at("factor"), factor, (0.001, 1e3)),
             RequestorBehaviour::SybilNonPayer { tasks } => range(&at("tasks"), f64::from(tasks), (1.0, 1e6)),
         }
+    }
+}
+
+impl RequestorTuning {
+    fn check(&self, field: &str) -> Result<(), ScenarioError> {
+        let numbers = [
+            ("greed", self.greed, (0.0, 1e4)),
+            ("quality_floor", self.quality_floor, (0.0, 1.0)),
+            ("patience", self.patience, (0.0, 1e3)),
+            ("distrust", self.distrust.map(f64::from), (1.0, 1e3)),
+            ("alpha", self.alpha, (0.0, 1.0)),
+            ("trust_min", self.trust_min, (0.0, 1.0)),
+            ("prior_weight", self.prior_weight, (0.001, 1e3)),
+            ("rejected_weight", self.rejected_weight, (0.0, 1e4)),
+            ("probation", self.probation, (0.001, 10.0)),
+            ("newcomers_bad", self.newcomers_bad, (0.001, 1.0)),
+            ("learning", self.learning, (0.0, 1.0)),
+            ("failure_cost", self.failure_cost, (0.0, 100.0)),
+            ("time_cost", self.time_cost, (0.0, 100.0)),
+            ("doubt_one_in", self.doubt_one_in.map(f64::from), (1.0, 1e9)),
+        ];
+        for (name, got, allowed) in numbers {
+            if let Some(got) = got {
+                range(&format!("{field}.{name}"), got, allowed)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -32,6 +32,7 @@ mod supply;
 mod table;
 mod tally;
 mod tender;
+mod verification;
 mod work;
 mod world;
 
@@ -39,6 +40,7 @@ pub use check::ScenarioError;
 pub use outcome::{AgentRow, Better, METRICS, MetricInfo, RunOutcome, Series, Side};
 pub use queue::Queue;
 pub use scenario::*;
+pub use verification::{Cheating, Scheme, Verification};
 
 use serde::Serialize;
 
@@ -65,6 +67,9 @@ pub struct Baselines {
 /// Plays a scenario that passed [`Scenario::check`], and what it is measured against. `progress` is told the share of the
 /// run that is done, rising to 1.
 pub fn run(scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> RunOutcome {
+    if let Some(verification) = &scenario.verification {
+        return verification::play(verification, seed);
+    }
     let baselines = baselines(scenario, seed, &|share| progress(share * 0.5));
     run_against(scenario, seed, Some(baselines), &|share| progress(0.5 + share * 0.5))
 }

@@ -4,6 +4,7 @@
 //! variants are written in snake case, those without parameters as strings: `behaviour = "honest"`,
 //! `behaviour = { cheat_benchmark = { factor = 4.0 } }`, `speed = { lognormal = { median = 1.0, sigma = 0.5 } }`.
 
+use super::verification::Verification;
 use serde::{Deserialize, Serialize};
 
 /// The most providers or requestors of one run. Reason: compact ids, and memory.
@@ -34,6 +35,9 @@ pub struct Scenario {
     pub requestors: Vec<RequestorGroup>,
     /// What changes while the run goes on; nothing.
     pub shocks: Vec<Shock>,
+    /// In place of a market: ways to find wrong results, compared on the same workers. Nothing else of the scenario
+    /// counts then.
+    pub verification: Option<Verification>,
 }
 
 impl Default for Scenario {
@@ -47,6 +51,7 @@ impl Default for Scenario {
             providers: vec![ProviderGroup::default()],
             requestors: vec![RequestorGroup::default()],
             shocks: Vec::new(),
+            verification: None,
         }
     }
 }
@@ -121,6 +126,9 @@ pub enum Information {
         /// How many requestors each outcome reaches.
         fanout: u32,
     },
+    /// Proofs of wrong results reach everybody; a requestor runs that one subtask again before it takes an offer of the
+    /// accused, at most so many an hour as the market's code allows.
+    Proofs,
     /// All requestors share one memory, of which the rules are those of the first group.
     Global,
     /// Who does not do honest work is known from the start.
@@ -201,6 +209,10 @@ pub struct ProviderTuning {
     pub idle_rate: Option<f64>,
     /// How fast it rises while busy, per second; 0.00004.
     pub busy_rate: Option<f64>,
+    /// What an offer that was taken does to the profit factor; times 1.0025. Golem only.
+    pub margin_taken: Option<f64>,
+    /// What an offer that stood in vain does to it; times 0.89. Golem only.
+    pub margin_not_taken: Option<f64>,
     /// No offer to who owes more than this many hours of work; 3.
     pub credit_hours: Option<u32>,
     /// No offer to who paid less than this share; 0.1.
@@ -391,8 +403,30 @@ pub struct RequestorTuning {
     pub greed: Option<f64>,
     /// Refuse who has a quality below this, 0 to 1; 0.
     pub quality_floor: Option<f64>,
-    /// How long prices above those paid before are waited out, in timeouts of a subtask; 2. Golem only.
+    /// How long prices above those paid before are waited out, in timeouts of a subtask; 4. Golem only.
     pub patience: Option<f64>,
+    /// How many subtasks' worth of distrust everybody starts with; 5. Published only.
+    pub distrust: Option<u32>,
+    /// The weight of price against quality; 0.67. Published only.
+    pub alpha: Option<f64>,
+    /// Below this chance of success a provider is in doubt; 0.6. Golem only, as all that follow.
+    pub trust_min: Option<f64>,
+    /// How many subtasks' worth of evidence the success of newcomers stands for; 2.
+    pub prior_weight: Option<f64>,
+    /// How much worse a wrong result is than one that did not come; 50.
+    pub rejected_weight: Option<f64>,
+    /// The success at which a provider's results are no more run again than is asked for; 3.
+    pub probation: Option<f64>,
+    /// The share of newcomers that fail, from which on all of a newcomer's first results are run again; 0.05.
+    pub newcomers_bad: Option<f64>,
+    /// How much a newcomer's first outcome and a price count in what is learnt; 0.05.
+    pub learning: Option<f64>,
+    /// What the failure of a subtask costs, as a share of the maximal price; 0.1.
+    pub failure_cost: Option<f64>,
+    /// What a whole timeout of waiting for a result costs, as the same share; 0.02.
+    pub time_cost: Option<f64>,
+    /// One in so many subtasks may go to providers in doubt; 200.
+    pub doubt_one_in: Option<u32>,
 }
 
 /// What a requestor does.

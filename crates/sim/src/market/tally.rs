@@ -105,6 +105,8 @@ pub(super) struct Tally {
     /// Results that came, and how many of them are run again, as expected.
     pub results: u64,
     pub rechecks: f64,
+    /// Proofs of others that were run again.
+    pub reruns: u64,
     pub burnt: Wei,
     pub refusals: BTreeMap<&'static str, u64>,
     pub groups: Vec<OfGroup>,
@@ -154,6 +156,7 @@ impl Tally {
             offers_taken: 0,
             results: 0,
             rechecks: 0.0,
+            reruns: 0,
             burnt: Wei::ZERO,
             refusals: BTreeMap::new(),
             groups: vec![OfGroup::default(); scenario.providers.len()],

@@ -5,7 +5,7 @@ use super::scenario::*;
 use super::table::Handle;
 use super::world::{Event, World};
 use crate::stream::{Draw, SmallStream};
-use golem_market::{HeaderTerms, OfferTerms};
+use golem_market::{HeaderTerms, OfferTerms, WaitReason};
 use golem_protocol::Wei;
 
 /// Steps of the search for the price at which a winner would have lost.
@@ -22,6 +22,8 @@ struct Order {
     refused: Vec<usize>,
     /// Not now, perhaps later.
     waiting: Vec<usize>,
+    /// Of those, who is accused of a wrong result, and how many better ones can be taken.
+    accused: Vec<(usize, usize)>,
 }
 
 impl World<'_> {
@@ -167,7 +169,7 @@ impl World<'_> {
         if task.open == 0 || now >= task.deadline {
             return offers.into_iter().for_each(|offer| self.lost(offer));
         }
-        let (buyer, terms, created) = (task.buyer, task.terms, task.created);
+        let (buyer, terms, created, open) = (task.buyer, task.terms, task.created, task.open as usize);
         let life = (self.scenario.market.offer_life_s * MS_PER_S) as u64;
         let (mut expired, mut lost) = (Vec::new(), Vec::new());
         offers.retain(|offer| {
@@ -178,6 +180,12 @@ impl World<'_> {
             stands
         });
         let order = self.rank(buyer, &terms, now - created, &offers);
+        if self.scenario.market.information == Information::Proofs {
+            let accused = order.accused.iter().filter(|(_, ahead)| *ahead < open).map(|(position, _)| position);
+            let wanted = order.taken.iter().take(open).chain(accused);
+            let names = wanted.filter_map(|position| offers.get(*position)).map(|offer| offer.name);
+            self.look_at_proofs(buyer, names, &terms);
+        }
         for (rank, position) in order.taken.iter().enumerate() {
             let Some(offer) = offers.get(*position).copied() else { continue };
             let machine = self.agents.names[offer.name];
@@ -244,6 +252,10 @@ impl World<'_> {
                 let ranking = market.rank(&terms_of, terms, now, waited_ms / 1_000, random);
                 order.taken.extend(ranking.ranked.iter().map(|ranked| ranked.position));
                 order.waiting.extend(ranking.waiting.iter().map(|(position, ..)| *position));
+                order.accused.extend(ranking.waiting.iter().filter_map(|(position, _, reason)| match reason {
+                    WaitReason::Accused { ahead } => Some((*position, *ahead)),
+                    WaitReason::Dear { .. } | WaitReason::Doubt { .. } => None,
+                }));
                 for (position, _, reason) in &ranking.refused {
                     order.refused.push(*position);
                     self.tally.refused(reason);

@@ -6,8 +6,8 @@ use super::table::Handle;
 use super::tender::offer_terms;
 use super::world::{Event, World};
 use crate::stream::{Draw, mix};
-use golem_market::{HeaderTerms, OfferTerms, Outcome, Release};
-use golem_protocol::{RefusalReason, Wei, subtask_value};
+use golem_market::{Claim, HeaderTerms, OfferTerms, Outcome, Release};
+use golem_protocol::{B256, RefusalReason, Wei, subtask_value};
 
 /// How much of the time that the work would take passes until a wrong result is reported, and what it costs to make one
 /// that looks right, as a share of the work.
@@ -201,6 +201,7 @@ impl World<'_> {
                 let rate = self.check_rate(handle, buyer);
                 self.tally.rechecked(rate);
                 if self.agents.buyers[buyer].draws.chance(rate) {
+                    self.prove(handle);
                     self.ended_badly(handle, Some(Outcome::Rejected), Release::Rejected);
                 } else {
                     self.accepted(handle, false);
@@ -307,11 +308,50 @@ impl World<'_> {
         self.reopen(run.task);
     }
 
+    /// A buyer saw that a result is wrong, and says so where proofs are shared.
+    fn prove(&mut self, handle: Handle) {
+        let Some(run) = self.runs.get(handle) else { return };
+        let (buyer, provider) = (run.buyer, run.offer.provider);
+        let work_ms = self.tasks.get(run.task).map_or(0, |task| task.work_ms);
+        let claim = Claim {
+            provider,
+            accuser: node(self.agents.buyers[buyer].name),
+            proof: B256::left_padding_from(&work_ms.to_be_bytes()),
+            subtask_timeout_s: run.terms.subtask_timeout_s,
+        };
+        let book = self.book_of(buyer);
+        self.agents.buyers[book].market.proven(provider);
+        if self.scenario.market.information == Information::Proofs {
+            for other in self.agents.buyers.ids().filter(|other| *other != buyer) {
+                // Not kept where it says nothing new.
+                let _ = self.agents.buyers[other].market.proofs_mut().hear(claim);
+                self.tally.messages += 1;
+            }
+        }
+    }
+
+    /// A buyer runs again what others say of those whose offers it is about to take.
+    pub(super) fn look_at_proofs(&mut self, buyer: u32, names: impl Iterator<Item = u32>, terms: &HeaderTerms) {
+        let now = self.local();
+        for name in names {
+            let proofs = self.agents.buyers[buyer].market.proofs_mut();
+            let Some(claim) = proofs.begin(&node(name), terms.subtask_timeout_s, now) else { continue };
+            let work_ms = u64::from_be_bytes(claim.proof.0.last_chunk().copied().unwrap_or_default());
+            self.tally.reruns += 1;
+            self.queue.push(self.now + work_ms, Event::Rerun(buyer, name));
+        }
+    }
+
+    /// A buyer has run a proof again. All are true here; that false ones change nothing is the market's own test.
+    pub(super) fn rerun(&mut self, buyer: u32, name: u32) {
+        self.agents.buyers[buyer].market.proven(node(name));
+    }
+
     /// What a buyer saw of a name goes into its book, or into everybody's.
     fn remember(&mut self, buyer: u32, offer: &OfferTerms, terms: &HeaderTerms, outcome: Outcome) {
         let count = self.agents.buyers.len();
         match self.scenario.market.information {
-            Information::Local | Information::Oracle => {
+            Information::Local | Information::Proofs | Information::Oracle => {
                 self.agents.buyers[buyer].market.outcome(offer, terms, outcome);
             }
             Information::Global => self.agents.buyers[0].market.outcome(offer, terms, outcome),

@@ -25,6 +25,8 @@ pub(super) enum Event {
     /// What became of a subtask reaches its buyer.
     Report(Handle),
     Payment(Handle),
+    /// A buyer has run again what others say of a name.
+    Rerun(u32, u32),
     /// A machine of a group comes.
     Join(u32),
     Leave(u32),
@@ -143,6 +145,7 @@ impl<'a> World<'a> {
                 Event::SlotEnd(run) => self.slot_end(run),
                 Event::Report(run) => self.report(run),
                 Event::Payment(run) => self.payment(run),
+                Event::Rerun(buyer, name) => self.rerun(buyer, name),
                 Event::Join(group) => self.join(group),
                 Event::Leave(machine) => self.leave(machine),
                 Event::OutageStart(index) => self.outage(index, true),

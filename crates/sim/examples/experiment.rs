@@ -1,0 +1,70 @@
+//! Plays an experiment's file and prints the shown metrics of each cell, and what of its expectations holds, without the
+//! rest of golem: `experiment FILE.toml [--quick] [--seed N] [--repeat N] [--set PATH=VALUE] [--cell AXIS=POINT,...]`.
+//! `golem sim run` does the same and writes a report.
+
+use golem_sim::experiment::{Experiment, Options, Results, play};
+use golem_sim::market::{self, Mechanism, Scenario, baseline_scenario, baselines, run_against};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// What runs are measured against, played once for all scenarios for which it is the same.
+#[derive(Default)]
+struct Baselines(Mutex<BTreeMap<(String, u64), market::Baselines>>);
+
+impl Baselines {
+    fn of(&self, scenario: &Scenario, seed: u64) -> market::Baselines {
+        let key = (format!("{:?}", baseline_scenario(scenario, Mechanism::Random)), seed);
+        if let Ok(known) = self.0.lock()
+            && let Some(known) = known.get(&key)
+        {
+            return *known;
+        }
+        let played = baselines(scenario, seed, &|_| {});
+        if let Ok(mut known) = self.0.lock() {
+            known.insert(key, played);
+        }
+        played
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (mut path, mut options) = (None, Options::default());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--quick" => options.quick = true,
+            "--seed" => options.seed = Some(value()?.parse()?),
+            "--repeat" => options.repeat = Some(value()?.parse()?),
+            "--set" => options.set.push(value()?),
+            "--cell" => options.cell = Some(value()?),
+            _ => path = Some(argument),
+        }
+    }
+    let path = path.ok_or("which file? give an experiment's, as scenarios/S01_thirst_balance.toml")?;
+    let experiment = Experiment::read(&std::fs::read_to_string(path)?, &options)?;
+    let start = Instant::now();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let measured = Baselines::default();
+    let one = |scenario: &Scenario, seed| match scenario.verification {
+        Some(_) => Ok(market::run(scenario, seed, &|_| {})),
+        None => Ok(run_against(scenario, seed, Some(measured.of(scenario, seed)), &|_| {})),
+    };
+    let runs = play(&experiment, threads, one, |_| {})?;
+    let results = Results::new(experiment, runs);
+    let shown = results.experiment.shown();
+    for (number, cell) in results.experiment.cells.iter().enumerate() {
+        println!("{}", cell.name);
+        for metric in &shown {
+            let estimate = results.estimate(number, metric);
+            println!("  {metric:<32} {:>10.4} +- {:.4}, n {}", estimate.mean, estimate.half_width, estimate.n);
+        }
+    }
+    for checked in &results.checked {
+        println!("{:?}, recorded {:?}: {}", checked.verdict, checked.expected, checked.text);
+    }
+    eprintln!("{} runs, {:.0} s", results.runs(), start.elapsed().as_secs_f64());
+    Ok(())
+}
