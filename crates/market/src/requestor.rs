@@ -492,7 +492,7 @@ impl RequestorMarket {
     ///
     /// Somebody is late who has said nothing for twice as long as it usually takes, and for longer than the other is
     /// expected to take. What has run so long is expected to run as long again, so the time saved is what it ran beyond
-    /// the other's. Its worth is [`TIME_COST`] of the whole task's value for each timeout, since the whole task waits.
+    /// the other's. Its worth is [`Numbers::time_cost`] of the whole task's value for each timeout, since the whole task waits.
     pub fn hedges(&self, late: &NodeId, silent_ms: u64, other: &OfferTerms, header: &Header, cost: Wei) -> bool {
         let timeout_ms = u64::from(header.subtask_timeout_s).saturating_mul(1000);
         let expected_ms = |provider: &NodeId| {
@@ -507,7 +507,7 @@ impl RequestorMarket {
         let saved = Ratio::of_rounded_down(u128::from(silent_ms - others_ms), u128::from(timeout_ms));
         let Some(subtask) = subtask_value(other.price, header.subtask_timeout_s) else { return false };
         let task = subtask.checked_mul(u64::from(header.subtasks)).unwrap_or(Wei::MAX);
-        let share = saved.times_rounded_down(TIME_COST).parts();
+        let share = saved.times_rounded_down(self.settings.numbers.time_cost).parts();
         mul_div(task.0, u128::from(share), u128::from(Ratio::ONE.parts())).is_some_and(|(worth, _)| worth >= cost.0)
     }
 

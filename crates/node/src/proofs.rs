@@ -45,7 +45,12 @@ impl ProofGate {
     }
 
     /// What the network is to do with a notice of `source`, and the notice where it is one.
-    pub(crate) fn judge(&mut self, source: NodeId, bytes: &[u8], now: LocalTime) -> (GossipVerdict, Option<ProofNotice>) {
+    pub(crate) fn judge(
+        &mut self,
+        source: NodeId,
+        bytes: &[u8],
+        now: LocalTime,
+    ) -> (GossipVerdict, Option<ProofNotice>) {
         if !self.0.take(source, now) {
             return (GossipVerdict::Ignore, None);
         }
@@ -153,12 +158,7 @@ impl ProofDesk {
 }
 
 /// Fetches a proof and holds its documents against each other.
-async fn accused(
-    contents: &Contents,
-    chain: &ChainRef,
-    claim: &Claim,
-    size: ByteCount,
-) -> Result<AccusedResult, Seen> {
+async fn accused(contents: &Contents, chain: &ChainRef, claim: &Claim, size: ByteCount) -> Result<AccusedResult, Seen> {
     let unknown = |error: &dyn ToString| Seen::Unknown(error.to_string());
     let nothing = |error: &dyn ToString| Seen::Right(error.to_string());
     let hash = ContentHash(claim.proof);

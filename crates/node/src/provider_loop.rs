@@ -23,8 +23,8 @@ use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent,
 use golem_market::ProviderMarketPolicy;
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
 use golem_protocol::{
-    B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, PROOF_TOPIC, RefusalReason, SubtaskOutcome,
-    Wei,
+    B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, PROOF_TOPIC, RefusalReason,
+    SubtaskOutcome, Wei,
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};

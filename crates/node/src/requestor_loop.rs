@@ -25,7 +25,7 @@ use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
     Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now,
-    ProofNotice,    Signed, SubtaskOutcome, Wei,
+    ProofNotice, Signed, SubtaskOutcome, Wei,
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,8 +158,19 @@ pub(crate) struct RequestorLoop {
 
 impl RequestorLoop {
     pub(crate) fn new(parts: RequestorParts) -> RequestorLoop {
-        let RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now, proof_contents } =
-            parts;
+        let RequestorParts {
+            machine,
+            policy,
+            config,
+            base,
+            watcher,
+            saver,
+            commands,
+            events,
+            tasks,
+            now,
+            proof_contents,
+        } = parts;
         let courier = Courier::new(base.net.clone());
         let proofs = ProofDesk::new(config.chain.chain_ref(), proof_contents, base.runner.clone());
         RequestorLoop {

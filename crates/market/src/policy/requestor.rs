@@ -5,7 +5,9 @@ use super::{PolicyError, TERMS_MAX, check_identity, remember};
 use crate::access::AccessLists;
 use crate::checking::{CheckRate, PPM};
 use crate::requestor::OfferTerms;
-use crate::{Claim, HeaderTerms, Outcome, Proofs, Ratio, RequestorMarket, RequestorSettings, Unheard, Violation, WaitReason};
+use crate::{
+    Claim, HeaderTerms, Outcome, Proofs, Ratio, RequestorMarket, RequestorSettings, Unheard, Violation, WaitReason,
+};
 use golem_deal::{Checks, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler};
 use golem_protocol::{B256, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
