@@ -469,8 +469,9 @@ pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
         // How deep the stack goes depends on the processor: it proves nothing.
         Exit::Trapped { .. } if !outcome.exit.is_reproducible() => FailureKind::Provider,
         Exit::Trapped { .. } => FailureKind::Trapped,
+        // Neither does what a machine's own compiler makes of it, or how long it takes.
+        Exit::BadModule(ModuleFault::NotCompiled { .. }) => FailureKind::Provider,
         Exit::BadModule(_) => FailureKind::BadModule,
-        // Neither does how long compiling takes.
         Exit::NotCompiled(_) => FailureKind::TimedOut,
     };
     let stderr = outcome.stderr_tail.trim_end();
