@@ -333,6 +333,22 @@ fn takes_no_voucher_it_could_not_claim_and_says_what_is_owed() {
 }
 
 #[test]
+fn a_claim_by_a_voucher_that_is_still_on_its_way_is_payment_and_no_debt_afterwards() {
+    let mut side = side(100_000);
+    let agreement = side.agreement(1, |_| {});
+    side.propose(&agreement);
+    let report = side.compute(&agreement, 0).unwrap();
+    // Anybody may claim for a payee: the chain pays before the voucher is here.
+    let channel = agreement.channel();
+    let state = ChannelState { deposit: Wei(100_000), epoch: 1, claimed: VALUE, ..ChannelState::default() };
+    provide(&mut side.provider, &mut side.policy, ProviderInput::Channel { channel, state });
+    let verdict = side.verdict(&report, VALUE.0, |_| {});
+    let effects = provide(&mut side.provider, &mut side.policy, from(&side.requestor, verdict));
+    assert_eq!(unpaid(&effects), None);
+    assert_eq!((side.earned(), side.provider.owed()[0].1), (VALUE, Wei::ZERO));
+}
+
+#[test]
 fn keeps_the_better_voucher_and_counts_a_short_one_as_owed() {
     let mut side = side(100_000);
     let agreement = side.agreement(2, |_| {});

@@ -87,6 +87,8 @@ pub(super) struct RequestorHost {
     pub(super) run: u32,
     /// Down until then.
     pub(super) down_until: u64,
+    /// When the next tick comes, for this run.
+    tick: Option<(u32, u64)>,
 }
 
 /// A node that works.
@@ -98,6 +100,8 @@ pub(super) struct ProviderHost {
     pub(super) disk: Disk,
     pub(super) run: u32,
     pub(super) down_until: u64,
+    /// When the next tick comes, for this run.
+    tick: Option<(u32, u64)>,
     /// How long a subtask takes here, in milliseconds.
     pub(super) speed_ms: u64,
 }
@@ -193,6 +197,7 @@ impl RequestorHost {
             order,
             run: 0,
             down_until: 0,
+            tick: None,
         }
     }
 
@@ -203,6 +208,16 @@ impl RequestorHost {
             .map_err(|error| format!("a requestor cannot read what it saved: {error}"))?;
         self.policy = requestor_policy(scenario, &self.order, index, &records);
         Ok(())
+    }
+
+    /// Whether a tick has to be sent for this time: none is, where one comes before, which tells when the next has to.
+    pub(super) fn wakes_at(&mut self, time: u64) -> bool {
+        is_earlier(&mut self.tick, self.run, time)
+    }
+
+    /// A tick came.
+    pub(super) fn ticked(&mut self) {
+        self.tick = None;
     }
 
     pub(super) fn payer(&self) -> Address {
@@ -222,6 +237,7 @@ impl ProviderHost {
             disk: Disk::default(),
             run: 0,
             down_until: 0,
+            tick: None,
             speed_ms: draw.between(200, 4_000),
         }
     }
@@ -235,6 +251,16 @@ impl ProviderHost {
         Ok(())
     }
 
+    /// Whether a tick has to be sent for this time: none is, where one comes before, which tells when the next has to.
+    pub(super) fn wakes_at(&mut self, time: u64) -> bool {
+        is_earlier(&mut self.tick, self.run, time)
+    }
+
+    /// A tick came.
+    pub(super) fn ticked(&mut self) {
+        self.tick = None;
+    }
+
     pub(super) fn payee(&self) -> Address {
         self.keys.payment.address()
     }
@@ -243,6 +269,14 @@ impl ProviderHost {
     pub(super) fn channel_from(&self, payer: Address) -> ChannelId {
         ChannelId { payer, payee: self.payee() }
     }
+}
+
+fn is_earlier(tick: &mut Option<(u32, u64)>, run: u32, time: u64) -> bool {
+    if tick.is_some_and(|(of_run, at)| of_run == run && at <= time) {
+        return false;
+    }
+    *tick = Some((run, time));
+    true
 }
 
 fn requestor_settings() -> RequestorSettings {

@@ -96,6 +96,7 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}, at {} ms: {}", self.scenario.seed, self.at_ms, self.what)?;
+        writeln!(f, "  {:?}", self.scenario)?;
         for line in &self.last {
             writeln!(f, "  {line}")?;
         }

@@ -123,9 +123,10 @@ impl Scenario {
             providers,
             calm_at_ms: draw.between(30_000, 180_000),
         };
-        if scenario.checks.copies > 1 {
-            // Whoever closes a channel while results wait for each other leaves them unpaid, and providers rightly do no
-            // more for it than the credit they grant: such a task has no end.
+        let Checks { copies, known_ppm, hedges_max, .. } = scenario.checks;
+        if copies > 1 || known_ppm > 0 || hedges_max > 0 {
+            // Whoever closes a channel while copies are under way leaves them unpaid, and providers rightly do no more for it
+            // than the credit they grant: such a task has no end.
             scenario.faults.close_every_ms = 0;
         }
         scenario

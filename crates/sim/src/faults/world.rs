@@ -234,6 +234,9 @@ impl World {
     fn requestor_gets(&mut self, index: usize, input: RequestorInput) -> Held {
         let now = self.now();
         let host = &mut self.requestors[index];
+        if matches!(input, RequestorInput::Tick) {
+            host.ticked();
+        }
         let effects = host.machine.apply(&mut host.policy, input, now);
         for effect in effects {
             if self.crashes(Who::Requestor(index)) {
@@ -247,6 +250,9 @@ impl World {
     fn provider_gets(&mut self, index: usize, input: ProviderInput) -> Held {
         let now = self.now();
         let host = &mut self.providers[index];
+        if matches!(input, ProviderInput::Tick) {
+            host.ticked();
+        }
         let effects = host.machine.apply(&mut host.policy, input, now);
         for effect in effects {
             if self.crashes(Who::Provider(index)) {
