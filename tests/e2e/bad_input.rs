@@ -155,7 +155,7 @@ fn a_data_folder_that_is_not_ours_is_left_as_it_is() {
     let node = stage.node("node");
     let ours = read_version(&node.dir);
     std::fs::write(node.dir.join("VERSION"), "golem data folder 7\n").expect("it can be written");
-    let says = ["version 7", "version 2", "newer program"];
+    let says = ["version 7", "version 3", "newer program"];
     for command in ["provide", "status", "wallet address", "channel list", "deploy --dry-run"] {
         run_all(&node, &[bad(command, &says)]);
     }

@@ -3,6 +3,7 @@
 use crate::context::{ChainArgs, chain_client, chain_settings};
 use crate::{files, output};
 use golem_chain::ChainClient;
+use golem_node::CheckCost;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
@@ -115,6 +116,13 @@ impl<'a> PlanReport<'a> {
             "affordable_subtasks": self.cost.affordable(),
             "recheck_ppm": plan.verification.recheck_ppm(),
             "rechecks": self.cost.rechecks,
+            "verification": verification(plan, &self.cost),
+            "copies": self.cost.copies,
+            "checks_paid_max": self.cost.checks_paid_max,
+            "checks_max_wei": self.cost.checks_max(),
+            "known_ppm": plan.extras.known_ppm,
+            "hedges_max": self.cost.hedges_max,
+            "hedges_max_wei": self.cost.hedges_cost_max(),
             "fuel_max": plan.limits.subtask.fuel_max,
             "memory_max_bytes": plan.limits.subtask.memory_max,
             "deadline_s": plan.deadline_s,
@@ -161,18 +169,9 @@ impl<'a> PlanReport<'a> {
                 format!("{fee_max} is the most it may be; what is agreed keeps it, whatever the author asks later"),
             )?;
         }
-        row(
-            "verification",
-            match plan.verification {
-                Verification::None => "none: results are taken as they come".to_owned(),
-                Verification::Recheck { fraction_ppm } => format!(
-                    "{} % of results are computed again here, about {} subtasks, and more of providers new to this node; it \
-                     costs this machine's time and no GNT",
-                    f64::from(fraction_ppm) / 10_000.0,
-                    cost.rechecks
-                ),
-            },
-        )?;
+        for (number, text) in verification(plan, cost).into_iter().enumerate() {
+            row(if number == 0 { "verification" } else { "" }, text)?;
+        }
         row("at most", format!("{} in all; the budget of {} is never passed", self.spent_max(), cost.budget))?;
         if cost.affordable() < cost.subtasks {
             row(
@@ -201,6 +200,72 @@ impl Funds {
     fn gas_wei(&self) -> u128 {
         u128::from(OPEN_GAS * PROVIDERS_EXPECTED) * u128::from(self.gas_price)
     }
+}
+
+/// How results are checked and what that costs at most, in the words of a person: a line each.
+pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
+    let share = |ppm: u32| f64::from(ppm) / 10_000.0;
+    let mut lines = vec![match plan.verification {
+        Verification::None => "none, results are taken as they come".to_owned(),
+        Verification::Recheck { fraction_ppm } => format!(
+            "{} % of results are computed again here, about {} subtasks, and more of providers new to this node; it costs \
+             this machine's time and no GNT",
+            share(fraction_ppm),
+            cost.rechecks
+        ),
+        Verification::Redundancy { copies, fraction_ppm } => {
+            let besides = match fraction_ppm {
+                0 => String::new(),
+                _ => format!("; {} % are computed again here besides", share(fraction_ppm)),
+            };
+            format!(
+                "each subtask is done by {copies} providers with different owners and paid to each; where they differ, or one \
+                 does not come, it is computed here{besides}"
+            )
+        }
+        Verification::Adaptive { floor_ppm } => format!(
+            "as many results of each provider are computed again here as it takes that a wrong one is expected to lose it \
+             more than it gains: all of a stranger's, {} % at least of one that has much to lose; it costs this machine's \
+             time and no GNT",
+            share(floor_ppm)
+        ),
+    }];
+    if plan.extras.known_ppm > 0 {
+        lines.push(format!(
+            "{} % of what is handed out has a known result, to find whoever lies about it",
+            share(plan.extras.known_ppm)
+        ));
+    }
+    if cost.checks_paid_max > 0 {
+        lines.push(format!(
+            "that is up to {} results more than there are subtasks, {} at most",
+            cost.checks_paid_max,
+            cost.checks_max()
+        ));
+    }
+    if cost.hedges_max > 0 {
+        lines.push(format!(
+            "of what somebody is late with a second copy may be given to another, {} at most, {} at most",
+            cost.hedges_max,
+            cost.hedges_cost_max()
+        ));
+    }
+    lines
+}
+
+/// What it did cost to check results; nothing where nothing was checked.
+pub fn check_cost(checks: &CheckCost) -> Option<String> {
+    let copies = (checks.copies > 0).then(|| format!("{} more than once paid, {}", checks.copies, checks.copies_wei));
+    let own = (checks.own_runs > 0).then(|| {
+        format!(
+            "{} computed again here in {:.1} s, {} million fuel",
+            checks.own_runs,
+            checks.own_run_ms as f64 / 1000.0,
+            checks.own_run_fuel / 1_000_000
+        )
+    });
+    let parts: Vec<String> = copies.into_iter().chain(own).collect();
+    (!parts.is_empty()).then(|| format!("Verification: {}.", parts.join("; ")))
 }
 
 /// What the author of the plan's app asks now, by the registry on its chain.

@@ -2,7 +2,7 @@
 
 use crate::output::{self, count, one_line, short, short_gnt};
 use crate::provide::node_text;
-use golem_deal::RequestorEvent;
+use golem_deal::{OwnRunReason, RequestorEvent};
 use golem_node::RequestorNotice;
 use golem_protocol::{NodeId, RefusalReason, Wei};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -121,12 +121,12 @@ impl TaskScreen {
                 self.provider_line(*provider);
             }
             RequestorEvent::Accepted { provider, index, paid, fee, .. } => {
-                self.done.insert(*index);
+                let is_new = self.done.insert(*index);
                 self.spent = self.spent.saturating_add(*paid).saturating_add(*fee);
                 let share = self.share(*provider);
                 share.done += 1;
                 share.paid = share.paid.saturating_add(*paid);
-                self.accepted(*provider);
+                self.accepted(*provider, is_new);
             }
             RequestorEvent::Rejected { provider, index, decision, detail, .. } => {
                 self.share(*provider).rejected += 1;
@@ -160,6 +160,40 @@ impl TaskScreen {
             RequestorEvent::BudgetReached { open, .. } => {
                 self.say(&format!("the budget of {} is used up with {} open", self.budget, count(*open, "subtask")));
             }
+            RequestorEvent::OwnRun { provider, index, reason, .. } => match reason {
+                // They are expected, and would fill the screen.
+                OwnRunReason::Chosen => {}
+                OwnRunReason::Distrusted => self.say(&format!(
+                    "subtask {index} of {} is computed here: it gave a wrong result before",
+                    short(&provider.0)
+                )),
+                OwnRunReason::Disputed => self.say(&format!(
+                    "subtask {index} is computed here: providers reported different results, {} one of them",
+                    short(&provider.0)
+                )),
+                OwnRunReason::Alone => self.say(&format!(
+                    "subtask {index} of {} is computed here: no other result to compare it with came in time",
+                    short(&provider.0)
+                )),
+            },
+            RequestorEvent::Hedged { index, late, provider, .. } => self.say(&format!(
+                "subtask {index}, which {} is late with, is given to {} as well; both are paid if right and in time",
+                short(&late.0),
+                short(&provider.0)
+            )),
+            RequestorEvent::CopiesWait { subtasks, copies, .. } => self.say(&format!(
+                "{} for a provider that has no copy yet: each is to be done by {copies} with different owners. Where none \
+                 comes in time, it is computed here",
+                if *subtasks == 1 { "1 subtask waits".to_owned() } else { format!("{subtasks} subtasks wait") }
+            )),
+            RequestorEvent::FoundWrong { provider, index, paid, detail, .. } => self.say(&format!(
+                "subtask {index} of {}, paid with {}, is wrong: {}. It gets nothing more in this task",
+                short(&provider.0),
+                short_gnt(*paid),
+                one_line(detail)
+            )),
+            // That they cannot be told from others is their use; they are in the log and in the sum at the end.
+            RequestorEvent::KnownGiven { .. } => {}
             RequestorEvent::Finished { .. } => {}
         }
     }
@@ -190,10 +224,10 @@ impl TaskScreen {
         self.providers.entry(provider).or_default()
     }
 
-    fn accepted(&mut self, provider: NodeId) {
+    fn accepted(&mut self, provider: NodeId, is_new: bool) {
         match &self.look {
             Look::Bars { tiles, .. } => {
-                tiles.inc(1);
+                tiles.inc(u64::from(is_new));
                 self.provider_line(provider);
                 self.money();
             }

@@ -18,12 +18,14 @@ use golem_node::{
 };
 use golem_protocol::{Address, AppFee, B256, ByteCount, Fuel, Wei};
 use golem_sandbox::{ModuleSource, Sandbox, SandboxConfig};
-use golem_task::{AppTerms, MapTask, Price, TaskPlan, Verification};
+use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, MapTask, Price, TaskPlan, Verification};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How often it is looked whether copies are still under way once all results are here.
+const COPIES_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 /// How often it is said that nobody has offered anything yet.
 const WAITING_SAID_EVERY: Duration = Duration::from_secs(10);
 
@@ -45,9 +47,17 @@ struct TermArgs {
     /// The most for the author, for each accepted subtask, in GNT; without, an app with a fee is not run
     #[arg(long, value_name = "GNT", value_parser = gnt)]
     max_fee: Option<Wei>,
-    /// How results are checked: none, or recheck:SHARE, such as recheck:0.1 to compute a tenth of them again here
-    #[arg(long, value_name = "HOW", value_parser = verification)]
+    /// How results are checked: none, recheck:0.1 to compute a tenth of them again here, redundancy:2 to give each subtask
+    /// to two providers and compare (redundancy:2+recheck:0.1 for both), or adaptive for as much as each provider's
+    /// history makes it take
+    #[arg(long, value_name = "HOW", value_parser = Verification::parse)]
     verify: Option<Verification>,
+    /// Give subtasks whose result is known already to providers that cannot tell, as this share of all handed out
+    #[arg(long, value_name = "SHARE", value_parser = known_answers)]
+    known_answers: Option<u32>,
+    /// Give what somebody is late with to another besides: off, cheap (one subtask in 20 at most), or on
+    #[arg(long, value_name = "WHEN", value_parser = hedging)]
+    hedge: Option<Hedging>,
     /// How long one subtask may take, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(golem_protocol::limits::SUBTASK_TIMEOUT_S_MAX)))]
     timeout: Option<u32>,
@@ -137,13 +147,20 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn verification(text: &str) -> Result<Verification, String> {
-    match text.split_once(':') {
-        None if text == "none" => Ok(Verification::None),
-        Some(("recheck", share)) => Verification::parse_fraction(share)
-            .map(|fraction_ppm| Verification::Recheck { fraction_ppm })
-            .map_err(|error| error.to_string()),
-        _ => Err(format!("`{text}` is no way to check results; write none, or recheck:0.1 for a tenth of them")),
+fn known_answers(text: &str) -> Result<u32, String> {
+    match Verification::parse_fraction(text) {
+        Ok(ppm) if ppm <= KNOWN_PPM_MAX => Ok(ppm),
+        Ok(_) => Err(format!("`{text}` is more than half of what is handed out; write 0.5 at most")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn hedging(text: &str) -> Result<Hedging, String> {
+    match text {
+        "off" => Ok(Hedging::Off),
+        "cheap" => Ok(Hedging::Cheap),
+        "on" => Ok(Hedging::On),
+        _ => Err(format!("`{text}` is none of off, cheap and on")),
     }
 }
 
@@ -185,6 +202,8 @@ impl TermArgs {
         plan.price.budget = self.budget.unwrap_or(plan.price.budget);
         plan.price.max_per_hour = self.max_price.unwrap_or(plan.price.max_per_hour);
         plan.verification = self.verify.unwrap_or(plan.verification);
+        plan.extras.known_ppm = self.known_answers.unwrap_or(plan.extras.known_ppm);
+        plan.extras.hedging = self.hedge.unwrap_or(plan.extras.hedging);
         plan.deadline_s = self.deadline.unwrap_or(plan.deadline_s);
         if let Some(author) = self.author {
             // Whoever names an author itself says what it may cost itself.
@@ -302,13 +321,8 @@ async fn start(
         );
     }
     let spent_max = cost.total_max.min(cost.budget);
-    eprintln!(
-        "{}: {}, at most {} in all; about {} computed again here, and more of providers new to this node.",
-        cut.plan.name,
-        count(cost.subtasks, "subtask"),
-        spent_max,
-        cost.rechecks
-    );
+    eprintln!("{}: {}, at most {} in all.", cut.plan.name, count(cost.subtasks, "subtask"), spent_max);
+    eprintln!("Verification: {}.", plan_report::verification(&cut.plan, &cost).join("; "));
     if app.fee > Wei::ZERO {
         eprintln!(
             "Of that {} for each accepted subtask to the author {}, {} at most.",
@@ -327,7 +341,7 @@ async fn start(
         let task = node.run_task(prepared).await?;
         follow(&node, task, screen, &mut signals, out).await
     };
-    finish(ran.await, node, args).await
+    finish(ran.await, node, args, &mut signals).await
 }
 
 /// Whether the sandbox can run the module at all: found out here, before strangers do. It is compiled for the rechecks.
@@ -389,7 +403,7 @@ async fn resume(
         let handle = node.resume(task.task.header).await?;
         follow(&node, handle, screen, &mut signals, out).await
     };
-    finish(ran.await, node, args).await
+    finish(ran.await, node, args, &mut signals).await
 }
 
 /// Before anything is spent on results that then have no place.
@@ -483,8 +497,41 @@ async fn follow(
     }
 }
 
+/// Waits until every copy that is agreed has ended: somebody works on it, and is paid for it as agreed.
+async fn wait_for_copies(node: &RequestorHandle, header: B256, signals: &mut StopSignals) {
+    let mut said = false;
+    let mut look = tokio::time::interval(COPIES_LOOKED_AT_EVERY);
+    loop {
+        look.tick().await;
+        let Ok(status) = node.status().await else { return };
+        let task = status.tasks.iter().find(|task| task.task.header == header);
+        let Some(reserved) = task.map(|task| task.task.reserved).filter(|reserved| *reserved > Wei::ZERO) else {
+            return;
+        };
+        if !said {
+            said = true;
+            eprintln!(
+                "The results are here. Further copies that are agreed are still under way, {reserved} at most, and are \
+                 waited for; Ctrl-C leaves, and they are paid when this data folder is used next."
+            );
+        }
+        tokio::select! {
+            _ = signals.next() => return,
+            () = tokio::time::sleep(COPIES_LOOKED_AT_EVERY) => {}
+        }
+    }
+}
+
 /// Delivers the last vouchers, stops the node, and prints what came of it.
-async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs) -> anyhow::Result<Answer> {
+async fn finish(
+    ran: anyhow::Result<Ran>,
+    node: RequestorHandle,
+    args: &TermArgs,
+    signals: &mut StopSignals,
+) -> anyhow::Result<Answer> {
+    if let Ok(Ran { header, error: None, .. }) = &ran {
+        wait_for_copies(&node, *header, signals).await;
+    }
     let status = node.status().await.ok();
     let stopped = node.shutdown().await;
     let ran = ran?;
@@ -506,13 +553,15 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
             "spent_wei": spent,
             "fees_wei": fees,
             "budget_wei": task.as_ref().map(|task| task.task.budget),
+            "checks": task.as_ref().map(|task| task.checks),
             "wall_ms": ran.report.as_ref().map(|report| report.wall_ms),
             "providers": providers,
             "files": ran.collected.files,
             "missing": ran.collected.missing,
         }))?;
     } else {
-        let mut table = Table::new(&["provider", ">offered an hour", ">score", ">subtasks", ">not accepted", ">paid"]);
+        let mut table =
+            Table::new(&["provider", ">offered an hour", ">score", ">subtasks", ">not accepted", ">paid", ">checked"]);
         for share in &providers {
             table.row([
                 share.provider.to_string(),
@@ -521,6 +570,7 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
                 share.subtasks.to_string(),
                 share.rejected.to_string(),
                 short_gnt(share.paid_wei),
+                share.check.map_or_else(|| "-".to_owned(), |rate| format!("{:.2} %", f64::from(rate.check_ppm) / 1e4)),
             ]);
         }
         if table.len() > 0 {
@@ -533,6 +583,9 @@ async fn finish(ran: anyhow::Result<Ran>, node: RequestorHandle, args: &TermArgs
             .unwrap_or_default();
         let to_author = if fees == Wei::ZERO { String::new() } else { format!(", and {fees} for the app's author") };
         output::line(&format!("{spent} spent{to_author}{wall}."))?;
+        if let Some(text) = task.as_ref().and_then(|task| plan_report::check_cost(&task.checks)) {
+            output::line(&text)?;
+        }
         print_files(&ran.collected)?;
     }
     match ran.error {
@@ -587,11 +640,15 @@ mod tests {
 
     #[test]
     fn reads_how_results_are_checked() {
-        assert_eq!(verification("none"), Ok(Verification::None));
-        assert_eq!(verification("recheck:0.1"), Ok(Verification::Recheck { fraction_ppm: 100_000 }));
-        for bad in ["recheck", "recheck:2", "all", "none:1"] {
-            assert!(verification(bad).is_err(), "{bad}");
-        }
+        assert_eq!(known_answers("0.02"), Ok(20_000));
+        assert!(known_answers("0.6").is_err() && known_answers("x").is_err());
+        assert_eq!(hedging("cheap"), Ok(Hedging::Cheap));
+        assert!(hedging("sometimes").is_err());
+        let named = split("golem map m.wasm a --verify redundancy:2 --hedge on --budget 1").0;
+        let matches = crate::Cli::command().try_get_matches_from(named).unwrap();
+        let (_, map) = matches.subcommand().unwrap();
+        let twice = Verification::Redundancy { copies: 2, fraction_ppm: 0 };
+        assert_eq!(map.get_one::<Verification>("verify"), Some(&twice));
     }
 
     #[test]

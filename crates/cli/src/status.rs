@@ -6,8 +6,12 @@ use crate::channel::{payee_json, payer_json, print_channels, wei};
 use crate::context::{ChainArgs, Context, chain_settings};
 use crate::ledger::Ledgers;
 use crate::output::{self, Table, short_gnt};
+use crate::plan_report::check_cost;
 use clap::Args;
+use golem_market::CheckRate;
+use golem_node::CheckCost;
 use golem_protocol::{Address, Wei};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Whose status, and how to print it.
@@ -155,7 +159,20 @@ fn tasks(status: &Value) -> anyhow::Result<()> {
     if table.len() > 0 {
         output::line(table.render().trim_end())?;
     }
+    for task in status["tasks"].as_array().into_iter().flatten() {
+        if let Some(text) = CheckCost::deserialize(&task["checks"]).ok().and_then(|cost| check_cost(&cost)) {
+            output::line(&format!("{}: {text}", text_of(&task["name"])))?;
+        }
+        for share in task["providers"].as_array().into_iter().flatten() {
+            let Ok(rate) = CheckRate::deserialize(&share["check"]) else { continue };
+            output::line(&format!("{}: {}: {rate}", text_of(&task["name"]), text(&share["provider"])))?;
+        }
+    }
     Ok(())
+}
+
+fn text_of(name: &Value) -> &str {
+    name.as_str().unwrap_or("-")
 }
 
 /// An amount and an address out of a status, for those who compare them.

@@ -25,11 +25,12 @@ pub mod requestor;
 mod tests;
 
 pub use outbox::PersistId;
-pub use policy::{ProviderFact, ProviderPolicy, Quote, RequestorFact, RequestorPolicy};
+pub use policy::{ProviderFact, ProviderPolicy, Quote, Reported, RequestorFact, RequestorPolicy, Straggler};
 pub use provider::{ComputeJob, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
 pub use record::{Record, Table};
 pub use requestor::{
-    FetchJob, Requestor, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings, TaskOrder, TaskStatus,
+    Checks, FetchJob, OwnRunReason, Rechecks, Requestor, RequestorEffect, RequestorEvent, RequestorInput,
+    RequestorSettings, TaskOrder, TaskStatus,
 };
 
 /// The keys an agent signs with: who it is, and whose money it moves. They may be one.

@@ -82,12 +82,43 @@ pub trait RequestorPolicy {
     /// The offers in the order in which they are taken, best first, as positions in `offers`. An offer left out is not
     /// taken.
     fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize>;
-    /// Whether this subtask's result is run again here. Asking again and again gives no other answer by chance.
-    fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool;
+    /// Whether this result is run again here. Asking again and again gives no other answer by chance.
+    fn rechecks(&self, result: &Reported) -> bool;
+    /// A number that nobody can foresee, another one each time.
+    fn draw(&mut self) -> u64;
+    /// Whether the next subtask handed out for a task is one whose result is known: then a number to choose it by that
+    /// nobody can foresee.
+    fn mixes_in(&mut self, header: B256) -> Option<u64>;
+    /// Whether a subtask that one provider is late with is given to another besides.
+    fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool;
     /// Takes note of what happened.
     fn note(&mut self, fact: &RequestorFact, now: Now);
     /// What has changed since the last call and has to be saved with this step.
     fn records(&mut self) -> Vec<Record>;
+}
+
+/// A result that was reported, is here, and is not judged yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// Of which task.
+    pub header: B256,
+    /// Which subtask.
+    pub index: u32,
+    /// Whose.
+    pub provider: NodeId,
+    /// What it is paid for at most.
+    pub value: Wei,
+}
+
+/// A subtask that is under way and keeps a task from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Straggler {
+    /// Who has it.
+    pub provider: NodeId,
+    /// How long ago that provider last did anything, in milliseconds.
+    pub silent_ms: u64,
+    /// What a second copy costs at most, fee included.
+    pub cost: Wei,
 }
 
 /// What a requestor learns about a provider: that it has work, and the outcome of each subtask.
@@ -108,6 +139,8 @@ pub enum RequestorFact {
         subtask_timeout_s: u32,
         /// How long it took, as reported.
         computation_ms: u64,
+        /// What it was paid.
+        paid: Wei,
     },
     /// No result in time.
     TimedOut {

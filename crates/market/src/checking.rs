@@ -10,7 +10,8 @@
 
 use crate::ratio::mul_div;
 use golem_protocol::Wei;
-use golem_protocol::units::WEI_MAX;
+use golem_protocol::units::{WEI_MAX, WEI_PER_GNT};
+use serde::{Deserialize, Serialize};
 
 /// All of them, in parts per million.
 pub const PPM: u32 = 1_000_000;
@@ -62,4 +63,59 @@ pub fn expected_gain(value: Wei, stake: Wei, ppm: u32) -> i128 {
     // 96 bits times 20 bits.
     let gain = (i128::from(PPM) - ppm) * bounded(value) - ppm * bounded(stake);
     -(-gain).div_euclid(i128::from(PPM))
+}
+
+/// How often a provider's results are checked where a task asks for as much as it takes, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRate {
+    /// What one result is paid, in wei.
+    pub value_wei: Wei,
+    /// What the provider stands to lose, in wei.
+    pub stake_wei: Wei,
+    /// The share that is checked, in parts per million.
+    pub check_ppm: u32,
+    /// What one wrong result is expected to bring it, in wei as a decimal string; below 0 it loses.
+    #[serde(with = "decimal")]
+    pub wrong_result_gain_wei: i128,
+}
+
+impl CheckRate {
+    /// The rate for this value and stake.
+    pub fn new(value: Wei, stake: Wei, check_ppm: u32) -> CheckRate {
+        let wrong_result_gain_wei = expected_gain(value, stake, check_ppm);
+        CheckRate { value_wei: value, stake_wei: stake, check_ppm, wrong_result_gain_wei }
+    }
+}
+
+impl core::fmt::Display for CheckRate {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (percent, rest) = (self.check_ppm / 10_000, self.check_ppm % 10_000);
+        let gain = self.wrong_result_gain_wei;
+        let (sign, gain) = (if gain < 0 { "-" } else { "" }, Wei(gain.unsigned_abs()));
+        write!(
+            f,
+            "{percent}.{:02} % checked; it stands to lose {}, and a wrong result brings it {sign}{} on average",
+            rest / 100,
+            short(self.stake_wei),
+            short(gain)
+        )
+    }
+}
+
+/// An amount of GNT with six decimals, rounded down: enough to compare.
+fn short(amount: Wei) -> String {
+    format!("{}.{:06} GNT", amount.0 / WEI_PER_GNT, amount.0 % WEI_PER_GNT / 1_000_000_000_000)
+}
+
+/// A signed amount as a decimal string: a number of JSON holds it not.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &i128, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<i128, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
 }

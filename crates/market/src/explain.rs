@@ -10,7 +10,7 @@
 //!   "waited_s": 30, "reference": 0.6, "random": 7,
 //!   "offers": [
 //!     { "provider": "0x00000000000000000000000000000000000000a1", "price_wei_per_hour": "80", "performance": 1000,
-//!       "history": { "efficiency": 1.5, "success": 3.2, "timed_out": 0, "failed": 1, "rejected": 0 } }
+//!       "history": { "efficiency": 1.5, "success": 3.2, "timed_out": 0, "failed": 1, "rejected": 0, "paid_wei": "800" } }
 //!   ]
 //! }
 //! ```
@@ -37,12 +37,13 @@
 //!
 //! Amounts are decimal strings, or whole numbers where they fit 64 bits. Unknown keys are refused in all places.
 
+use crate::checking::CheckRate;
 use crate::provider::{ProviderMarket, ProviderSettings, Quote, RequestorRecord, SettingsError};
 use crate::ratio::Ratio;
 use crate::requestor::{Efficacy, OFFERS_MAX, OfferTerms, ProviderRecord, RequestorMarket, RequestorSettings, Score};
 use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, Rules, WaitReason};
 use core::fmt;
-use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei};
+use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
 /// The longest input read. Reason: the most offers there can be, each with a full history, are shorter.
@@ -140,6 +141,9 @@ pub struct HistoryInput {
     pub failed: Ratio,
     /// `r`.
     pub rejected: Ratio,
+    /// What it was paid of late; its standing is a share of it.
+    #[serde(deserialize_with = "amount")]
+    pub paid_wei: Wei,
 }
 
 /// `STATE.json`.
@@ -347,6 +351,8 @@ pub struct RankedRow {
     /// The score and its terms.
     #[serde(flatten)]
     pub score: Score,
+    /// How often its results are checked where a task's plan is `adaptive`.
+    pub check: CheckRate,
 }
 
 /// An offer that is not taken yet.
@@ -437,7 +443,8 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
             failed: history.failed,
             rejected: history.rejected,
         };
-        market.remember(offer.provider, ProviderRecord { efficiency: history.efficiency, efficacy, touched: 0 });
+        let record = ProviderRecord { efficiency: history.efficiency, efficacy, paid: history.paid_wei, touched: 0 };
+        market.remember(offer.provider, record);
     }
     let terms: Vec<OfferTerms> = input
         .offers
@@ -456,6 +463,7 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
         price_wei_per_hour: ranked.offer.price,
         probability: ranked.probability,
         score: ranked.score,
+        check: check_rate(&market, &ranked.offer, input.header.subtask_timeout_s),
     });
     let refused = ranking.refused.into_iter().map(|(position, offer, reason)| RefusedRow {
         position,
@@ -472,6 +480,12 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
     });
     let rules = input.settings.rules;
     Ok(RankReport { rules, ranked: ranked.collect(), waiting: waiting.collect(), refused: refused.collect() })
+}
+
+/// What the plan `adaptive` would check of an offer's results, without a floor.
+fn check_rate(market: &RequestorMarket, offer: &OfferTerms, subtask_timeout_s: u32) -> CheckRate {
+    let value = subtask_value(offer.price, subtask_timeout_s).unwrap_or(Wei::MAX);
+    CheckRate::new(value, market.stake(&offer.provider), market.adaptive_ppm(&offer.provider, value, 0))
 }
 
 /// Quotes for a `STATE.json`.
@@ -555,6 +569,9 @@ impl fmt::Display for RankReport {
                 row.score.quality_share,
                 row.probability,
             )?;
+        }
+        for row in &self.ranked {
+            writeln!(f, "{:>4} {:<42} adaptive: {}", row.rank, row.provider.to_string(), row.check)?;
         }
         for row in &self.waiting {
             let why = match row.reason {

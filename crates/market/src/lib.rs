@@ -29,7 +29,7 @@ mod tests;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
 pub use book::Book;
-pub use checking::{check_ppm, expected_gain, stake};
+pub use checking::{CheckRate, check_ppm, expected_gain, stake};
 pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
 pub use provider::{
     Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,

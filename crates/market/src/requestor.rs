@@ -2,13 +2,14 @@
 
 use crate::access::AccessLists;
 use crate::book::Book;
+use crate::checking;
 use crate::choice;
 use crate::ratio::{Ratio, mul_div};
 use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, PSI, Rules, Violation,
     efficiency_after, efficiency_at_start, efficiency_seen,
 };
-use golem_protocol::{LocalTime, NodeId, RefusalReason, Wei};
+use golem_protocol::{Header, LocalTime, NodeId, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
 /// The weight of price against quality: the `alpha` of the formulas.
@@ -146,6 +147,9 @@ pub struct ProviderRecord {
     pub efficiency: Option<Ratio>,
     /// What became of its subtasks.
     pub efficacy: Efficacy,
+    /// What it was paid here of late, as [`crate::checking::remembered`] counts it: what its standing is a share of.
+    #[serde(default)]
+    pub paid: Wei,
     /// When it was last dealt with, in the order of this node's dealings.
     pub touched: u64,
 }
@@ -520,6 +524,48 @@ impl RequestorMarket {
         base_ppm.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(1_000_000)
     }
 
+    /// What a provider stands to lose here: its standing. What is not paid yet is not in it, since right results are paid
+    /// whatever else was found.
+    pub fn stake(&self, provider: &NodeId) -> Wei {
+        checking::stake(self.record(provider).map_or(Wei::ZERO, |record| record.paid), Wei::ZERO)
+    }
+
+    /// Which share of a provider's results of this value is run again, in parts per million, where the task asks for as much
+    /// as it takes that a wrong one does not pay: see [`checking::check_ppm`].
+    pub fn adaptive_ppm(&self, provider: &NodeId, value: Wei, floor_ppm: u32) -> u32 {
+        checking::check_ppm(value, self.stake(provider), floor_ppm)
+    }
+
+    /// Whether a second copy of a subtask that somebody is late with is worth what it costs.
+    ///
+    /// Somebody is late who has said nothing for twice as long as it usually takes, and for longer than the other is
+    /// expected to take. What has run so long is expected to run as long again, so the time saved is what it ran beyond
+    /// the other's. Its worth is [`TIME_COST`] of the whole task's value for each timeout, since the whole task waits.
+    pub fn hedges(&self, late: &NodeId, silent_ms: u64, other: &OfferTerms, header: &Header, cost: Wei) -> bool {
+        let timeout_ms = u64::from(header.subtask_timeout_s).saturating_mul(1000);
+        let expected_ms = |provider: &NodeId| {
+            let efficiency = self.record(provider).and_then(|record| record.efficiency).unwrap_or(Ratio::ONE);
+            let parts = u128::from(timeout_ms) * u128::from(Ratio::ONE.parts()) / u128::from(efficiency.parts().max(1));
+            u64::try_from(parts).unwrap_or(u64::MAX)
+        };
+        let others_ms = expected_ms(&other.provider);
+        if silent_ms < expected_ms(late).saturating_mul(2) || silent_ms <= others_ms {
+            return false;
+        }
+        let saved = Ratio::of_rounded_down(u128::from(silent_ms - others_ms), u128::from(timeout_ms));
+        let Some(subtask) = subtask_value(other.price, header.subtask_timeout_s) else { return false };
+        let task = subtask.checked_mul(u64::from(header.subtasks)).unwrap_or(Wei::MAX);
+        let share = saved.times_rounded_down(TIME_COST).parts();
+        mul_div(task.0, u128::from(share), u128::from(Ratio::ONE.parts())).is_some_and(|(worth, _)| worth >= cost.0)
+    }
+
+    /// A provider was paid for a result.
+    pub fn paid(&mut self, provider: &NodeId, paid: Wei) {
+        if let Some(record) = self.providers.get_mut(provider) {
+            record.paid = checking::remembered(record.paid, paid);
+        }
+    }
+
     /// So many subtasks were given to a provider.
     pub fn assigned(&mut self, provider: NodeId, subtasks: u64) {
         let record = self.record(&provider).copied().unwrap_or_default();
@@ -542,6 +588,10 @@ impl RequestorMarket {
         record.touched = self.dealings;
         let is_first = record.efficacy.weight() == Ratio::ZERO;
         record.efficacy = record.efficacy.after(outcome);
+        if outcome == Outcome::Rejected {
+            // It has no standing left to lose.
+            record.paid = Wei::ZERO;
+        }
         if let Outcome::Success { computation_ms } = outcome {
             let start = || match rules {
                 Rules::Published => efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX),

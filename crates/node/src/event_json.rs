@@ -126,9 +126,37 @@ fn requestor_event(event: &RequestorEvent) -> Value {
             "kind": "agreed", "header": header, "agreement": agreement, "provider": provider, "subtasks": subtasks,
             "value_wei": value, "fees_wei": fees,
         }),
-        RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, fee, rechecked } => json!({
+        RequestorEvent::Accepted {
+            header,
+            provider,
+            index,
+            output,
+            output_bytes,
+            paid,
+            fee,
+            rechecked,
+            agreement,
+            again,
+        } => json!({
             "kind": "accepted", "header": header, "provider": provider, "index": index, "output": output,
             "output_bytes": output_bytes, "paid_wei": paid, "fee_wei": fee, "rechecked": rechecked,
+            "agreement": agreement, "again": again,
+        }),
+        RequestorEvent::OwnRun { header, provider, index, reason } => json!({
+            "kind": "own_run", "header": header, "provider": provider, "index": index, "reason": reason,
+        }),
+        RequestorEvent::Hedged { header, index, late, provider } => json!({
+            "kind": "hedged", "header": header, "index": index, "late": late, "provider": provider,
+        }),
+        RequestorEvent::KnownGiven { header, index, provider } => json!({
+            "kind": "known_given", "header": header, "index": index, "provider": provider,
+        }),
+        RequestorEvent::CopiesWait { header, subtasks, copies } => json!({
+            "kind": "copies_wait", "header": header, "subtasks": subtasks, "copies": copies,
+        }),
+        RequestorEvent::FoundWrong { header, provider, index, paid, detail } => json!({
+            "kind": "found_wrong", "header": header, "provider": provider, "index": index, "paid_wei": paid,
+            "detail": detail,
         }),
         RequestorEvent::Rejected { header, provider, index, decision, detail } => json!({
             "kind": "rejected", "header": header, "provider": provider, "index": index, "decision": decision,

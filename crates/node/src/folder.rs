@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The layout that this program reads and writes.
-pub const FOLDER_VERSION: u32 = 2;
+pub const FOLDER_VERSION: u32 = 3;
 
 const VERSION_FILE: &str = "VERSION";
 const VERSION_PREFIX: &str = "golem data folder ";

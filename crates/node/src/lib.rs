@@ -62,7 +62,7 @@ pub use error::{
 };
 pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
 pub use identity::NodeKeys;
-pub use prepared::{PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
+pub use prepared::{CheckCost, PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;
 pub use provider_node::ProviderNode;
 pub use requestor_handle::{Outputs, RequestorHandle, TaskHandle, TaskProgress};

@@ -1,10 +1,9 @@
 //! What the shell remembers of a task besides the machine's records: names, and who did how much.
 
-use crate::prepared::ProviderShare;
+use crate::prepared::{CheckCost, ProviderShare};
 use golem_market::Lot;
 use golem_protocol::B256;
 use golem_store::{Record, Table};
-use golem_task::Verification;
 use serde::{Deserialize, Serialize};
 
 /// A task's names and merge, kept under its header's digest.
@@ -31,11 +30,16 @@ impl Record for TaskNote {
 
 /// Who did how much of a task, kept under its header's digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TaskShares(pub(crate) Vec<ProviderShare>);
+pub(crate) struct TaskShares {
+    /// Each provider's part.
+    pub(crate) providers: Vec<ProviderShare>,
+    /// What was run again here; copies are in the machine's records.
+    pub(crate) checks: CheckCost,
+}
 
 impl Record for TaskShares {
     const TABLE: Table = Table::new("task_share");
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 }
 
 /// A secret of this node, from which the choice of rechecks is drawn: nobody else can foresee it.
@@ -56,7 +60,7 @@ impl Lot for SecretLot {
     }
 
     fn chooses(&self, share_ppm: u32, header: B256, index: u32) -> bool {
-        Verification::Recheck { fraction_ppm: share_ppm }.chooses(&self.0.0, header, index)
+        golem_task::chooses(share_ppm, &self.0.0, header, index)
     }
 }
 

@@ -4,9 +4,10 @@ use crate::content::DOCUMENT_BYTES_MAX;
 use crate::error::{PrepareError, RunTaskError};
 use crate::identity::NodeKeys;
 use crate::worker::sandbox_profile;
-use golem_deal::TaskOrder;
+use golem_deal::{Checks, Rechecks, TaskOrder};
+use golem_market::CheckRate;
 use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Pricing, Wei};
-use golem_task::{MergeSpec, TaskPlan};
+use golem_task::{MergeSpec, TaskPlan, Verification};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -163,9 +164,32 @@ pub(crate) async fn prepare(
         deadline: now.saturating_add(plan.deadline_s as u64),
         app: terms.app,
     };
-    let order = TaskOrder { header, inputs, budget: plan.price.budget, offer_window_ms: terms.offer_window_ms };
+    let order = TaskOrder {
+        checks: checks(plan, header.subtasks),
+        header,
+        inputs,
+        budget: plan.price.budget,
+        offer_window_ms: terms.offer_window_ms,
+    };
     let subtask_names = plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
     Ok(PreparedTask { name: plan.name.clone(), order, subtask_names, contents, merge: plan.merge.clone() })
+}
+
+/// How a plan's results are checked, in the machine's words.
+fn checks(plan: &TaskPlan, subtasks: u32) -> Checks {
+    let verification = plan.verification;
+    let rechecks = match verification {
+        Verification::Adaptive { floor_ppm } => Rechecks::Adaptive { floor_ppm },
+        Verification::None | Verification::Recheck { .. } | Verification::Redundancy { .. } => {
+            Rechecks::Share { ppm: verification.recheck_ppm() }
+        }
+    };
+    Checks {
+        copies: verification.copies(),
+        rechecks,
+        known_ppm: plan.extras.known_ppm,
+        hedges_max: plan.extras.hedging.hedges_max(subtasks),
+    }
 }
 
 /// What came of a task, when nothing is left to do.
@@ -183,6 +207,8 @@ pub struct TaskReport {
     pub fees_wei: Wei,
     /// The most it might have cost, in wei.
     pub budget_wei: Wei,
+    /// What of that, and of this machine's time, went into checking results.
+    pub checks: CheckCost,
     /// How long it took since it was last taken up here, in milliseconds.
     pub wall_ms: u64,
     /// What each provider did, by node id.
@@ -206,4 +232,21 @@ pub struct ProviderShare {
     pub rejected: u32,
     /// What it was paid, in wei.
     pub paid_wei: Wei,
+    /// How often its results are checked, and what a wrong one is expected to bring it; absent before its first offer.
+    pub check: Option<CheckRate>,
+}
+
+/// What it cost to check a task's results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckCost {
+    /// How many results were accepted and paid of subtasks that had one already: copies, hedges, known answers.
+    pub copies: u32,
+    /// What those were paid, fees included, in wei.
+    pub copies_wei: Wei,
+    /// How many results were run again here.
+    pub own_runs: u32,
+    /// How long those ran, in milliseconds.
+    pub own_run_ms: u64,
+    /// What they burnt.
+    pub own_run_fuel: u64,
 }

@@ -2,8 +2,9 @@
 
 use crate::error::TaskError;
 use crate::note::{TaskNote, TaskShares};
-use crate::prepared::{ProviderShare, TaskReport};
+use crate::prepared::{CheckCost, ProviderShare, TaskReport};
 use golem_deal::TaskStatus;
+use golem_market::CheckRate;
 use golem_protocol::{Address, Header, LocalTime, NodeId, Signed, Wei};
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ pub(crate) struct Progress {
     /// Announced again to whoever starts to listen.
     pub(crate) announced: Option<Signed<Header>>,
     pub(crate) shares: BTreeMap<NodeId, ProviderShare>,
+    /// What was run again here.
+    checks: CheckCost,
     /// The shares have changed since they were saved.
     pub(crate) unsaved: bool,
     began: LocalTime,
@@ -34,7 +37,8 @@ impl Progress {
         Progress {
             note,
             announced: None,
-            shares: shares.0.into_iter().map(|share| (share.provider, share)).collect(),
+            shares: shares.providers.into_iter().map(|share| (share.provider, share)).collect(),
+            checks: shares.checks,
             unsaved: false,
             began,
             waiting: Vec::new(),
@@ -72,6 +76,7 @@ impl Progress {
             subtasks: 0,
             rejected: 0,
             paid_wei: Wei::ZERO,
+            check: None,
         }))
     }
 
@@ -93,6 +98,26 @@ impl Progress {
             share.subtasks = share.subtasks.saturating_add(1);
             share.paid_wei = share.paid_wei.saturating_add(paid);
         }
+    }
+
+    /// How often this provider's results are checked from now on.
+    pub(crate) fn checked(&mut self, provider: NodeId, rate: CheckRate) {
+        if let Some(share) = self.share(provider) {
+            share.check = Some(rate);
+        }
+    }
+
+    /// A result was run again here.
+    pub(crate) fn own_run(&mut self, run_ms: u64, fuel: u64) {
+        self.unsaved = true;
+        self.checks.own_runs = self.checks.own_runs.saturating_add(1);
+        self.checks.own_run_ms = self.checks.own_run_ms.saturating_add(run_ms);
+        self.checks.own_run_fuel = self.checks.own_run_fuel.saturating_add(fuel);
+    }
+
+    /// What it cost to check the results so far.
+    pub(crate) fn check_cost(&self, status: &TaskStatus) -> CheckCost {
+        CheckCost { copies: status.copies, copies_wei: status.copies_cost, ..self.checks }
     }
 
     pub(crate) fn rejected(&mut self, provider: NodeId, count: u32, detail: &str) {
@@ -127,7 +152,7 @@ impl Progress {
     /// What to save of it.
     pub(crate) fn take_unsaved(&mut self) -> TaskShares {
         self.unsaved = false;
-        TaskShares(self.shares.values().cloned().collect())
+        TaskShares { providers: self.shares.values().cloned().collect(), checks: self.checks }
     }
 
     /// Tells whoever waits, once there is nothing left to do or nothing more can be paid. Tells whether it did.
@@ -166,6 +191,7 @@ impl Progress {
             spent_wei: status.spent,
             fees_wei: status.fees,
             budget_wei: status.budget,
+            checks: self.check_cost(status),
             wall_ms: now.saturating_sub(self.began),
             providers: self.shares.values().cloned().collect(),
         }
@@ -186,6 +212,8 @@ mod tests {
             failed,
             spent: Wei(done as u128 * 10),
             fees: Wei(done as u128),
+            copies: 0,
+            copies_cost: Wei::ZERO,
             reserved: Wei::ZERO,
             budget: Wei(100),
             offers: 1,

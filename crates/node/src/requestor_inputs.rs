@@ -130,7 +130,7 @@ impl RequestorLoop {
     fn run_task(&mut self, order: TaskOrder, note: TaskNote) -> Result<Running, RunTaskError> {
         let header = order.header.digest(&self.config.chain.chain_ref());
         let now = local_now();
-        self.policy.watch(header, order.header.recheck_ppm);
+        self.policy.watch(header, order.checks);
         self.tasks.entry(header).or_insert_with(|| Progress::new(note, TaskShares::default(), now));
         self.step(RequestorInput::Start(Box::new(order)));
         if self.machine.order(header).is_none() {

@@ -18,7 +18,7 @@ use crate::status::RequestorCounters;
 use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
 use golem_chain::Watcher;
-use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorInput};
+use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorInput, TaskStatus};
 use golem_market::RequestorMarketPolicy;
 use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
@@ -67,6 +67,7 @@ pub(crate) enum Done {
         complete: Result<(), String>,
     },
     Rechecked {
+        header: B256,
         agreement: B256,
         index: u32,
         outcome: Result<SubtaskOutcome, String>,
@@ -231,7 +232,10 @@ impl RequestorLoop {
             Phase::Running => true,
             Phase::Lingering(until) => {
                 let busy = !self.fetching.is_empty() || !self.rechecking.is_empty();
-                let done = !busy && self.saver.is_idle() && self.courier.is_settled();
+                // Copies of what is done already are agreed and owed.
+                let owed = |task: &TaskStatus| task.finished && task.reserved > Wei::ZERO;
+                let owes = self.machine.tasks().iter().any(owed);
+                let done = !busy && !owes && self.saver.is_idle() && self.courier.is_settled();
                 !done && tokio::time::Instant::now() < until
             }
         }
@@ -343,9 +347,10 @@ impl RequestorLoop {
                 let stop = JobStop::new();
                 self.rechecking.insert((agreement, index), stop.clone());
                 let (runner, contents) = (self.runner.clone(), self.contents.clone());
+                let task = header.digest(&self.config.chain.chain_ref());
                 self.work.spawn(async move {
                     let outcome = recheck(runner, contents, input, *header, stop).await;
-                    Done::Rechecked { agreement, index, outcome }
+                    Done::Rechecked { header: task, agreement, index, outcome }
                 });
             }
             RequestorEffect::WakeAt(at) => {
@@ -423,9 +428,14 @@ impl RequestorLoop {
                 }
                 self.step(RequestorInput::Fetched { agreement, index, complete });
             }
-            Done::Rechecked { agreement, index, outcome } => {
+            Done::Rechecked { header, agreement, index, outcome } => {
                 self.rechecking.remove(&(agreement, index));
                 self.counters.rechecked += 1;
+                if let Ok(SubtaskOutcome::Completed { time_ms, fuel, .. }) = &outcome
+                    && let Some(progress) = self.tasks.get_mut(&header)
+                {
+                    progress.own_run(*time_ms, fuel.0);
+                }
                 self.step(RequestorInput::Rechecked { agreement, index, outcome });
             }
             Done::Read { channel, state } => {

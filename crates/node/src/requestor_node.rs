@@ -112,7 +112,7 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
             progress.finished();
         }
         if let Some(order) = machine.order(task.header) {
-            policy.watch(task.header, order.header.recheck_ppm);
+            policy.watch(task.header, order.checks);
         }
     }
     let unfinished = machine.tasks().iter().filter(|task| !task.finished).count();

@@ -9,6 +9,7 @@ impl RequestorLoop {
         let named = |task: golem_deal::TaskStatus| {
             let progress = self.tasks.get(&task.header);
             NamedTask {
+                checks: progress.map(|progress| progress.check_cost(&task)).unwrap_or_default(),
                 name: progress.map(|progress| progress.note.name.clone()).unwrap_or_default(),
                 providers: progress.map(|progress| progress.shares.values().cloned().collect()).unwrap_or_default(),
                 task,

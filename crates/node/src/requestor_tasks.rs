@@ -5,7 +5,7 @@ use crate::lifecycle::local_now;
 use crate::note::TaskShares;
 use crate::requestor_loop::{Done, RequestorLoop};
 use golem_deal::{RequestorEvent, RequestorInput};
-use golem_protocol::B256;
+use golem_protocol::{B256, NodeId, Wei, subtask_value};
 use golem_store::Batch;
 
 /// How often shares of tasks are saved at most, in milliseconds. Reason: they are for people; money is in the ledgers.
@@ -68,6 +68,16 @@ impl RequestorLoop {
         });
     }
 
+    /// How often a provider's results are checked from now on, at the price it asks.
+    fn note_check_rate(&mut self, header: B256, provider: NodeId) {
+        let Some(order) = self.machine.order(header) else { return };
+        let timeout_s = order.header.subtask_timeout_s;
+        let Some(progress) = self.tasks.get_mut(&header) else { return };
+        let Some(price) = progress.shares.get(&provider).map(|share| share.offered_price_wei_per_hour) else { return };
+        let value = subtask_value(price, timeout_s).unwrap_or(Wei::MAX);
+        progress.checked(provider, self.policy.check_of(header, provider, value));
+    }
+
     pub(crate) fn happened(&mut self, event: RequestorEvent) {
         tracing::debug!(?event, "happened");
         match &event {
@@ -79,6 +89,7 @@ impl RequestorLoop {
                         progress.offered(*provider, *price, score);
                     }
                 }
+                self.note_check_rate(*header, *provider);
             }
             RequestorEvent::Agreed { .. } => self.counters.agreements += 1,
             RequestorEvent::Accepted { header, provider, paid, .. } => {
@@ -86,12 +97,18 @@ impl RequestorLoop {
                 if let Some(progress) = self.tasks.get_mut(header) {
                     progress.accepted(*provider, *paid);
                 }
+                self.note_check_rate(*header, *provider);
+            }
+            RequestorEvent::FoundWrong { header, provider, index, paid, detail } => {
+                tracing::warn!(%header, %provider, index, %paid, detail, "a result that was paid is wrong");
+                self.note_check_rate(*header, *provider);
             }
             RequestorEvent::Rejected { header, provider, detail, .. } => {
                 self.counters.rejected += 1;
                 if let Some(progress) = self.tasks.get_mut(header) {
                     progress.rejected(*provider, 1, detail);
                 }
+                self.note_check_rate(*header, *provider);
             }
             RequestorEvent::Freed { header, provider, subtasks, detail } => {
                 if let Some(progress) = self.tasks.get_mut(header) {
@@ -106,6 +123,10 @@ impl RequestorLoop {
             RequestorEvent::Refused { .. }
             | RequestorEvent::RefusedByPeer { .. }
             | RequestorEvent::OffersWait { .. }
+            | RequestorEvent::OwnRun { .. }
+            | RequestorEvent::Hedged { .. }
+            | RequestorEvent::KnownGiven { .. }
+            | RequestorEvent::CopiesWait { .. }
             | RequestorEvent::FundFailed { .. } => {}
             RequestorEvent::DepositUndone { payee, uncovered, .. } => {
                 tracing::warn!(%payee, %uncovered, "a reorg took back the deposit of a channel");

@@ -2,7 +2,7 @@
 //!
 //! Amounts are decimal strings of wei in JSON; times say their unit in the field's name.
 
-use crate::prepared::ProviderShare;
+use crate::prepared::{CheckCost, ProviderShare};
 use golem_deal::TaskStatus;
 use golem_payments::ClaimPlan;
 use golem_protocol::{Address, B256, NodeId, Wei};
@@ -186,6 +186,8 @@ pub struct NamedTask {
     pub name: String,
     /// What each provider did for it.
     pub providers: Vec<ProviderShare>,
+    /// What it cost to check its results so far.
+    pub checks: CheckCost,
     /// Where it stands.
     #[serde(flatten)]
     pub task: TaskStatus,

@@ -21,15 +21,21 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
     let (crashes, undone, lost) = (sum(|r| r.crashes), sum(|r| r.blocks_undone), sum(|r| r.lost));
     eprintln!(
         "{count} seeds from {first}: {} events, {lost} of {} messages lost, {crashes} crashes, {undone} blocks undone, \
-         {} subtasks accepted",
+         {} results accepted, {} of them copies, {} wrong, {} decided by an own run, {} stragglers hedged",
         sum(|r| r.events),
         sum(|r| r.messages),
-        sum(|r| r.accepted)
+        sum(|r| r.accepted),
+        sum(|r| r.copies),
+        sum(|r| r.wrong),
+        sum(|r| r.referees),
+        sum(|r| r.hedged)
     );
     let paid_to_authors: u128 = reports.iter().map(|report| report.fees_wei.0).sum();
     if count >= 100 {
         // Were the worlds harmless, that nothing is lost in them would mean nothing.
         assert!(paid_to_authors > 0, "no author was paid");
+        let (copies, wrong, referees) = (sum(|r| r.copies), sum(|r| r.wrong), sum(|r| r.referees));
+        assert!(copies > count && wrong > 0 && referees > 0 && sum(|r| r.hedged) > 0, "results were hardly compared");
         assert!(crashes > count / 10 && undone > count / 10 && lost > count, "the worlds are too good");
     }
 }

@@ -30,4 +30,7 @@ pub use manifest::{AppTerms, Manifest, ManifestError, Price, Split, TaskLimits};
 pub use map::MapTask;
 pub use plan::{InputListing, ListedFile, MergeSpec, PlanError, SubtaskSpec, TaskPlan, plan};
 pub use template::{Template, TemplateError};
-pub use verification::{CostEstimate, PPM, Verification, VerificationError};
+pub use verification::{
+    COPIES, CostEstimate, Extras, FLOOR_PPM, HEDGES_CHEAP_ONE_IN, Hedging, KNOWN_PPM_MAX, PPM, PlanTextError,
+    Verification, VerificationError, chooses,
+};

@@ -2,7 +2,7 @@
 
 use crate::bundle::{PathFault, SubtaskLimits, check_path};
 use crate::template::{Template, TemplateError};
-use crate::verification::{Verification, VerificationError};
+use crate::verification::{Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, PlanTextError, Verification, VerificationError};
 use golem_protocol::units::AmountError;
 use golem_protocol::{Address, ByteCount, Fuel, Wei};
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,12 @@ use std::collections::BTreeMap;
 /// args = ["merge"]                    # run here with the results in /in/INDEX/
 ///
 /// [verification]
-/// method = "recheck"                  # or "none"
-/// fraction = "0.05"                   # the share that is computed again here
+/// method = "recheck"                  # or "none", "redundancy", "adaptive"
+/// fraction = "0.05"                   # the share that is computed again here; may be added to redundancy
+/// # copies = 2                        # of redundancy: so many providers for each subtask, 2 or 3
+/// # floor = "0.01"                    # of adaptive: the least share
+/// # known_answers = "0.02"            # the share of what is handed out whose result is known already; default none
+/// # hedge = "cheap"                   # second copies of what somebody is late with: "off", "cheap" (one in 20), "on"
 ///
 /// [limits]                            # of one subtask; all may be left out
 /// fuel_max = 1_000_000_000_000
@@ -80,6 +84,8 @@ pub struct Manifest {
     pub merge: Option<Vec<Template>>,
     /// How results are checked.
     pub verification: Verification,
+    /// What is given out more than once besides.
+    pub extras: Extras,
     /// When a subtask is stopped.
     pub limits: TaskLimits,
     /// What may be spent.
@@ -188,8 +194,16 @@ pub enum ManifestError {
         error: AmountError,
     },
     /// A share that is none.
-    #[error("verification.fraction: {0}")]
-    Fraction(#[from] VerificationError),
+    #[error("verification.{key}: {error}")]
+    Fraction {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        error: VerificationError,
+    },
+    /// A plan to check results that is none.
+    #[error("[verification]: {0}")]
+    Verification(#[from] PlanTextError),
     /// A template that is none.
     #[error("{key}: {error}")]
     Template {
@@ -299,11 +313,34 @@ struct RawMerge {
     args: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, tag = "method", rename_all = "lowercase")]
-enum RawVerification {
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawMethod {
+    #[default]
     None,
-    Recheck { fraction: String },
+    Recheck,
+    Redundancy,
+    Adaptive,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawHedge {
+    Off,
+    Cheap,
+    On,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawVerification {
+    #[serde(default)]
+    method: RawMethod,
+    fraction: Option<String>,
+    copies: Option<u8>,
+    floor: Option<String>,
+    known_answers: Option<String>,
+    hedge: Option<RawHedge>,
 }
 
 #[derive(Default, Deserialize)]
@@ -343,6 +380,7 @@ impl Manifest {
             let what = "[subtask] goes with no `split.args`: there the module gives the arguments; remove one of them";
             return Err(ManifestError::Conflict { what });
         }
+        let checks = raw.verification.unwrap_or_default();
         let subtask = raw.subtask.unwrap_or(RawSubtask { args: Vec::new(), stdin: false });
         if subtask.stdin && !matches!(split, Split::Each(_)) {
             let what = "subtask.stdin needs `split.each`: only there a subtask has a file of its own";
@@ -358,12 +396,8 @@ impl Manifest {
             stdin: subtask.stdin,
             expect: raw.output.expect,
             merge: raw.merge.map(|merge| templates("merge.args", &merge.args)).transpose()?,
-            verification: match raw.verification {
-                None | Some(RawVerification::None) => Verification::None,
-                Some(RawVerification::Recheck { fraction }) => {
-                    Verification::Recheck { fraction_ppm: Verification::parse_fraction(&fraction)? }
-                }
-            },
+            verification: verification(&checks)?,
+            extras: extras(&checks)?,
             limits: limits(&raw.limits)?,
             price: Price {
                 max_per_hour: amount("price.max_gnt_per_hour", &raw.price.max_gnt_per_hour)?,
@@ -422,6 +456,58 @@ fn amount(key: &'static str, text: &str) -> Result<Wei, ManifestError> {
         return Err(ManifestError::Number { key, got: 0, min: 1, max: i64::MAX });
     }
     Ok(amount)
+}
+
+fn share(key: &'static str, text: &str) -> Result<u32, ManifestError> {
+    Verification::parse_fraction(text).map_err(|error| ManifestError::Fraction { key, error })
+}
+
+fn verification(raw: &RawVerification) -> Result<Verification, ManifestError> {
+    let given = [raw.fraction.is_some(), raw.copies.is_some(), raw.floor.is_some()];
+    let what = match (raw.method, given) {
+        (RawMethod::None, [false, false, false])
+        | (RawMethod::Recheck, [true, false, false])
+        | (RawMethod::Redundancy, [_, true, false])
+        | (RawMethod::Adaptive, [false, false, _]) => None,
+        (RawMethod::None, _) => Some("[verification] of the method \"none\" goes without fraction, copies and floor"),
+        (RawMethod::Recheck, _) => {
+            Some("[verification] of the method \"recheck\" needs fraction, and neither copies nor floor")
+        }
+        (RawMethod::Redundancy, _) => {
+            Some("[verification] of the method \"redundancy\" needs copies, may have fraction, and no floor")
+        }
+        (RawMethod::Adaptive, _) => {
+            Some("[verification] of the method \"adaptive\" may have floor, and neither fraction nor copies")
+        }
+    };
+    if let Some(what) = what {
+        return Err(ManifestError::Conflict { what });
+    }
+    let fraction_ppm = raw.fraction.as_deref().map(|text| share("fraction", text)).transpose()?.unwrap_or_default();
+    Ok(match raw.method {
+        RawMethod::None => Verification::None,
+        RawMethod::Recheck => Verification::Recheck { fraction_ppm },
+        RawMethod::Redundancy => Verification::redundancy(raw.copies.unwrap_or_default(), fraction_ppm)?,
+        RawMethod::Adaptive => {
+            let floor = raw.floor.as_deref().map(|text| share("floor", text)).transpose()?;
+            Verification::adaptive(floor.unwrap_or(FLOOR_PPM))?
+        }
+    })
+}
+
+fn extras(raw: &RawVerification) -> Result<Extras, ManifestError> {
+    let known_ppm = raw.known_answers.as_deref().map(|text| share("known_answers", text)).transpose()?;
+    let known_ppm = known_ppm.unwrap_or_default();
+    if known_ppm > KNOWN_PPM_MAX {
+        let what = "verification.known_answers is more than half of what is handed out: write 0.5 at most";
+        return Err(ManifestError::Conflict { what });
+    }
+    let hedging = match raw.hedge {
+        None | Some(RawHedge::Cheap) => Hedging::Cheap,
+        Some(RawHedge::Off) => Hedging::Off,
+        Some(RawHedge::On) => Hedging::On,
+    };
+    Ok(Extras { known_ppm, hedging })
 }
 
 fn app_terms(raw: RawApp) -> Result<AppTerms, ManifestError> {

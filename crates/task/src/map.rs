@@ -3,7 +3,7 @@
 use crate::manifest::{Manifest, ManifestError, Price, Split, TaskLimits};
 use crate::plan::{InputListing, ListedFile, PlanError, TaskPlan, plan};
 use crate::template::Template;
-use crate::verification::Verification;
+use crate::verification::{Extras, Verification};
 use std::collections::BTreeMap;
 
 /// A program to be run once for each of some files.
@@ -20,6 +20,8 @@ pub struct MapTask {
     pub stdin: bool,
     /// How results are checked.
     pub verification: Verification,
+    /// What is given out more than once besides.
+    pub extras: Extras,
     /// When a subtask is stopped.
     pub limits: TaskLimits,
     /// What may be spent.
@@ -36,6 +38,7 @@ impl MapTask {
             args: Vec::new(),
             stdin: false,
             verification: Verification::None,
+            extras: Extras::default(),
             limits: TaskLimits::default(),
             price,
             deadline_s: 3600,
@@ -71,6 +74,7 @@ impl MapTask {
             expect: Vec::new(),
             merge: None,
             verification: self.verification,
+            extras: self.extras,
             limits: self.limits,
             price: self.price,
             app: None,

@@ -2,7 +2,7 @@
 
 use crate::bundle::{BundleError, FileRef, PathFault, SubtaskInput, SubtaskOutput, check_path};
 use crate::manifest::{AppTerms, Manifest, ManifestError, Price, SUBTASKS_MAX, Split, TaskLimits};
-use crate::verification::{CostEstimate, Verification};
+use crate::verification::{CostEstimate, Extras, Verification};
 use golem_protocol::{ByteCount, ContentHash};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +69,8 @@ pub struct TaskPlan {
     pub merge: Option<MergeSpec>,
     /// How results are checked.
     pub verification: Verification,
+    /// What is given out more than once besides.
+    pub extras: Extras,
     /// When a subtask is stopped.
     pub limits: TaskLimits,
     /// What may be spent.
@@ -210,6 +212,7 @@ pub fn plan(manifest: &Manifest, listing: &InputListing, split_output: Option<&s
         expect: manifest.expect.clone(),
         merge,
         verification: manifest.verification,
+        extras: manifest.extras,
         limits: manifest.limits,
         price: manifest.price,
         app: manifest.app,
@@ -323,7 +326,8 @@ impl TaskPlan {
     /// What it can cost; `None` where the price times the timeout passes what a channel can hold.
     pub fn cost(&self) -> Option<CostEstimate> {
         let count = u32::try_from(self.subtasks.len()).ok()?;
-        CostEstimate::new(count, self.price.max_per_hour, self.limits.timeout_s, self.price.budget, self.verification)
+        let (price, timeout_s) = (self.price, self.limits.timeout_s);
+        CostEstimate::new(count, price.max_per_hour, timeout_s, price.budget, self.verification, self.extras)
     }
 
     /// The first of the expected files that a result lacks.

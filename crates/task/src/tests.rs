@@ -156,7 +156,7 @@ fn refuses_amounts_fractions_templates_and_paths_that_are_none() {
     let amount = Manifest::parse(&text.replace("\"2\"", "\"two\""));
     assert!(matches!(amount, Err(ManifestError::Amount { key: "price.budget_gnt", .. })));
     assert!(matches!(Manifest::parse(&text.replace("\"2\"", "\"0\"")), Err(ManifestError::Number { .. })));
-    assert!(matches!(Manifest::parse(&FULL.replace("0.05", "1.05")), Err(ManifestError::Fraction(_))));
+    assert!(matches!(Manifest::parse(&FULL.replace("0.05", "1.05")), Err(ManifestError::Fraction { .. })));
     assert!(matches!(Manifest::parse(&FULL.replace("{file}", "{fi le}")), Err(ManifestError::Template { .. })));
     let path = Manifest::parse(&text.replace("m.wasm", "../m.wasm"));
     assert!(matches!(path, Err(ManifestError::Path { key: "module", fault: PathFault::Dots, .. })));
@@ -250,34 +250,103 @@ fn knows_the_most_a_task_can_cost() {
     let cost = planned(FULL, &listing).unwrap().cost().unwrap();
     // 0.5 GNT an hour for a minute is 1/120 GNT, rounded up to the wei.
     assert_eq!(cost.subtask_max, Wei(8_333_333_333_333_334));
-    assert_eq!(cost.total_max, Wei(8_333_333_333_333_334 * 30));
+    // One of them may be given out a second time.
+    assert_eq!((cost.total_max, cost.hedges_max), (Wei(8_333_333_333_333_334 * 31), 1));
     assert_eq!((cost.rechecks, cost.affordable()), (2, 30));
     let poor = CostEstimate { budget: Wei(20_000_000_000_000_000), ..cost };
     assert_eq!(poor.affordable(), 2);
     // With 0.002 GNT for the author of each.
     let fee = Wei(2_000_000_000_000_000);
     let with_fee = cost.with_fee(fee).unwrap();
-    assert_eq!(with_fee.total_max, Wei((8_333_333_333_333_334 + fee.0) * 30));
-    assert_eq!((with_fee.affordable(), with_fee.fees_max()), (30, Wei(fee.0 * 30)));
+    assert_eq!(with_fee.total_max, Wei((8_333_333_333_333_334 + fee.0) * 31));
+    assert_eq!((with_fee.affordable(), with_fee.fees_max()), (30, Wei(fee.0 * 31)));
     assert_eq!(poor.with_fee(fee).unwrap().affordable(), 1);
     assert_eq!(cost.with_fee(Wei::MAX), None);
-    assert_eq!(CostEstimate::new(2, Wei::MAX, 3600, Wei(1), Verification::None), None);
+    assert_eq!(CostEstimate::new(2, Wei::MAX, 3600, Wei(1), Verification::None, Extras::default()), None);
+}
+
+#[test]
+fn counts_every_copy_before_it_is_paid() {
+    let cost = |verification, extras| CostEstimate::new(40, Wei(3_600), 100, Wei(9_000), verification, extras).unwrap();
+    let off = Extras { known_ppm: 0, hedging: Hedging::Off };
+    let twice = cost(Verification::redundancy(2, 0).unwrap(), off);
+    assert_eq!((twice.copies, twice.checks_paid_max, twice.total_max), (2, 40, Wei(8_000)));
+    assert_eq!((twice.checks_max(), twice.affordable()), (Wei(4_000), 40));
+    let thrice = cost(Verification::redundancy(3, 100_000).unwrap(), off);
+    assert_eq!((thrice.total_max, thrice.affordable(), thrice.rechecks), (Wei(12_000), 30, 4));
+    // A fifth of all that is handed out is a quarter of what has to be done.
+    let known = cost(Verification::Adaptive { floor_ppm: 1 }, Extras { known_ppm: 200_000, ..off });
+    assert_eq!((known.checks_paid_max, known.total_max), (10, Wei(5_000)));
+    let hedged = cost(Verification::None, Extras { hedging: Hedging::On, ..off });
+    assert_eq!((hedged.hedges_max, hedged.hedges_cost_max(), hedged.total_max), (40, Wei(4_000), Wei(8_000)));
+}
+
+#[test]
+fn reads_every_way_to_check_results() {
+    let read = |lines: &str| Manifest::parse(&minimal(&format!("[split]\ncount = 2\n[verification]\n{lines}")));
+    let plan = |lines: &str| read(lines).map(|manifest| (manifest.verification, manifest.extras));
+    let usual = Extras::default();
+    assert_eq!(plan(""), Ok((Verification::None, usual)));
+    assert_eq!(plan("method = \"none\""), Ok((Verification::None, usual)));
+    let twice = Verification::Redundancy { copies: 2, fraction_ppm: 0 };
+    assert_eq!(plan("method = \"redundancy\"\ncopies = 2"), Ok((twice, usual)));
+    let both = Verification::Redundancy { copies: 3, fraction_ppm: 50_000 };
+    assert_eq!(plan("method = \"redundancy\"\ncopies = 3\nfraction = \"0.05\""), Ok((both, usual)));
+    assert_eq!(plan("method = \"adaptive\""), Ok((Verification::Adaptive { floor_ppm: FLOOR_PPM }, usual)));
+    let extras = Extras { known_ppm: 20_000, hedging: Hedging::Off };
+    let floor = "method = \"adaptive\"\nfloor = \"0.2\"\nknown_answers = \"0.02\"\nhedge = \"off\"";
+    assert_eq!(plan(floor), Ok((Verification::Adaptive { floor_ppm: 200_000 }, extras)));
+    for bad in [
+        "method = \"recheck\"",
+        "method = \"none\"\nfraction = \"0.1\"",
+        "method = \"redundancy\"",
+        "method = \"redundancy\"\ncopies = 1",
+        "method = \"redundancy\"\ncopies = 4",
+        "method = \"adaptive\"\nfloor = \"0\"",
+        "method = \"adaptive\"\ncopies = 2",
+        "method = \"twice\"",
+        "known_answers = \"0.6\"",
+        "known_answers = \"2\"",
+        "hedge = \"sometimes\"",
+    ] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn reads_a_plan_in_one_word_as_a_command_gives_it() {
+    let redundancy = |copies, fraction_ppm| Ok(Verification::Redundancy { copies, fraction_ppm });
+    assert_eq!(Verification::parse("none"), Ok(Verification::None));
+    assert_eq!(Verification::parse("recheck:0.1"), Ok(Verification::Recheck { fraction_ppm: 100_000 }));
+    assert_eq!(Verification::parse("redundancy:2"), redundancy(2, 0));
+    assert_eq!(Verification::parse("redundancy:3+recheck:0.5"), redundancy(3, 500_000));
+    assert_eq!(Verification::parse("adaptive"), Ok(Verification::Adaptive { floor_ppm: FLOOR_PPM }));
+    assert_eq!(Verification::parse("adaptive:0.05"), Ok(Verification::Adaptive { floor_ppm: 50_000 }));
+    for bad in
+        ["", "all", "recheck", "redundancy", "redundancy:1", "redundancy:4", "redundancy:x", "adaptive:0", "none:1"]
+    {
+        assert!(Verification::parse(bad).is_err(), "{bad}");
+    }
+    for bad in
+        ["none+recheck:0.1", "adaptive+recheck:0.1", "redundancy:2+none", "recheck:0.1+recheck:0.1", "adaptive:x"]
+    {
+        assert!(Verification::parse(bad).is_err(), "{bad}");
+    }
 }
 
 #[test]
 fn chooses_about_the_asked_share_and_not_the_same_for_another_secret() {
-    let verification = Verification::Recheck { fraction_ppm: 100_000 };
     let chosen = |secret: u8, task: u8| -> Vec<u32> {
         let task = B256::repeat_byte(task);
-        (0..10_000).filter(|index| verification.chooses(&[secret; 32], task, *index)).collect()
+        (0..10_000).filter(|index| chooses(100_000, &[secret; 32], task, *index)).collect()
     };
     let first = chosen(1, 1);
     assert!((850..1150).contains(&first.len()), "{}", first.len());
     assert_eq!(first, chosen(1, 1));
     assert_ne!(first, chosen(2, 1));
     assert_ne!(first, chosen(1, 2));
-    assert!(!Verification::None.chooses(&[1; 32], B256::ZERO, 0));
-    assert!(Verification::Recheck { fraction_ppm: PPM }.chooses(&[1; 32], B256::ZERO, 0));
+    assert!(!chooses(0, &[1; 32], B256::ZERO, 0));
+    assert!(chooses(PPM, &[1; 32], B256::ZERO, 0));
 }
 
 #[test]

@@ -74,5 +74,10 @@ fn print(reports: &[Report]) -> anyhow::Result<()> {
         sum(|report| report.crashes),
         sum(|report| report.blocks_undone)
     ))?;
-    output::line(&format!("  {} subtasks accepted, each once, and paid to the wei", sum(|report| report.accepted)))
+    output::line(&format!(
+        "  {} results accepted, each once by its agreement, and paid to the wei; {} of them copies, {} found wrong",
+        sum(|report| report.accepted),
+        sum(|report| report.copies),
+        sum(|report| report.wrong)
+    ))
 }

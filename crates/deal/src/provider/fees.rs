@@ -194,14 +194,23 @@ impl Provider {
             }
             self.fee_accounts.insert(channel, FeeAccount::new(channel));
         }
+        let open = self.open_fees(&channel);
         let Some(account) = self.fee_accounts.get_mut(&channel) else { return };
         account.looked = Some(now.local);
         if *account.ledger.state() != state {
-            if state.epoch > account.ledger.state().epoch {
+            let (epoch, earned) = (account.ledger.state().epoch, account.ledger.earned());
+            if state.epoch > epoch {
                 // What was owed in an epoch that is over cannot be paid any more.
                 (account.owed, account.ahead) = (Wei::ZERO, Wei::ZERO);
             }
             account.ledger.observe(state);
+            if state.epoch == epoch {
+                // The author claims by a voucher that is still on its way here: when it comes, it brings nothing more. A reorg
+                // takes such a claim back.
+                let now_earned = account.ledger.earned();
+                account.pay(now_earned.saturating_sub(earned), open);
+                account.accept(earned.saturating_sub(now_earned), open);
+            }
             step.records.extend(account.record());
         }
         if let Some(unsettled) = account.unsettled.take() {

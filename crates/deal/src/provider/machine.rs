@@ -282,8 +282,16 @@ impl Provider {
         let account = self.accounts.entry(channel.payer).or_insert_with(|| Account::new(channel));
         let before = (*account.ledger.state(), account.ledger.claimable());
         if before.0 != state {
+            let earned = account.ledger.earned();
             account.ledger.observe(state);
             account.counts_waiting(now.chain);
+            if state.epoch == before.0.epoch {
+                // Somebody claims for us by a voucher that is still on its way here: when it comes, it brings nothing more. A
+                // reorg takes such a claim back.
+                let now_earned = account.ledger.earned();
+                account.pay(now_earned.saturating_sub(earned));
+                account.accept(earned.saturating_sub(now_earned));
+            }
             let unsettled = account.unsettled.take();
             step.records.extend(account.records());
             Self::say_what_was_lost(channel.payer, before, state, step);

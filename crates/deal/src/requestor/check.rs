@@ -1,10 +1,11 @@
 //! From a report to a verdict and its vouchers.
 
-use super::deal::{Check, Deal, OpenReport, Part, Stage};
-use super::interface::{FetchJob, RequestorEffect, RequestorEvent};
+use super::copies::fault;
+use super::deal::{Answer, Check, Deal, OpenReport, Part, Stage};
+use super::interface::{FetchJob, OwnRunReason, RequestorEffect, RequestorEvent};
 use super::machine::{Requestor, Step, legs};
-use super::task::{Place, Task};
-use crate::{RequestorFact, RequestorPolicy};
+use super::task::{Backing, Known, Place, Task};
+use crate::{Reported, RequestorFact, RequestorPolicy};
 use golem_protocol::*;
 use std::collections::BTreeMap;
 
@@ -110,28 +111,28 @@ impl Requestor {
         step: &mut Step,
     ) {
         let Some(deal) = self.deals.get_mut(&agreement) else { return };
-        let (header, provider) = (deal.agreement.header, deal.provider());
-        let Some((report, check)) = find_check(deal, index) else { return };
+        let (header, provider, value) = (deal.agreement.header, deal.provider(), deal.value_of(index));
+        let Some((report, check)) = deal.open_check(index) else { return };
         if *check != Check::Fetching {
             return;
         }
-        *check = match complete {
-            Err(detail) => Check::Decided { decision: Decision::OutputMissing, detail, rechecked: false },
-            Ok(()) if policy.rechecks(header, index, provider) => Check::Rechecking { failures: 0 },
-            Ok(()) => Check::Decided { decision: Decision::Accepted, detail: String::new(), rechecked: false },
-        };
-        if matches!(check, Check::Rechecking { .. }) {
-            self.recheck(agreement, index, step);
+        if let Err(detail) = complete {
+            *check = Check::Decided { decision: Decision::OutputMissing, detail, rechecked: false };
+            return self.conclude_if_checked(policy, agreement, report, now, step);
         }
-        self.conclude_if_checked(policy, agreement, report, now, step);
-    }
-
-    fn recheck(&self, agreement: B256, index: u32, step: &mut Step) {
-        let Some(deal) = self.deals.get(&agreement) else { return };
-        let Some(task) = self.tasks.get(&deal.agreement.header) else { return };
-        if let Some(input) = deal.agreement.subtask(index).map(|subtask| subtask.input) {
-            let header = Box::new(task.header.document().clone());
-            step.effects.push(RequestorEffect::Recheck { agreement, index, input, header });
+        *check = Check::Waiting { since: now.local, unchecked: None };
+        let Some(task) = self.tasks.get(&header) else { return };
+        let is_known = task.known.get(&index).is_some_and(|known| known.backing == Backing::OwnRun);
+        let reason = if task.has_cheated(provider) {
+            Some(OwnRunReason::Distrusted)
+        } else if policy.rechecks(&Reported { header, index, provider, value }) {
+            Some(OwnRunReason::Chosen)
+        } else {
+            None
+        };
+        match reason.filter(|_| !is_known) {
+            Some(reason) => self.run_here(agreement, report, index, reason, step),
+            None => self.judge(policy, header, index, now, step),
         }
     }
 
@@ -145,44 +146,76 @@ impl Requestor {
         step: &mut Step,
     ) {
         let Some(deal) = self.deals.get_mut(&agreement) else { return };
-        let Some(task) = self.tasks.get_mut(&deal.agreement.header) else { return };
-        let pricing = task.header.pricing;
-        let Some((report, check)) = find_check(deal, index) else { return };
-        let Check::Rechecking { failures } = check else { return };
-        let (report, failures) = (report, failures.saturating_add(1));
-        let reported = deal
-            .reports
-            .get(&report)
-            .and_then(|open| open.report.results.iter().find(|result| result.index == index))
-            .map(|result| result.outcome.clone());
-        let next = match outcome {
-            Err(detail) if failures >= RECHECK_FAILURES_MAX => {
-                let detail = format!("could not be run again here: {detail}");
-                Check::Decided { decision: Decision::Accepted, detail, rechecked: false }
+        let header = deal.agreement.header;
+        let Some((report, Check::Rechecking { failures })) = deal.open_check(index) else { return };
+        let failures = failures.saturating_add(1);
+        let ours = match outcome {
+            Ok(SubtaskOutcome::Failed { kind, message }) if kind.is_deterministic() => Ok(Err(message)),
+            Ok(SubtaskOutcome::Completed { output, output_bytes, fuel, .. }) => {
+                Ok(Ok(Answer { output, output_bytes, fuel }))
             }
-            Err(_) => Check::Rechecking { failures },
-            Ok(ours) => {
-                let (decision, detail) = compare(pricing, reported.as_ref(), &ours);
-                if decision != Decision::Accepted {
-                    // What came out here is the result: nobody has to do it again.
-                    settle_by_own_run(task, index, &ours);
-                    step.records.extend(task.record());
-                }
-                Check::Decided { decision, detail, rechecked: true }
+            // That it failed for a reason of this machine's says nothing; neither does another try.
+            Ok(SubtaskOutcome::Failed { message, .. }) => Err(message),
+            Err(_) if failures < RECHECK_FAILURES_MAX => {
+                self.set_check(agreement, report, index, Check::Rechecking { failures });
+                return self.recheck(agreement, index, step);
             }
+            Err(detail) => Err(detail),
         };
-        let again = matches!(next, Check::Rechecking { .. });
-        if let Some((_, check)) = find_check(deal, index) {
-            *check = next;
+        match ours {
+            Err(detail) => {
+                let waiting = Check::Waiting { since: now.local, unchecked: Some(detail) };
+                self.set_check(agreement, report, index, waiting);
+            }
+            Ok(ours) => self.settle_by_own_run(policy, agreement, report, index, ours, now, step),
         }
-        if again {
-            return self.recheck(agreement, index, step);
-        }
+        self.judge(policy, header, index, now, step);
         self.conclude_if_checked(policy, agreement, report, now, step);
     }
 
+    /// What came out here is the result: nobody has to do it again, and whoever reported something else is wrong.
+    #[allow(clippy::too_many_arguments)]
+    fn settle_by_own_run(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        agreement: B256,
+        report: B256,
+        index: u32,
+        ours: Result<Answer, String>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(deal) = self.deals.get(&agreement) else { return };
+        let (header, provider) = (deal.agreement.header, deal.provider());
+        let Some(task) = self.tasks.get_mut(&header) else { return };
+        let pricing = task.header.pricing;
+        let reported = deal.reports.get(&report).and_then(|open| open.answer(index));
+        let known = Known { answer: ours.clone(), backing: Backing::OwnRun };
+        let wrong = reported.and_then(|reported| fault(&known, &reported, pricing));
+        task.learn(index, ours.clone(), Backing::OwnRun);
+        let is_settled_so = match (task.place(index), &ours) {
+            (Some(Place::Done(place)), Ok(ours)) => place.agrees(ours, pricing),
+            (Some(Place::Open) | None, _) => wrong.is_none(),
+            (Some(Place::Failed(_)), Err(_)) => true,
+            (Some(Place::Done(_)), Err(_)) | (Some(Place::Failed(_)), Ok(_)) => false,
+        };
+        if !is_settled_so {
+            task.settle_here(index, ours.map_or_else(Place::Failed, Place::Done));
+            step.records.extend(task.record());
+        }
+        let (decision, detail) = match wrong {
+            Some(wrong) => {
+                self.distrust(header, provider, step);
+                wrong
+            }
+            None => (Decision::Accepted, String::new()),
+        };
+        self.set_check(agreement, report, index, Check::Decided { decision, detail, rechecked: true });
+        self.convict(policy, header, index, now, step);
+    }
+
     /// Once every result of a report is decided: pay, record, answer.
-    fn conclude_if_checked(
+    pub(super) fn conclude_if_checked(
         &mut self,
         policy: &mut dyn RequestorPolicy,
         agreement: B256,
@@ -277,10 +310,6 @@ struct Decided<'a> {
     rechecked: bool,
 }
 
-fn find_check(deal: &mut Deal, index: u32) -> Option<(B256, &mut Check)> {
-    deal.reports.iter_mut().find_map(|(digest, open)| Some((*digest, open.checks.get_mut(&index)?)))
-}
-
 /// What is to be done first about a reported result.
 fn first_check(
     deal: &Deal,
@@ -317,41 +346,6 @@ fn first_check(
     }
 }
 
-/// Compares what was reported with what came out here.
-fn compare(pricing: Pricing, reported: Option<&SubtaskOutcome>, ours: &SubtaskOutcome) -> (Decision, String) {
-    match (reported, ours) {
-        (
-            Some(SubtaskOutcome::Completed { output: theirs, fuel: burnt, .. }),
-            SubtaskOutcome::Completed { output, fuel, .. },
-        ) => {
-            if theirs != output {
-                return (Decision::WrongOutput, format!("reported {theirs}, run again here it is {output}"));
-            }
-            if pricing == Pricing::Metered && burnt != fuel {
-                return (Decision::WrongFuel, format!("reported {} fuel, run again here it is {}", burnt.0, fuel.0));
-            }
-            (Decision::Accepted, String::new())
-        }
-        (Some(SubtaskOutcome::Completed { .. }), SubtaskOutcome::Failed { kind, message }) => {
-            if kind.is_deterministic() {
-                (Decision::WrongOutput, format!("reported a result, run again here it fails: {message}"))
-            } else {
-                (Decision::Accepted, format!("could not be run again here: {message}"))
-            }
-        }
-        (Some(SubtaskOutcome::Failed { .. }) | None, _) => (Decision::FailureNoted, String::new()),
-    }
-}
-
-fn settle_by_own_run(task: &mut Task, index: u32, ours: &SubtaskOutcome) {
-    match ours {
-        SubtaskOutcome::Completed { output, output_bytes, .. } => {
-            task.settle_here(index, Place::Done { output: *output, output_bytes: *output_bytes });
-        }
-        SubtaskOutcome::Failed { message, .. } => task.settle_here(index, Place::Failed(message.clone())),
-    }
-}
-
 /// Enters one decision into the books of task, deal and market.
 fn enter(
     policy: &mut dyn RequestorPolicy,
@@ -368,23 +362,37 @@ fn enter(
     let value = if was_open { deal.value_of(index) } else { Wei::ZERO };
     sums.settled = sums.settled.saturating_add(value);
     sums.concluded += usize::from(was_open);
-    if let (Decision::Accepted, true, SubtaskOutcome::Completed { output, output_bytes, fuel, time_ms }) =
-        (decision, was_open, &result.outcome)
+    let agreement = deal.agreement.digest();
+    if let (Decision::Accepted, true, Some(answer), SubtaskOutcome::Completed { time_ms, .. }) =
+        (decision, was_open, Answer::of(&result.outcome), &result.outcome)
     {
-        let paid = due_for(task.header.pricing, &deal.agreement, value, *fuel);
+        let paid = due_for(task.header.pricing, &deal.agreement, value, answer.fuel);
         sums.paid = sums.paid.saturating_add(paid);
         sums.accepted += 1;
-        deal.parts.insert(index, Part::Accepted { paid, output: *output, output_bytes: *output_bytes });
-        task.set(index, Place::Done { output: *output, output_bytes: *output_bytes });
+        let fee = deal.agreement.app.fee;
+        deal.parts.insert(index, Part::Accepted { paid, answer });
+        let again = task.enter_accepted(index, agreement, answer, paid.saturating_add(fee));
         let subtask_timeout_s = task.header.subtask_timeout_s;
-        policy.note(&RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms: (*time_ms).max(1) }, now);
-        let (output, output_bytes, fee) = (*output, *output_bytes, deal.agreement.app.fee);
-        step.say(RequestorEvent::Accepted { header, provider, index, output, output_bytes, paid, fee, rechecked });
+        let computation_ms = (*time_ms).max(1);
+        policy.note(&RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, paid }, now);
+        let Answer { output, output_bytes, .. } = answer;
+        step.say(RequestorEvent::Accepted {
+            header,
+            provider,
+            index,
+            output,
+            output_bytes,
+            paid,
+            fee,
+            rechecked,
+            agreement,
+            again,
+        });
         return;
     }
     if was_open {
         deal.parts.insert(index, Part::Rejected { decision });
-        task.free(index, deal.agreement.digest());
+        task.release(index, agreement);
     }
     let failure = match &result.outcome {
         SubtaskOutcome::Failed { kind, .. } => Some(*kind),
@@ -402,7 +410,9 @@ fn enter(
         Decision::FailureNoted if was_open => policy.note(&RequestorFact::Failed { provider }, now),
         Decision::Accepted | Decision::Late | Decision::FailureNoted | Decision::NotAgreed => {}
     }
-    if was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure) {
+    let is_over = was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure);
+    // As long as somebody else has a copy, it may still be done.
+    if is_over && task.holders(index).is_empty() {
         task.settle_here(index, Place::Failed(detail.to_string()));
         step.records.extend(task.record());
     }

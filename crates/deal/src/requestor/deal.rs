@@ -23,17 +23,48 @@ pub(super) enum Part {
     /// Nothing was reported, or what was is being checked.
     Open,
     /// Accepted by a verdict; `paid` is in a voucher.
-    Accepted { paid: Wei, output: ContentHash, output_bytes: ByteCount },
+    Accepted { paid: Wei, answer: Answer },
     /// Not accepted by a verdict.
     Rejected { decision: Decision },
     /// Taken back: too late, cancelled or refused.
     Freed,
 }
 
+/// What came out of a subtask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Answer {
+    pub output: ContentHash,
+    pub output_bytes: ByteCount,
+    pub fuel: Fuel,
+}
+
+impl Answer {
+    /// The answer in an outcome; nothing where it failed.
+    pub fn of(outcome: &SubtaskOutcome) -> Option<Answer> {
+        match outcome {
+            SubtaskOutcome::Completed { output, output_bytes, fuel, .. } => {
+                Some(Answer { output: *output, output_bytes: *output_bytes, fuel: *fuel })
+            }
+            SubtaskOutcome::Failed { .. } => None,
+        }
+    }
+
+    /// Whether both say the same of what is paid for.
+    pub fn agrees(&self, other: &Answer, pricing: Pricing) -> bool {
+        self.output == other.output && (pricing == Pricing::Tender || self.fuel == other.fuel)
+    }
+}
+
 /// How far the check of one result is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     Fetching,
+    /// Here, and to be compared: with what is known, or with the copies of others. Since when, and why it could not be
+    /// run again here, where that was tried.
+    Waiting {
+        since: LocalTime,
+        unchecked: Option<String>,
+    },
     /// Run again here; counts how often that could not be done.
     Rechecking {
         failures: u8,
@@ -50,6 +81,14 @@ pub(super) enum Check {
 pub(super) struct OpenReport {
     pub report: Authentic<Report>,
     pub checks: BTreeMap<u32, Check>,
+}
+
+impl OpenReport {
+    /// What was reported of a subtask, where it was completed.
+    pub fn answer(&self, index: u32) -> Option<Answer> {
+        let result = self.report.results.iter().find(|result| result.index == index)?;
+        Answer::of(&result.outcome)
+    }
 }
 
 /// A batch.
@@ -94,6 +133,11 @@ impl Deal {
         self.agreement.provider
     }
 
+    /// Whether it is with the owner of an offer, as far as can be told: by its key, or by where it is paid.
+    pub fn is_of(&self, offer: &Offer) -> bool {
+        self.agreement.provider == offer.provider || self.agreement.payee == offer.payee
+    }
+
     /// Subtasks neither decided nor freed.
     pub fn open_parts(&self) -> Vec<u32> {
         self.parts.iter().filter(|(_, part)| **part == Part::Open).map(|(index, _)| *index).collect()
@@ -103,6 +147,36 @@ impl Deal {
     pub fn undone(&self) -> Vec<u32> {
         let under_check = |index: &u32| self.reports.values().any(|open| open.checks.contains_key(index));
         self.open_parts().into_iter().filter(|index| !under_check(index)).collect()
+    }
+
+    /// The results that wait for other copies, and since when.
+    pub fn waiting(&self) -> impl Iterator<Item = (u32, LocalTime)> {
+        let checks = self.reports.values().flat_map(|open| &open.checks);
+        checks.filter_map(|(index, check)| match check {
+            Check::Waiting { since, .. } => Some((*index, *since)),
+            Check::Fetching | Check::Rechecking { .. } | Check::Decided { .. } => None,
+        })
+    }
+
+    /// Since when the one that has waited longest does.
+    pub fn waiting_since(&self) -> Option<LocalTime> {
+        self.waiting().map(|(_, since)| since).min()
+    }
+
+    /// The check of a subtask that is not decided, and the report it is of.
+    pub fn open_check(&mut self, index: u32) -> Option<(B256, &mut Check)> {
+        self.reports.iter_mut().find_map(|(digest, open)| {
+            let check = open.checks.get_mut(&index)?;
+            (!matches!(check, Check::Decided { .. })).then_some((*digest, check))
+        })
+    }
+
+    /// What was accepted of a subtask, and what was paid for it.
+    pub fn accepted(&self, index: u32) -> Option<(Wei, Answer)> {
+        match self.parts.get(&index)? {
+            Part::Accepted { paid, answer } => Some((*paid, *answer)),
+            Part::Open | Part::Rejected { .. } | Part::Freed => None,
+        }
     }
 
     pub fn value_of(&self, index: u32) -> Wei {

@@ -16,6 +16,73 @@ pub struct TaskOrder {
     pub budget: Wei,
     /// How long offers are gathered before the first are taken, in milliseconds.
     pub offer_window_ms: u64,
+    /// How results are checked.
+    pub checks: Checks,
+}
+
+/// How the results of a task are checked. It is nobody's business but the requestor's: the header tells the share alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checks {
+    /// How many providers each subtask is given to, whose results are compared: 1, where nothing is compared, to
+    /// [`Checks::COPIES_MAX`].
+    pub copies: u8,
+    /// Which results are run again here, besides those that nothing else decides.
+    pub rechecks: Rechecks,
+    /// How many of the subtasks handed out have a known result, in parts per million: they are given to a provider that
+    /// cannot tell.
+    pub known_ppm: u32,
+    /// How many subtasks that somebody is late with may be given to another besides.
+    pub hedges_max: u32,
+}
+
+impl Checks {
+    /// The most copies that a task asks for at once. Reason: with three, one that lies is outvoted; more cost more and
+    /// defend against more that collude, who can be found by running one of them again for less.
+    pub const COPIES_MAX: u8 = 3;
+
+    /// A share of the results is run again, and that is all.
+    pub fn recheck(ppm: u32) -> Checks {
+        Checks { copies: 1, rechecks: Rechecks::Share { ppm }, known_ppm: 0, hedges_max: 0 }
+    }
+}
+
+/// Which results are run again by the requestor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rechecks {
+    /// This share of all, and more of newcomers.
+    Share {
+        /// The share, in parts per million.
+        ppm: u32,
+    },
+    /// As many as it takes that a wrong result is expected to lose whoever gives it, by what the provider stands to lose.
+    Adaptive {
+        /// Never less, in parts per million.
+        floor_ppm: u32,
+    },
+}
+
+impl Rechecks {
+    /// The least share, in parts per million: what the header tells.
+    pub fn least_ppm(&self) -> u32 {
+        match *self {
+            Rechecks::Share { ppm } => ppm,
+            Rechecks::Adaptive { floor_ppm } => floor_ppm,
+        }
+    }
+}
+
+/// Why a requestor runs a subtask itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnRunReason {
+    /// The policy chose it.
+    Chosen,
+    /// The provider gave a wrong result before: nothing of it is paid unseen any more.
+    Distrusted,
+    /// Providers reported different results, and none has the majority.
+    Disputed,
+    /// The results of others, which it would be compared with, did not come in time.
+    Alone,
 }
 
 /// What a requestor's machine is told.
@@ -210,6 +277,50 @@ pub enum RequestorEvent {
         fee: Wei,
         /// Whether it was run again here first.
         rechecked: bool,
+        /// By which agreement.
+        agreement: B256,
+        /// Whether the subtask had an accepted result already: this is another copy.
+        again: bool,
+    },
+    /// A result is run again here.
+    OwnRun {
+        /// For which task.
+        header: B256,
+        /// Whose result.
+        provider: NodeId,
+        /// Which subtask.
+        index: u32,
+        /// Why.
+        reason: OwnRunReason,
+    },
+    /// A subtask that somebody is late with was given to another besides.
+    Hedged {
+        /// For which task.
+        header: B256,
+        /// Which subtask.
+        index: u32,
+        /// Who is late.
+        late: NodeId,
+        /// Who has it too.
+        provider: NodeId,
+    },
+    /// A subtask whose result is known was given to a provider that cannot tell.
+    KnownGiven {
+        /// For which task.
+        header: B256,
+        /// Which subtask.
+        index: u32,
+        /// To whom.
+        provider: NodeId,
+    },
+    /// Subtasks wait for a provider that has no copy of them; where none comes in time they are run here.
+    CopiesWait {
+        /// For which task.
+        header: B256,
+        /// How many subtasks.
+        subtasks: u32,
+        /// How many different providers each is to have.
+        copies: u8,
     },
     /// A result was not accepted, or there was none.
     Rejected {
@@ -222,6 +333,19 @@ pub enum RequestorEvent {
         /// The decision.
         decision: Decision,
         /// What the provider or the check said.
+        detail: String,
+    },
+    /// A result that was accepted and paid turned out to be wrong, when it was run here.
+    FoundWrong {
+        /// For which task.
+        header: B256,
+        /// Whose.
+        provider: NodeId,
+        /// Which subtask.
+        index: u32,
+        /// What was paid for it.
+        paid: Wei,
+        /// What was reported, and what is right.
         detail: String,
     },
     /// A batch ran out of time, was cancelled or refused; its open subtasks are free again.
@@ -298,6 +422,11 @@ pub struct TaskStatus {
     /// What was signed away to the app's author for it.
     #[serde(rename = "fees_wei")]
     pub fees: Wei,
+    /// How many results were accepted and paid of subtasks that had one already: copies, hedges, known answers.
+    pub copies: u32,
+    /// What those cost, fees included; part of what was signed away.
+    #[serde(rename = "copies_wei")]
+    pub copies_cost: Wei,
     /// What open agreements may still cost, fees included.
     #[serde(rename = "reserved_wei")]
     pub reserved: Wei,

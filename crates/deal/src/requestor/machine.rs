@@ -1,8 +1,10 @@
 //! The machine's state, its one way in, recovery, and what time brings.
 
 use super::deal::{Deal, Part, Stage};
-use super::interface::{RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings, TaskOrder, TaskStatus};
-use super::task::{Place, Task, TaskRecord};
+use super::interface::{
+    Checks, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings, TaskOrder, TaskStatus,
+};
+use super::task::{Backing, COPIES_TOTAL_MAX, Place, Task, TaskRecord};
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
 use crate::{Keys, RequestorFact, RequestorPolicy, Violation};
@@ -146,6 +148,10 @@ impl Requestor {
         let mut task = Task::new(stored.order, header, now);
         task.finished = stored.finished;
         for (index, place) in stored.settled_here {
+            // Results get there from an own run alone.
+            if let Place::Done(answer) = &place {
+                task.learn(index, Ok(*answer), Backing::OwnRun);
+            }
             task.settle_here(index, place);
         }
         self.tasks.insert(task.digest(), task);
@@ -163,9 +169,13 @@ impl Requestor {
             *batch = (*batch).max(deal.agreement.batch.saturating_add(1));
             for (index, part) in &deal.parts {
                 match part {
-                    Part::Open => task.set(*index, Place::Agreed(*digest)),
-                    Part::Accepted { output, output_bytes, .. } => {
-                        task.set(*index, Place::Done { output: *output, output_bytes: *output_bytes });
+                    Part::Open => task.hold(*index, *digest),
+                    Part::Accepted { paid, answer } => {
+                        let pricing = task.header.pricing;
+                        let said = task.known.get(index).and_then(|known| known.answer.as_ref().ok());
+                        let is_same = said.is_some_and(|said| said.agrees(answer, pricing));
+                        task.learn(*index, Ok(*answer), if is_same { Backing::Agreed } else { Backing::Taken });
+                        task.enter_accepted(*index, *digest, *answer, paid.saturating_add(deal.agreement.app.fee));
                     }
                     Part::Rejected { decision: Decision::WrongOutput | Decision::WrongFuel } => {
                         task.cheated(deal.provider());
@@ -230,7 +240,7 @@ impl Requestor {
         let Some(task) = self.tasks.get(&header) else { return BTreeMap::new() };
         let failed = (0u32..).zip(&task.places).filter_map(|(index, place)| match place {
             Place::Failed(detail) => Some((index, detail.clone())),
-            Place::Open | Place::Agreed(_) | Place::Done { .. } => None,
+            Place::Open | Place::Done(_) => None,
         });
         failed.collect()
     }
@@ -239,8 +249,8 @@ impl Requestor {
     pub fn outputs(&self, header: B256) -> BTreeMap<u32, (ContentHash, ByteCount)> {
         let Some(task) = self.tasks.get(&header) else { return BTreeMap::new() };
         let done = (0u32..).zip(&task.places).filter_map(|(index, place)| match place {
-            Place::Done { output, output_bytes } => Some((index, (*output, *output_bytes))),
-            Place::Open | Place::Agreed(_) | Place::Failed(_) => None,
+            Place::Done(answer) => Some((index, (answer.output, answer.output_bytes))),
+            Place::Open | Place::Failed(_) => None,
         });
         done.collect()
     }
@@ -252,6 +262,10 @@ impl Requestor {
 
     fn on_start(&mut self, order: TaskOrder, now: Now, step: &mut Step) {
         let header = match sign(order.header.clone(), &self.settings.chain, &*self.keys.identity) {
+            Ok(_) if !(1..=Checks::COPIES_MAX).contains(&order.checks.copies) => {
+                let reason = RefusalReason::Malformed(format!("{} copies of each subtask", order.checks.copies));
+                return step.say(RequestorEvent::Refused { provider: self.node(), about: B256::ZERO, reason });
+            }
             Ok(header) if order.inputs.len() == header.subtasks as usize && self.tasks.len() < TASKS_MAX => header,
             Ok(header) => {
                 let reason = RefusalReason::Full("the number of tasks, or inputs do not match subtasks".into());
@@ -370,6 +384,7 @@ impl Requestor {
         for digest in deals {
             self.chase(policy, digest, now, step);
         }
+        self.end_waits(policy, now, step);
         self.forget_old_deals();
     }
 
@@ -392,7 +407,9 @@ impl Requestor {
             return;
         }
         let timeout_ms = (deal.agreement.subtask_timeout_s as u64).saturating_mul(1000);
-        let late = self.last_progress(provider) + timeout_ms + self.settings.grace_ms < now.local.0;
+        // Whoever waits for our judgement may have reached the credit it grants, and is not late by it.
+        let late = self.last_progress(provider) + timeout_ms + self.settings.grace_ms < now.local.0
+            && !self.is_judging(provider);
         let lost =
             self.lost.get(&provider).is_some_and(|since| now.local.saturating_sub(*since) > self.settings.lost_ms);
         let why = match (late, lost) {
@@ -407,7 +424,7 @@ impl Requestor {
     }
 
     /// When this provider last did anything for us: its batches stand in a queue, so a step of one is one for all.
-    fn last_progress(&self, provider: NodeId) -> u64 {
+    pub(super) fn last_progress(&self, provider: NodeId) -> u64 {
         let open = self.deals.values().filter(|deal| deal.provider() == provider);
         open.map(|deal| deal.progress.0).max().unwrap_or_default()
     }
@@ -434,7 +451,7 @@ impl Requestor {
         }
         if let Some(task) = self.tasks.get_mut(&header) {
             task.reserved = task.reserved.saturating_sub(value).saturating_sub(fees);
-            undone.iter().for_each(|index| task.free(*index, digest));
+            undone.iter().for_each(|index| task.release(*index, digest));
             task.strike(provider, now);
         }
         // The provider need not go on with it.
@@ -445,7 +462,8 @@ impl Requestor {
     /// After the header's deadline nothing can be agreed: what is open then has failed.
     fn give_up_after_deadline(&mut self, digest: B256, now: Now, step: &mut Step) {
         let Some(task) = self.tasks.get_mut(&digest) else { return };
-        let open: Vec<u32> = task.open().collect();
+        // What somebody has a copy of may still be done.
+        let open: Vec<u32> = task.open().filter(|index| task.holders(*index).is_empty()).collect();
         if task.finished || open.is_empty() || task.header.deadline >= now.chain {
             return;
         }
@@ -497,6 +515,11 @@ impl Requestor {
             ),
         });
         let lost = self.lost.values().map(|since| since.saturating_add(self.settings.lost_ms + 1));
+        let waits = self.deals.values().filter_map(|deal| {
+            let wait_ms = self.copies_wait_ms(deal.agreement.subtask_timeout_s);
+            deal.waiting_since().map(|since| since.saturating_add(wait_ms))
+        });
+        let lost = lost.chain(waits);
         windows.chain(announcements).chain(timeouts).chain(lost.filter(|at| *at > now.local)).min()
     }
 
@@ -517,14 +540,23 @@ impl Requestor {
             check(total <= task.order.budget, &|| format!("task {digest}: {total} is above the budget"));
             check(open == task.reserved, &|| format!("task {digest}: {open} is open and {} reserved", task.reserved));
             for (index, place) in (0u32..).zip(&task.places) {
-                let holders = deals().filter(|deal| deal.parts.get(&index) == Some(&Part::Open)).count();
-                let right = match place {
-                    Place::Agreed(_) => holders == 1,
-                    Place::Open => holders == 0,
-                    // Found by our own run while the report it came with is still under check.
-                    Place::Done { .. } | Place::Failed(_) => holders <= 1,
-                };
-                check(right, &|| format!("subtask {index} of {digest} is {place:?} and in {holders} open batches"));
+                let holders: Vec<&Deal> = deals().filter(|deal| deal.parts.get(&index) == Some(&Part::Open)).collect();
+                let told = task.holders(index);
+                check(
+                    holders.len() == told.len()
+                        && holders.iter().all(|deal| told.contains(&deal.agreement.digest()))
+                        && holders.len() <= COPIES_TOTAL_MAX,
+                    &|| format!("subtask {index} of {digest} is in {} open batches, not {told:?}", holders.len()),
+                );
+                let same =
+                    |a: &&Deal, b: &&Deal| a.provider() == b.provider() || a.agreement.payee == b.agreement.payee;
+                let twice = holders.iter().enumerate().any(|(n, a)| holders.iter().skip(n + 1).any(|b| same(a, b)));
+                check(!twice, &|| format!("subtask {index} of {digest} is with one owner twice"));
+                let is_open = task.is_open(index);
+                check(is_open == (task.missing(index) > 0), &|| format!("subtask {index} of {digest}: open {is_open}"));
+                check(!is_open || *place == Place::Open, &|| {
+                    format!("subtask {index} of {digest} is {place:?} and open")
+                });
             }
         }
         for (payee, channel) in &self.channels {

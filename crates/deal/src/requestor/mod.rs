@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! Start -> header to all      offers -> rank -> reserve in channel and budget -> agreement
-//! report -> fetch -> recheck? -> verdict + voucher      late, cancelled, refused -> the subtasks are free again
+//! report -> fetch -> recheck? other copies? -> verdict + voucher    late, cancelled, refused -> free again
 //! ```
 
 mod check;
+mod copies;
 mod deal;
 mod interface;
 mod machine;
@@ -13,6 +14,7 @@ mod task;
 mod tender;
 
 pub use interface::{
-    FetchJob, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings, TaskOrder, TaskStatus,
+    Checks, FetchJob, OwnRunReason, Rechecks, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings,
+    TaskOrder, TaskStatus,
 };
 pub use machine::Requestor;

@@ -1,5 +1,6 @@
 //! One task, as the requestor keeps it.
 
+use super::deal::Answer;
 use super::interface::{TaskOrder, TaskStatus};
 use crate::record::{Record, Table};
 use golem_protocol::*;
@@ -10,20 +11,41 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const ATTEMPTS_MAX: u8 = 6;
 /// How many failures of one kind, which depend on nothing but the task, make it the task's fault.
 pub(super) const SAME_FAILURES_MAX: usize = 2;
+/// The most copies of one subtask at once, with those that decide between others. Reason: each is paid.
+pub(super) const COPIES_TOTAL_MAX: usize = 5;
 /// The most offers kept for one task. Reason: anyone can send one.
 pub(super) const OFFERS_MAX: usize = 512;
 
-/// Where one subtask of the task stands.
+/// Where one subtask of the task stands. Who has copies of it is told apart from this: one may be under way when the
+/// result is here already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Place {
-    /// Nobody has it.
+    /// It has no result yet.
     Open,
-    /// In an open batch.
-    Agreed(B256),
     /// Here is its result.
-    Done { output: ContentHash, output_bytes: ByteCount },
+    Done(Answer),
     /// Given up for good, and why.
     Failed(String),
+}
+
+/// How well a result is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Backing {
+    /// One provider said so.
+    Taken,
+    /// Two different providers did.
+    Agreed,
+    /// It came out here.
+    OwnRun,
+}
+
+/// What the result of a subtask is known to be, before or after it is entered. Made anew from the records after a restart,
+/// where what was only known by an own run has to be run again if somebody differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Nothing where the program fails, and how.
+    pub answer: Result<Answer, String>,
+    pub backing: Backing,
 }
 
 /// Why a provider gets nothing more, for how long.
@@ -39,11 +61,24 @@ pub(super) enum Exclusion {
 pub(super) struct Task {
     pub order: TaskOrder,
     pub header: Authentic<Header>,
-    /// Changed by `set` alone, which keeps the three below right.
+    /// Changed by `set` alone, which keeps the sums below right.
     pub places: Vec<Place>,
-    open: BTreeSet<u32>,
     done: u32,
     failed: u32,
+    /// The open batches that hold a copy, by subtask. Changed by `hold` and `release` alone.
+    holders: BTreeMap<u32, Vec<B256>>,
+    /// Subtasks that copies are still to be handed out of.
+    open: BTreeSet<u32>,
+    /// Those of them that somebody has a copy of.
+    partial: BTreeSet<u32>,
+    /// Copies wanted beyond those of the order, by subtask: where nothing else decides between results, and hedges.
+    more: BTreeMap<u32, u8>,
+    /// By subtask; at most one each.
+    pub known: BTreeMap<u32, Known>,
+    pub hedges: u32,
+    /// Accepted copies of subtasks that had a result, and what they cost.
+    pub copies: u32,
+    pub copies_cost: Wei,
     /// Results that no deal tells of: found by our own recheck, or given up.
     pub settled_here: BTreeMap<u32, Place>,
     pub attempts: BTreeMap<u32, u8>,
@@ -67,6 +102,7 @@ pub(super) struct Task {
     /// So that it is said once.
     pub said_waiting: bool,
     pub said_budget_reached: bool,
+    pub said_copies_wait: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,9 +117,16 @@ impl Task {
     pub fn new(order: TaskOrder, header: Authentic<Header>, now: Now) -> Task {
         Task {
             places: vec![Place::Open; order.header.subtasks as usize],
-            open: (0..order.header.subtasks).collect(),
             done: 0,
             failed: 0,
+            holders: BTreeMap::new(),
+            open: (0..order.header.subtasks).collect(),
+            partial: BTreeSet::new(),
+            more: BTreeMap::new(),
+            known: BTreeMap::new(),
+            hedges: 0,
+            copies: 0,
+            copies_cost: Wei::ZERO,
             window_ends: now.local.saturating_add(order.offer_window_ms),
             announce_again: now.local,
             order,
@@ -102,6 +145,7 @@ impl Task {
             finished: false,
             said_waiting: false,
             said_budget_reached: false,
+            said_copies_wait: false,
         }
     }
 
@@ -109,29 +153,139 @@ impl Task {
         self.header.digest()
     }
 
-    /// The subtasks nobody has, lowest first.
+    /// The subtasks that copies are still to be handed out of, lowest first.
     pub fn open(&self) -> impl Iterator<Item = u32> + '_ {
         self.open.iter().copied()
     }
 
-    pub fn open_count(&self) -> usize {
-        self.open.len()
+    /// Whether copies of a subtask are still to be handed out.
+    pub fn is_open(&self, index: u32) -> bool {
+        self.open.contains(&index)
+    }
+
+    /// Those of them that somebody has a copy of already.
+    pub fn partial(&self) -> &BTreeSet<u32> {
+        &self.partial
+    }
+
+    /// The open subtasks from a place on, and then those before it.
+    pub fn open_from(&self, start: u32) -> impl Iterator<Item = u32> + '_ {
+        self.open.range(start..).chain(self.open.range(..start)).copied()
+    }
+
+    /// How many copies are still to be handed out.
+    pub fn missing_total(&self) -> usize {
+        if self.order.checks.copies <= 1 && self.more.is_empty() {
+            return self.open.len();
+        }
+        let partial = self.partial.iter().fold(0usize, |sum, index| sum.saturating_add(self.missing(*index)));
+        let fresh = self.open.len().saturating_sub(self.partial.len());
+        fresh.saturating_mul(usize::from(self.order.checks.copies)).saturating_add(partial)
+    }
+
+    /// How many copies of a subtask are to be under way at once.
+    fn wanted(&self, index: u32) -> usize {
+        usize::from(self.order.checks.copies).saturating_add(self.more.get(&index).copied().unwrap_or_default().into())
+    }
+
+    /// How many copies of a subtask are still to be handed out.
+    pub fn missing(&self, index: u32) -> usize {
+        if self.place(index) != Some(&Place::Open) || self.known.contains_key(&index) {
+            return 0;
+        }
+        self.wanted(index).saturating_sub(self.holders(index).len())
+    }
+
+    /// Asks for one copy more. Tells whether there may be one.
+    pub fn want_more(&mut self, index: u32) -> bool {
+        if self.wanted(index) >= COPIES_TOTAL_MAX {
+            return false;
+        }
+        let more = self.more.entry(index).or_default();
+        *more = more.saturating_add(1);
+        self.refresh(index);
+        true
+    }
+
+    /// The open batches that hold a copy of a subtask.
+    pub fn holders(&self, index: u32) -> &[B256] {
+        self.holders.get(&index).map_or(&[], Vec::as_slice)
+    }
+
+    /// The subtasks that somebody has a copy of.
+    pub fn held(&self) -> impl Iterator<Item = (u32, &[B256])> {
+        self.holders.iter().map(|(index, holders)| (*index, holders.as_slice()))
+    }
+
+    /// A batch has a copy.
+    pub fn hold(&mut self, index: u32, batch: B256) {
+        let holders = self.holders.entry(index).or_default();
+        if !holders.contains(&batch) {
+            holders.push(batch);
+        }
+        self.refresh(index);
+    }
+
+    /// A batch has its copy no more: it is decided or taken back.
+    pub fn release(&mut self, index: u32, batch: B256) {
+        if let Some(holders) = self.holders.get_mut(&index) {
+            holders.retain(|holder| *holder != batch);
+            if holders.is_empty() {
+                self.holders.remove(&index);
+            }
+        }
+        self.refresh(index);
+    }
+
+    /// What a subtask's result is known to be. What is known better stays.
+    pub fn learn(&mut self, index: u32, answer: Result<Answer, String>, backing: Backing) {
+        if self.known.get(&index).is_none_or(|known| known.backing <= backing) {
+            self.known.insert(index, Known { answer, backing });
+        }
+        self.refresh(index);
+    }
+
+    fn refresh(&mut self, index: u32) {
+        let missing = self.missing(index) > 0;
+        if missing {
+            self.open.insert(index)
+        } else {
+            self.open.remove(&index)
+        };
+        let partial = missing && !self.holders(index).is_empty();
+        if partial {
+            self.partial.insert(index)
+        } else {
+            self.partial.remove(&index)
+        };
     }
 
     pub fn set(&mut self, index: u32, place: Place) {
         let Some(slot) = self.places.get_mut(index as usize) else { return };
-        let count = |place: &Place| {
-            (u32::from(matches!(place, Place::Done { .. })), u32::from(matches!(place, Place::Failed(_))))
-        };
+        let count =
+            |place: &Place| (u32::from(matches!(place, Place::Done(_))), u32::from(matches!(place, Place::Failed(_))));
         let (was, is) = (count(slot), count(&place));
         self.done = self.done.saturating_add(is.0).saturating_sub(was.0);
         self.failed = self.failed.saturating_add(is.1).saturating_sub(was.1);
-        if place == Place::Open {
-            self.open.insert(index);
-        } else {
-            self.open.remove(&index);
+        if place != Place::Open {
+            self.more.remove(&index);
         }
         *slot = place;
+        self.refresh(index);
+    }
+
+    /// Enters an accepted result. Tells whether the subtask had one already: then it is one more, and what it cost is told
+    /// apart.
+    pub fn enter_accepted(&mut self, index: u32, batch: B256, answer: Answer, cost: Wei) -> bool {
+        let again = matches!(self.place(index), Some(Place::Done(_)));
+        if again {
+            self.copies = self.copies.saturating_add(1);
+            self.copies_cost = self.copies_cost.saturating_add(cost);
+        } else {
+            self.set(index, Place::Done(answer));
+        }
+        self.release(index, batch);
+        again
     }
 
     /// Settles a subtask by what no deal tells of: our own run of it, or that it is given up.
@@ -142,13 +296,6 @@ impl Task {
 
     pub fn place(&self, index: u32) -> Option<&Place> {
         self.places.get(index as usize)
-    }
-
-    /// Free again, unless it is settled or in another batch.
-    pub fn free(&mut self, index: u32, from: B256) {
-        if self.place(index) == Some(&Place::Agreed(from)) {
-            self.set(index, Place::Open);
-        }
     }
 
     /// What is left of the budget.
@@ -205,13 +352,15 @@ impl Task {
             header: self.digest(),
             subtasks: self.order.header.subtasks,
             done: self.done,
-            agreed: u32::try_from(self.places.len().saturating_sub(self.open.len()))
-                .unwrap_or(u32::MAX)
-                .saturating_sub(self.done)
-                .saturating_sub(self.failed),
+            agreed: self
+                .holders
+                .keys()
+                .fold(0, |sum, index| sum.saturating_add(u32::from(self.place(*index) == Some(&Place::Open)))),
             failed: self.failed,
             spent: self.spent,
             fees: self.fees,
+            copies: self.copies,
+            copies_cost: self.copies_cost,
             reserved: self.reserved,
             budget: self.order.budget,
             offers: u32::try_from(self.offers.len()).unwrap_or(u32::MAX),

@@ -3,8 +3,8 @@
 use super::deal::{Deal, Stage};
 use super::interface::{RequestorEffect, RequestorEvent};
 use super::machine::{FUND_WAIT_MS, Funding, Requestor, Step, legs};
-use super::task::{OFFERS_MAX, Place};
-use crate::{RequestorFact, RequestorPolicy};
+use super::task::{OFFERS_MAX, Place, Task};
+use crate::{RequestorFact, RequestorPolicy, Straggler};
 use golem_protocol::limits::SUBTASKS_PER_AGREEMENT_MAX;
 use golem_protocol::*;
 
@@ -12,6 +12,12 @@ use golem_protocol::*;
 const DEADLINE_SLACK_S: u64 = 120;
 /// How many subtasks more than the next batch a channel is funded for, as a part of the fair share: 5/4 of it.
 const SHARE_MARGIN: (u64, u64) = (5, 4);
+/// How long somebody says nothing at least before another may get its subtask too, in milliseconds. Reason: whoever is
+/// asked whether it pays need not be asked at every step.
+const HEDGE_AFTER_MS: u64 = 2_000;
+/// How many settled subtasks are looked at for one that a provider never had. Reason: who did most of the task itself has
+/// had most of them.
+const KNOWN_LOOKED_AT_MAX: usize = 64;
 
 /// A channel that pays for a part of every subtask of a batch.
 struct Leg {
@@ -92,13 +98,14 @@ impl Requestor {
         if task.finished || task.stopped || now.local < task.window_ends || task.header.deadline < now.chain {
             return;
         }
-        let mut left = task.open_count();
+        let mut left = task.missing_total();
         if left == 0 {
-            return;
+            return self.hedge(policy, header, now, step);
         }
         let candidates = self.candidates(policy, header, now);
         let weights = candidates.iter().fold(0u128, |sum, candidate| sum.saturating_add(candidate.weight)).max(1);
         let mut given = false;
+        let mut others_wanted = false;
         for candidate in &candidates {
             if left == 0 {
                 break;
@@ -117,16 +124,144 @@ impl Requestor {
             if wanted == 0 {
                 continue;
             }
+            let start = self.first_place(policy, header);
+            let (mut indices, lacks_others) = self.next_for(header, candidate, wanted, affordable, start);
+            others_wanted |= lacks_others;
+            let wanted = indices.len() as u64;
+            if wanted == 0 {
+                continue;
+            }
             given = true;
             let share = share.max(wanted).saturating_mul(SHARE_MARGIN.0).div_ceil(SHARE_MARGIN.1).min(affordable);
             let covered = self.covered_or_funded(header, candidate, wanted, share, &candidates, now, step);
             if covered > 0 {
-                let given = self.propose(header, candidate, covered, now, step);
+                indices.truncate(usize::try_from(covered).unwrap_or(usize::MAX));
+                self.mix_in(policy, header, candidate, &mut indices, step);
+                let given = self.propose(header, candidate, indices, now, step);
                 policy.note(&RequestorFact::Assigned { provider, subtasks: given as u64 }, now);
                 left = left.saturating_sub(given);
             }
         }
+        self.say_if_copies_wait(header, !given && others_wanted, step);
         self.say_if_stuck(header, given, !candidates.is_empty(), step);
+    }
+
+    /// Where in the task to look for subtasks first: where known ones are mixed in, nobody may tell them by their place.
+    fn first_place(&self, policy: &mut dyn RequestorPolicy, header: B256) -> u32 {
+        let Some(task) = self.tasks.get(&header).filter(|task| task.order.checks.known_ppm > 0) else { return 0 };
+        u32::try_from(policy.draw() % u64::from(task.order.header.subtasks.max(1))).unwrap_or_default()
+    }
+
+    /// Whether a provider, or somebody paid at the same place, has a copy of a subtask.
+    fn has_copy(&self, task: &Task, index: u32, offer: &Offer) -> bool {
+        let mut holders = task.holders(index).iter().filter_map(|holder| self.deals.get(holder));
+        holders.any(|deal| deal.is_of(offer))
+    }
+
+    /// The next subtasks for a provider: first those that others have copies of, so that results are compared soon. Tells
+    /// as well whether there are none because others have to come first.
+    ///
+    /// Nothing new goes to whoever has more results under way than slots that nobody else has taken a copy of: it would
+    /// only wait for its money. And no subtask is begun that the budget does not pay all copies of.
+    fn next_for(
+        &self,
+        header: B256,
+        candidate: &Candidate,
+        count: u64,
+        affordable: u64,
+        start: u32,
+    ) -> (Vec<u32>, bool) {
+        let Some(task) = self.tasks.get(&header) else { return (Vec::new(), false) };
+        let as_count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let (own, others): (Vec<u32>, Vec<u32>) =
+            task.partial().iter().partition(|index| self.has_copy(task, **index, &candidate.offer));
+        let lacks_others = own.len() > usize::from(candidate.offer.slots);
+        let begun = task.partial().iter().fold(0usize, |sum, index| sum.saturating_add(task.missing(*index)));
+        let whole = as_count(affordable).saturating_sub(begun) / usize::from(task.order.checks.copies.max(1));
+        let fresh = if lacks_others { 0 } else { as_count(count).saturating_sub(others.len()).min(whole) };
+        let open = task.open_from(start).filter(|index| task.holders(*index).is_empty());
+        let next: Vec<u32> = others.into_iter().take(as_count(count)).chain(open.take(fresh)).collect();
+        let lacks_others = lacks_others && next.is_empty();
+        (next, lacks_others)
+    }
+
+    /// Puts subtasks whose results are known in the place of others, as often as the policy draws it.
+    fn mix_in(
+        &self,
+        policy: &mut dyn RequestorPolicy,
+        header: B256,
+        candidate: &Candidate,
+        indices: &mut [u32],
+        step: &mut Step,
+    ) {
+        let Some(task) = self.tasks.get(&header).filter(|task| task.order.checks.known_ppm > 0) else { return };
+        let offer = &candidate.offer;
+        let had: Vec<&Deal> =
+            self.deals.values().filter(|deal| deal.agreement.header == header && deal.is_of(offer)).collect();
+        let mut taken: Vec<u32> = Vec::new();
+        for slot in indices.iter_mut() {
+            let Some(number) = policy.mixes_in(header) else { continue };
+            let start = u32::try_from(number % u64::from(task.order.header.subtasks.max(1))).unwrap_or_default();
+            let places = task.known.range(start..).chain(task.known.range(..start)).map(|(index, _)| *index);
+            let is_new = |index: &u32| {
+                matches!(task.place(*index), Some(Place::Done(_)))
+                    && task.holders(*index).is_empty()
+                    && !taken.contains(index)
+                    && !had.iter().any(|deal| deal.parts.contains_key(index))
+            };
+            if let Some(index) = places.take(KNOWN_LOOKED_AT_MAX).find(is_new) {
+                *slot = index;
+                taken.push(index);
+                step.say(RequestorEvent::KnownGiven { header, index, provider: offer.provider });
+            }
+        }
+    }
+
+    /// Gives a subtask that somebody is late with to another besides, where all is handed out and the policy says that it
+    /// pays. The first right result counts; both are paid, as agreed.
+    fn hedge(&mut self, policy: &mut dyn RequestorPolicy, header: B256, now: Now, step: &mut Step) {
+        let Some(task) = self.tasks.get(&header) else { return };
+        if task.hedges >= task.order.checks.hedges_max {
+            return;
+        }
+        let stragglers = task.held().filter_map(|(index, holders)| {
+            let [holder] = holders else { return None };
+            let deal = self.deals.get(holder).filter(|deal| deal.undone().contains(&index))?;
+            let silent_ms = now.local.0.saturating_sub(self.last_progress(deal.provider()));
+            let is_open = task.place(index) == Some(&Place::Open);
+            (is_open && silent_ms >= HEDGE_AFTER_MS).then_some((silent_ms, index, deal.provider()))
+        });
+        let Some((silent_ms, index, late)) = stragglers.max() else { return };
+        let candidates = self.candidates(policy, header, now);
+        let free = candidates
+            .iter()
+            .find(|candidate| candidate.offer.provider != late && self.is_free(header, candidate.offer.provider));
+        let (Some(candidate), Some(task)) = (free, self.tasks.get(&header)) else { return };
+        let cost = candidate.value.saturating_add(task.header.app.fee);
+        let straggler = Straggler { provider: late, silent_ms, cost };
+        let pays = !self.has_copy(task, index, &candidate.offer)
+            && policy.hedges(&task.header, &straggler, &candidate.offer)
+            && self.affordable(header, candidate.value) > 0;
+        if !pays || self.covered_or_funded(header, candidate, 1, 1, &candidates, now, step) == 0 {
+            return;
+        }
+        let provider = candidate.offer.provider;
+        if self.propose(header, candidate, vec![index], now, step) > 0 {
+            policy.note(&RequestorFact::Assigned { provider, subtasks: 1 }, now);
+            step.say(RequestorEvent::Hedged { header, index, late, provider });
+            if let Some(task) = self.tasks.get_mut(&header) {
+                task.hedges = task.hedges.saturating_add(1);
+            }
+        }
+    }
+
+    fn say_if_copies_wait(&mut self, header: B256, waits: bool, step: &mut Step) {
+        let Some(task) = self.tasks.get_mut(&header) else { return };
+        if waits && !task.said_copies_wait {
+            let subtasks = u32::try_from(task.partial().len()).unwrap_or(u32::MAX);
+            step.say(RequestorEvent::CopiesWait { header, subtasks, copies: task.order.checks.copies });
+        }
+        task.said_copies_wait = waits;
     }
 
     fn candidates(&self, policy: &mut dyn RequestorPolicy, header: B256, now: Now) -> Vec<Candidate> {
@@ -162,6 +297,12 @@ impl Requestor {
             undone = undone.saturating_add(deal.undone().len() as u64);
         }
         undone <= slots
+    }
+
+    /// Whether a provider has nothing to do for us, of any task.
+    fn is_free(&self, header: B256, provider: NodeId) -> bool {
+        let mut deals = self.deals.values().filter(|deal| deal.provider() == provider && deal.stage != Stage::Closed);
+        self.runs_dry(header, provider, 0) && !deals.any(|deal| !deal.undone().is_empty())
     }
 
     /// How many subtasks of this value the budget still allows, the author's fee for each included.
@@ -212,7 +353,8 @@ impl Requestor {
             return vec![Leg { payee, each: candidate.value.saturating_add(app.fee), share, room: idle }];
         }
         let cheapest = all.iter().map(|other| other.value).min().unwrap_or(candidate.value);
-        let payable = usize::try_from(self.affordable(header, cheapest)).unwrap_or(usize::MAX).min(task.open_count());
+        let payable =
+            usize::try_from(self.affordable(header, cheapest)).unwrap_or(usize::MAX).min(task.missing_total());
         let fees = app.of(payable);
         let room = fees.saturating_sub(available(&author).unwrap_or_default());
         vec![
@@ -273,22 +415,35 @@ impl Requestor {
         true
     }
 
-    /// Signs an agreement over the next `count` open subtasks; gives how many are in it.
-    fn propose(&mut self, header: B256, candidate: &Candidate, count: u64, now: Now, step: &mut Step) -> usize {
+    /// Signs an agreement over these subtasks; gives how many are in it.
+    fn propose(
+        &mut self,
+        header: B256,
+        candidate: &Candidate,
+        mut indices: Vec<u32>,
+        now: Now,
+        step: &mut Step,
+    ) -> usize {
+        // In one order, so that nobody can tell by it which of them were known.
+        indices.sort_unstable();
         let Some(task) = self.tasks.get(&header) else { return 0 };
         let offer = &candidate.offer;
         let payer = self.keys.payment.address();
         let Some(channel) = self.channels.get(&offer.payee) else { return 0 };
-        let subtasks: Vec<AgreedSubtask> = task
-            .open()
-            .take(usize::try_from(count).unwrap_or(usize::MAX))
+        let subtasks: Vec<AgreedSubtask> = indices
+            .into_iter()
             .filter_map(|index| {
                 let input = *task.order.inputs.get(index as usize)?;
                 Some(AgreedSubtask { index, input, value: candidate.value })
             })
             .collect();
         let rounds = (subtasks.len() as u64).div_ceil(u64::from(offer.slots.max(1))).saturating_add(2);
-        let work_s = rounds.saturating_mul(u64::from(task.header.subtask_timeout_s));
+        // Each round may wait for others' copies, and a provider begins nothing beyond the credit it grants.
+        let wait_s = match task.order.checks.copies {
+            0 | 1 => 0,
+            _ => self.copies_wait_ms(task.header.subtask_timeout_s).div_ceil(1000),
+        };
+        let work_s = rounds.saturating_mul(u64::from(task.header.subtask_timeout_s).saturating_add(wait_s));
         let agreement = Agreement {
             header,
             offer: offer.digest(),
@@ -322,7 +477,7 @@ impl Requestor {
         *number = number.saturating_add(1);
         task.reserved = task.reserved.saturating_add(value).saturating_add(fees);
         let digest = agreement.digest();
-        agreement.subtasks.iter().for_each(|subtask| task.set(subtask.index, Place::Agreed(digest)));
+        agreement.subtasks.iter().for_each(|subtask| task.hold(subtask.index, digest));
         let deal = Deal::new(agreement, now);
         step.records.extend(deal.record());
         step.send(deal.provider(), Message::Agreement(deal.agreement.signed().clone()));
@@ -344,7 +499,7 @@ impl Requestor {
             task.said_budget_reached &= !given;
         } else if !task.said_budget_reached {
             task.said_budget_reached = true;
-            let open = u32::try_from(task.open_count()).unwrap_or(u32::MAX);
+            let open = u32::try_from(task.missing_total()).unwrap_or(u32::MAX);
             step.say(RequestorEvent::BudgetReached { header, open });
         }
     }

@@ -399,6 +399,7 @@ fn announces_no_task_whose_author_is_its_payer() {
         inputs: vec![ContentHash(B256::ZERO)],
         budget: Wei(1_000_000),
         offer_window_ms: 0,
+        checks: Checks::recheck(0),
     };
     let mut requestor = Requestor::new(super::world::requestor_settings(), own);
     let effects = request(&mut requestor, &mut Fixed::default(), RequestorInput::Start(Box::new(order)), NOW);

@@ -1,6 +1,8 @@
 //! The two machines against each other, and against peers that lie.
 
+mod copies;
 mod fees;
 mod refusals;
 mod reorgs;
+mod whole;
 mod world;

@@ -333,6 +333,22 @@ fn takes_no_voucher_it_could_not_claim_and_says_what_is_owed() {
 }
 
 #[test]
+fn a_claim_by_a_voucher_that_is_still_on_its_way_is_payment_and_no_debt_afterwards() {
+    let mut side = side(100_000);
+    let agreement = side.agreement(1, |_| {});
+    side.propose(&agreement);
+    let report = side.compute(&agreement, 0).unwrap();
+    // Anybody may claim for a payee: the chain pays before the voucher is here.
+    let channel = agreement.channel();
+    let state = ChannelState { deposit: Wei(100_000), epoch: 1, claimed: VALUE, ..ChannelState::default() };
+    provide(&mut side.provider, &mut side.policy, ProviderInput::Channel { channel, state });
+    let verdict = side.verdict(&report, VALUE.0, |_| {});
+    let effects = provide(&mut side.provider, &mut side.policy, from(&side.requestor, verdict));
+    assert_eq!(unpaid(&effects), None);
+    assert_eq!((side.earned(), side.provider.owed()[0].1), (VALUE, Wei::ZERO));
+}
+
+#[test]
 fn keeps_the_better_voucher_and_counts_a_short_one_as_owed() {
     let mut side = side(100_000);
     let agreement = side.agreement(2, |_| {});
@@ -408,6 +424,7 @@ pub(super) fn started_with(budget: Wei, app: AppFee) -> (Requestor, Fixed, B256)
         inputs: vec![ContentHash(B256::with_last_byte(1)); 4],
         budget,
         offer_window_ms: 0,
+        checks: Checks::recheck(0),
     };
     let digest = order.header.digest(&CHAIN);
     let mut requestor = Requestor::new(requestor_settings(), own);
@@ -467,8 +484,17 @@ impl RequestorPolicy for Waits {
     fn rank(&mut self, _: &Header, _: &[&Offer], _: Now) -> Vec<usize> {
         vec![]
     }
-    fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool {
-        self.0.rechecks(header, index, provider)
+    fn rechecks(&self, result: &Reported) -> bool {
+        self.0.rechecks(result)
+    }
+    fn draw(&mut self) -> u64 {
+        self.0.draw()
+    }
+    fn mixes_in(&mut self, header: B256) -> Option<u64> {
+        self.0.mixes_in(header)
+    }
+    fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool {
+        self.0.hedges(header, straggler, offer)
     }
     fn note(&mut self, fact: &RequestorFact, now: Now) {
         RequestorPolicy::note(&mut self.0, fact, now);
@@ -599,6 +625,7 @@ fn recovers_with_what_it_signed_and_refuses_records_of_another_key() {
         inputs: vec![ContentHash(B256::ZERO)],
         budget: Wei(1),
         offer_window_ms: 0,
+        checks: Checks::recheck(0),
     };
     let mut other = Requestor::new(requestor_settings(), keys(1));
     let effects = other.apply(&mut policy, RequestorInput::Start(Box::new(order)), NOW);

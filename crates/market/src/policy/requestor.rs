@@ -3,9 +3,10 @@
 use super::saving::{Saving, stored};
 use super::{PolicyError, TERMS_MAX, remember};
 use crate::access::AccessLists;
+use crate::checking::{CheckRate, PPM};
 use crate::requestor::OfferTerms;
 use crate::{HeaderTerms, Outcome, Ratio, RequestorMarket, RequestorSettings, Violation};
-use golem_deal::{Record, RequestorFact, RequestorPolicy};
+use golem_deal::{Checks, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler};
 use golem_protocol::{B256, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
 
@@ -24,8 +25,8 @@ pub trait Lot: Send + Sync {
 pub struct RequestorMarketPolicy {
     market: RequestorMarket,
     lot: Box<dyn Lot>,
-    /// Which share of each task is run again, in parts per million, by header digest; one for each task known here.
-    recheck_ppm: BTreeMap<B256, u32>,
+    /// How each task's results are checked, by header digest; one for each task known here.
+    checks: BTreeMap<B256, Checks>,
     /// The latest terms by provider; a bounded number of them.
     terms: BTreeMap<NodeId, (HeaderTerms, OfferTerms)>,
     /// When each task's offers were first looked at, by the header's nonce; a bounded number of them.
@@ -51,16 +52,26 @@ impl RequestorMarketPolicy {
         Ok(RequestorMarketPolicy {
             market,
             lot,
-            recheck_ppm: BTreeMap::new(),
+            checks: BTreeMap::new(),
             terms: BTreeMap::new(),
             opened: BTreeMap::new(),
             saving: Saving::new(KEY),
         })
     }
 
-    /// Says which share of a task's results is run again. Before that, all of them are.
-    pub fn watch(&mut self, header: B256, recheck_ppm: u32) {
-        self.recheck_ppm.insert(header, recheck_ppm);
+    /// Says how a task's results are checked. Before that, all of them are run again.
+    pub fn watch(&mut self, header: B256, checks: Checks) {
+        self.checks.insert(header, checks);
+    }
+
+    /// How often a provider's results of this value are run again for a task, and what a wrong one is expected to bring it.
+    pub fn check_of(&self, header: B256, provider: NodeId, value: Wei) -> CheckRate {
+        let rechecks = self.checks.get(&header).map_or(Rechecks::Share { ppm: PPM }, |checks| checks.rechecks);
+        let ppm = match rechecks {
+            Rechecks::Share { ppm } => self.market.recheck_ppm(&provider, ppm),
+            Rechecks::Adaptive { floor_ppm } => self.market.adaptive_ppm(&provider, value, floor_ppm),
+        };
+        CheckRate::new(value, self.market.stake(&provider), ppm)
     }
 
     /// The score of an offer, in parts per million.
@@ -114,16 +125,31 @@ impl RequestorPolicy for RequestorMarketPolicy {
     }
 
     /// The lot of a subtask is fixed; the share it is held against falls as its provider proves right.
-    fn rechecks(&self, header: B256, index: u32, provider: NodeId) -> bool {
-        let asked = self.recheck_ppm.get(&header).copied().unwrap_or(1_000_000);
-        self.lot.chooses(self.market.recheck_ppm(&provider, asked), header, index)
+    fn rechecks(&self, result: &Reported) -> bool {
+        let rate = self.check_of(result.header, result.provider, result.value);
+        self.lot.chooses(rate.check_ppm, result.header, result.index)
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.lot.draw()
+    }
+
+    fn mixes_in(&mut self, header: B256) -> Option<u64> {
+        let known_ppm = self.checks.get(&header).map_or(0, |checks| checks.known_ppm);
+        (known_ppm > 0 && self.lot.draw() % u64::from(PPM) < u64::from(known_ppm)).then(|| self.lot.draw())
+    }
+
+    fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool {
+        let Straggler { provider, silent_ms, cost } = straggler;
+        self.market.hedges(provider, *silent_ms, &OfferTerms::from(offer), header, *cost)
     }
 
     fn note(&mut self, fact: &RequestorFact, now: Now) {
         match *fact {
             RequestorFact::Assigned { provider, subtasks } => self.market.assigned(provider, subtasks),
-            RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms } => {
+            RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, paid } => {
                 self.outcome(provider, subtask_timeout_s, Outcome::Success { computation_ms });
+                self.market.paid(&provider, paid);
             }
             RequestorFact::TimedOut { provider } => self.outcome(provider, 0, Outcome::TimedOut),
             RequestorFact::Failed { provider } => self.outcome(provider, 0, Outcome::Failed),

@@ -1,7 +1,9 @@
 use super::*;
 use crate::access::AccessLists;
 use crate::{ProviderSettings, RequestorSettings};
-use golem_deal::{ProviderFact, ProviderPolicy, Record, RequestorFact, RequestorPolicy};
+use golem_deal::{
+    Checks, ProviderFact, ProviderPolicy, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler,
+};
 use golem_protocol::{Address, AppFee, ByteCount, ChainTime, ContentHash, Fuel, Pricing};
 use golem_protocol::{B256, Header, Now, Offer, RefusalReason, Wei};
 
@@ -124,13 +126,88 @@ fn ranks_the_cheaper_of_two_strangers_first_and_a_cheat_last_after_a_restart() {
     assert_eq!(again.rank(&header(100), &[&dear, &cheap], Now::default()), vec![0, 1]);
 }
 
+fn reported(header: B256, index: u32) -> Reported {
+    Reported { header, index, provider: node(3), value: Wei(1_000) }
+}
+
+fn succeeded(paid: u128) -> RequestorFact {
+    RequestorFact::Succeeded { provider: node(3), subtask_timeout_s: 3600, computation_ms: 1_000_000, paid: Wei(paid) }
+}
+
+#[test]
+fn an_adaptive_task_checks_a_stranger_always_and_less_the_more_it_was_paid_and_never_not_at_all() {
+    let mut policy = requestor(AccessLists::default(), &[]);
+    let task = B256::repeat_byte(9);
+    policy.watch(task, Checks { rechecks: Rechecks::Adaptive { floor_ppm: 20_000 }, ..Checks::recheck(0) });
+    let check = |policy: &RequestorMarketPolicy, value| {
+        let rate = policy.check_of(task, node(3), Wei(value));
+        (rate.stake_wei, rate.check_ppm)
+    };
+    assert_eq!(check(&policy, 1_000), (Wei::ZERO, 1_000_000));
+    for _ in 0..20 {
+        policy.note(&succeeded(1_000), Now::default());
+    }
+    let (stake, ppm) = check(&policy, 1_000);
+    assert!((Wei(1_900)..=Wei(2_000)).contains(&stake) && (333_333..=345_000).contains(&ppm), "{stake:?} {ppm}");
+    assert!(crate::expected_gain(Wei(1_000), stake, ppm) <= 0);
+    assert!(check(&policy, 100_000).1 > 900_000, "a dear subtask is worth more than it stands to lose");
+    for _ in 0..5_000 {
+        policy.note(&succeeded(100_000), Now::default());
+    }
+    assert_eq!(check(&policy, 1_000).1, 20_000, "the floor");
+    policy.note(&RequestorFact::Rejected { provider: node(3) }, Now::default());
+    assert_eq!(check(&policy, 1_000), (Wei::ZERO, 1_000_000), "caught, it has nothing to lose");
+}
+
+#[test]
+fn remembers_what_a_provider_stands_to_lose_across_a_restart() {
+    let mut policy = requestor(AccessLists::default(), &[]);
+    policy.note(&succeeded(5_000), Now::default());
+    let again = requestor(AccessLists::default(), &policy.records());
+    assert_eq!(again.check_of(B256::ZERO, node(3), Wei(1)).stake_wei, Wei(500));
+}
+
+#[test]
+fn mixes_in_known_results_as_often_as_the_task_says() {
+    let mut policy = requestor(AccessLists::default(), &[]);
+    let task = B256::repeat_byte(9);
+    assert_eq!(policy.mixes_in(task), None, "nobody asked for any");
+    policy.watch(task, Checks { known_ppm: 5, ..Checks::recheck(0) });
+    assert_eq!(policy.mixes_in(task), Some(4));
+    policy.watch(task, Checks { known_ppm: 4, ..Checks::recheck(0) });
+    assert_eq!(policy.mixes_in(task), None);
+}
+
+#[test]
+fn hedges_who_is_late_where_the_time_saved_is_worth_the_copy() {
+    let mut policy = requestor(AccessLists::default(), &[]);
+    for provider in [node(3), node(4)] {
+        // A tenth of the hour that it may take.
+        for _ in 0..50 {
+            let fact =
+                RequestorFact::Succeeded { provider, subtask_timeout_s: 3600, computation_ms: 360_000, paid: Wei(0) };
+            policy.note(&fact, Now::default());
+        }
+    }
+    let task = |subtasks| Header { subtasks, ..header(100) };
+    let late = |silent_ms, cost| Straggler { provider: node(3), silent_ms, cost: Wei(cost) };
+    let by = offer(node(4), 100);
+    assert!(!policy.hedges(&task(1_000), &late(600_000, 100), &by), "it is no later than others can be");
+    assert!(policy.hedges(&task(1_000), &late(1_000_000, 100), &by));
+    assert!(!policy.hedges(&task(100), &late(1_000_000, 100), &by), "so small a task does not lose as much by waiting");
+    assert!(policy.hedges(&task(500), &late(1_000_000, 100), &by));
+    assert!(!policy.hedges(&task(1_000), &late(1_000_000, 400), &by), "so dear a copy does not pay");
+}
+
 #[test]
 fn rechecks_the_share_asked_for_and_everything_of_an_unknown_task() {
     let mut policy = requestor(AccessLists::default(), &[]);
     let task = B256::repeat_byte(9);
-    assert!((0..100).all(|index| policy.rechecks(task, index, node(3))));
-    policy.watch(task, 250_000);
-    assert_eq!((0..100).filter(|index| policy.rechecks(task, *index, node(3))).count(), 25);
-    policy.watch(task, 0);
-    assert!(!(0..100).any(|index| policy.rechecks(task, index, node(3))));
+    let chosen =
+        |policy: &RequestorMarketPolicy| (0..100).filter(|index| policy.rechecks(&reported(task, *index))).count();
+    assert_eq!(chosen(&policy), 100);
+    policy.watch(task, Checks::recheck(250_000));
+    assert_eq!(chosen(&policy), 25);
+    policy.watch(task, Checks::recheck(0));
+    assert_eq!(chosen(&policy), 0);
 }

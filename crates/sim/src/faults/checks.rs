@@ -14,8 +14,10 @@ pub(super) struct Checks {
     told_for_author: BTreeMap<(usize, ChannelId, u32), Wei>,
     /// Providers that know of a fee left out, by requestor.
     fees_left_out: BTreeSet<(usize, NodeId)>,
-    /// Subtasks accepted, by task.
-    accepted: BTreeSet<(B256, u32)>,
+    /// Results accepted, by task: the subtask, and whose.
+    accepted: BTreeSet<(B256, u32, NodeId)>,
+    /// The same by agreement.
+    accepted_by: BTreeSet<(B256, u32)>,
     /// Subtasks of somebody who does not pay that an honest provider computed, by provider and requestor.
     worked: BTreeMap<(Address, Address), BTreeSet<(B256, u32)>>,
 }
@@ -75,13 +77,15 @@ impl Checks {
         self.fees_left_out.contains(&(provider, requestor))
     }
 
-    /// A requestor says that it accepted a subtask.
-    pub(super) fn accepts(&mut self, task: B256, index: u32) -> Result<(), String> {
-        if self.accepted.insert((task, index)) {
-            Ok(())
-        } else {
-            Err(format!("subtask {index} of {task} is accepted twice"))
+    /// A requestor says that it accepted a result.
+    pub(super) fn accepts(&mut self, task: B256, by: B256, index: u32, provider: NodeId) -> Result<(), String> {
+        if !self.accepted_by.insert((by, index)) {
+            return Err(format!("subtask {index} of {task} is accepted twice by the agreement {by}"));
         }
+        if !self.accepted.insert((task, index, provider)) {
+            return Err(format!("subtask {index} of {task} is accepted twice of {provider}"));
+        }
+        Ok(())
     }
 
     /// An honest provider computed something for a requestor that does not pay. Gives how many it did.

@@ -3,12 +3,18 @@
 use super::scenario::{ProviderNature, RequestorNature, Scenario};
 use super::{CHAIN, LOT, PROFILE};
 use crate::stream::Stream;
-use golem_deal::{Keys, PersistId, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskOrder};
+use golem_deal::{
+    Keys, PersistId, Provider, ProviderSettings, Record, Reported, Requestor, RequestorFact, RequestorPolicy,
+    RequestorSettings, Straggler, Table, TaskOrder,
+};
 use golem_market::{
     AccessLists, Lot, ProviderMarketPolicy, ProviderSettings as PriceSettings, Ratio, RequestorMarketPolicy,
     RequestorSettings as ChoiceSettings,
 };
-use golem_protocol::{Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Wei};
+use golem_protocol::{
+    Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Offer, RefusalReason,
+    Wei,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -74,13 +80,15 @@ pub(super) struct RequestorHost {
     pub(super) nature: RequestorNature,
     pub(super) keys: Keys,
     pub(super) machine: Requestor,
-    pub(super) policy: RequestorMarketPolicy,
+    pub(super) policy: HostPolicy,
     pub(super) disk: Disk,
     pub(super) order: TaskOrder,
     /// Counts restarts: what an earlier run began does not answer any more.
     pub(super) run: u32,
     /// Down until then.
     pub(super) down_until: u64,
+    /// When the next tick comes, for this run.
+    tick: Option<(u32, u64)>,
 }
 
 /// A node that works.
@@ -92,6 +100,8 @@ pub(super) struct ProviderHost {
     pub(super) disk: Disk,
     pub(super) run: u32,
     pub(super) down_until: u64,
+    /// When the next tick comes, for this run.
+    tick: Option<(u32, u64)>,
     /// How long a subtask takes here, in milliseconds.
     pub(super) speed_ms: u64,
 }
@@ -129,6 +139,51 @@ impl Lot for SeededLot {
     }
 }
 
+/// The market's policy, but for second copies: what a world of a dozen subtasks loses by waiting is never worth one, and how
+/// they end is to be seen.
+pub(super) struct HostPolicy {
+    market: RequestorMarketPolicy,
+    hedges_eagerly: bool,
+}
+
+/// How long somebody is silent before an eager requestor gives its subtask to another, in milliseconds.
+const SILENT_MS: u64 = 4_000;
+
+impl RequestorPolicy for HostPolicy {
+    fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason> {
+        self.market.admit(header, offer, now)
+    }
+
+    fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize> {
+        self.market.rank(header, offers, now)
+    }
+
+    fn rechecks(&self, result: &Reported) -> bool {
+        self.market.rechecks(result)
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.market.draw()
+    }
+
+    fn mixes_in(&mut self, header: B256) -> Option<u64> {
+        self.market.mixes_in(header)
+    }
+
+    fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool {
+        let is_silent = straggler.silent_ms >= SILENT_MS;
+        (self.hedges_eagerly && is_silent) || self.market.hedges(header, straggler, offer)
+    }
+
+    fn note(&mut self, fact: &RequestorFact, now: Now) {
+        self.market.note(fact, now);
+    }
+
+    fn records(&mut self) -> Vec<Record> {
+        self.market.records()
+    }
+}
+
 impl RequestorHost {
     pub(super) fn new(scenario: &Scenario, index: usize, nature: RequestorNature) -> RequestorHost {
         let keys = keys(1, index);
@@ -142,6 +197,7 @@ impl RequestorHost {
             order,
             run: 0,
             down_until: 0,
+            tick: None,
         }
     }
 
@@ -152,6 +208,16 @@ impl RequestorHost {
             .map_err(|error| format!("a requestor cannot read what it saved: {error}"))?;
         self.policy = requestor_policy(scenario, &self.order, index, &records);
         Ok(())
+    }
+
+    /// Whether a tick has to be sent for this time: none is, where one comes before, which tells when the next has to.
+    pub(super) fn wakes_at(&mut self, time: u64) -> bool {
+        is_earlier(&mut self.tick, self.run, time)
+    }
+
+    /// A tick came.
+    pub(super) fn ticked(&mut self) {
+        self.tick = None;
     }
 
     pub(super) fn payer(&self) -> Address {
@@ -171,6 +237,7 @@ impl ProviderHost {
             disk: Disk::default(),
             run: 0,
             down_until: 0,
+            tick: None,
             speed_ms: draw.between(200, 4_000),
         }
     }
@@ -184,6 +251,16 @@ impl ProviderHost {
         Ok(())
     }
 
+    /// Whether a tick has to be sent for this time: none is, where one comes before, which tells when the next has to.
+    pub(super) fn wakes_at(&mut self, time: u64) -> bool {
+        is_earlier(&mut self.tick, self.run, time)
+    }
+
+    /// A tick came.
+    pub(super) fn ticked(&mut self) {
+        self.tick = None;
+    }
+
     pub(super) fn payee(&self) -> Address {
         self.keys.payment.address()
     }
@@ -192,6 +269,14 @@ impl ProviderHost {
     pub(super) fn channel_from(&self, payer: Address) -> ChannelId {
         ChannelId { payer, payee: self.payee() }
     }
+}
+
+fn is_earlier(tick: &mut Option<(u32, u64)>, run: u32, time: u64) -> bool {
+    if tick.is_some_and(|(of_run, at)| of_run == run && at <= time) {
+        return false;
+    }
+    *tick = Some((run, time));
+    true
 }
 
 fn requestor_settings() -> RequestorSettings {
@@ -216,13 +301,13 @@ fn provider_settings(keys: &Keys) -> ProviderSettings {
 /// takes moments, and the world waits for its end some hours only.
 const PATIENCE: Ratio = Ratio::from_parts(50_000_000);
 
-fn requestor_policy(scenario: &Scenario, order: &TaskOrder, index: usize, records: &[Record]) -> RequestorMarketPolicy {
+fn requestor_policy(scenario: &Scenario, order: &TaskOrder, index: usize, records: &[Record]) -> HostPolicy {
     let lot = Box::new(SeededLot(Stream::new(scenario.seed, LOT, index as u32), scenario.seed));
     let choice = ChoiceSettings { patience: PATIENCE, ..ChoiceSettings::default() };
     let mut policy = RequestorMarketPolicy::recover(choice, AccessLists::default(), lot, records)
         .unwrap_or_else(|error| unreachable!("what a policy saves it can read: {error}"));
-    policy.watch(golem_protocol::Document::digest(&order.header, &CHAIN), scenario.recheck_ppm);
-    policy
+    policy.watch(golem_protocol::Document::digest(&order.header, &CHAIN), scenario.checks);
+    HostPolicy { market: policy, hedges_eagerly: scenario.hedges_eagerly }
 }
 
 fn provider_policy(index: usize, records: &[Record], now: Now) -> ProviderMarketPolicy {
@@ -246,7 +331,7 @@ fn order(scenario: &Scenario, keys: &Keys, index: usize) -> TaskOrder {
         fuel_max: Fuel(1_000_000),
         memory_max: ByteCount(1 << 20),
         output_max: ByteCount(1 << 20),
-        recheck_ppm: scenario.recheck_ppm,
+        recheck_ppm: scenario.checks.rechecks.least_ppm(),
         profile: PROFILE,
         deadline: ChainTime(10_000_000),
         app: scenario.app,
@@ -256,5 +341,11 @@ fn order(scenario: &Scenario, keys: &Keys, index: usize) -> TaskOrder {
         input[0] = index as u8;
         ContentHash(input)
     });
-    TaskOrder { header, inputs: inputs.collect(), budget: scenario.budget, offer_window_ms: 1_000 }
+    TaskOrder {
+        header,
+        inputs: inputs.collect(),
+        budget: scenario.budget,
+        offer_window_ms: 1_000,
+        checks: scenario.checks,
+    }
 }

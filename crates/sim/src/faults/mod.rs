@@ -5,7 +5,8 @@
 //! - no machine breaks a rule of its own, and no wei comes or goes on the chain;
 //! - nobody signs a voucher below one it signed before, in any run, and none for more than its budget;
 //! - nobody is told that it was paid and forgets it, whenever its memory goes;
-//! - no subtask is accepted, and so paid, twice;
+//! - no subtask is accepted, and so paid, twice by one agreement, or to one provider;
+//! - no result waits longer for those of others than it may;
 //! - nobody works on for somebody who does not pay, beyond the credit it granted, nor for somebody who leaves an app's
 //!   author unpaid.
 //!
@@ -42,6 +43,7 @@ const SPEED: u32 = 6;
 const CLOSES: u32 = 7;
 const APP: u32 = 8;
 const COLLECTS: u32 = 9;
+const CHECKS: u32 = 10;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,8 +62,16 @@ pub struct Report {
     pub crashes: u64,
     /// Blocks that were taken back.
     pub blocks_undone: u64,
-    /// Subtasks that were accepted.
+    /// Results that were accepted.
     pub accepted: u64,
+    /// Of them, those of subtasks that had one already: copies, second copies of stragglers', known ones.
+    pub copies: u64,
+    /// Results that were run again because providers differed, or because the others' did not come.
+    pub referees: u64,
+    /// Subtasks that were given to another besides because somebody was late.
+    pub hedged: u64,
+    /// Results that were found wrong.
+    pub wrong: u64,
     /// What was paid out on the chain, in wei.
     pub paid_wei: Wei,
     /// Of it, what an app's author was paid.
@@ -84,6 +94,7 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}, at {} ms: {}", self.scenario.seed, self.at_ms, self.what)?;
+        writeln!(f, "  {:?}", self.scenario)?;
         for line in &self.last {
             writeln!(f, "  {line}")?;
         }

@@ -1,6 +1,7 @@
 //! What a seed decides before anything happens: who takes part, and how bad the world is.
 
 use crate::stream::Stream;
+use golem_deal::{Checks, Rechecks};
 use golem_protocol::{Address, AppFee, Pricing, Wei};
 
 /// How a provider behaves.
@@ -65,8 +66,10 @@ pub struct Scenario {
     pub pricing: Pricing,
     /// The budget of each task.
     pub budget: Wei,
-    /// Results that are run again by the requestor, in parts per million.
-    pub recheck_ppm: u32,
+    /// How results are checked, and what is given out more than once.
+    pub checks: Checks,
+    /// Whether whatever somebody is silent about for a moment is given to another besides, and not only what pays.
+    pub hedges_eagerly: bool,
     /// Blocks until the chain is believed.
     pub confirmations: usize,
     /// How bad the world is, until it calms down.
@@ -94,16 +97,17 @@ impl Scenario {
         });
         let providers: Vec<ProviderNature> = std::iter::once(ProviderNature::Honest).chain(others).collect();
         let cheats = providers.contains(&ProviderNature::Cheat);
-        Scenario {
+        let mut scenario = Scenario {
             seed,
             requestors,
             subtasks: draw.between(3, 14) as u32,
             app,
             pricing: if draw.per_mille(500) { Pricing::Tender } else { Pricing::Metered },
             budget: Wei(10_000_000),
-            // A wrong result that nobody runs again is paid, by design: where there is a cheat, all are run again, so
-            // that what is left in the end can be held to be right.
-            recheck_ppm: if cheats { 1_000_000 } else { draw.between(0, 500_000) as u32 },
+            // A wrong result that nobody looks at is paid, by design: where there is a cheat, all are run again or compared,
+            // so that what is left in the end can be held to be right.
+            checks: checks(seed, cheats, if cheats { 1_000_000 } else { draw.between(0, 500_000) as u32 }),
+            hedges_eagerly: Stream::new(seed, super::CHECKS, 1).per_mille(300),
             confirmations: draw.between(1, 3) as usize,
             faults: Faults {
                 loss_per_mille: bad * draw.between(0, 60),
@@ -118,8 +122,36 @@ impl Scenario {
             },
             providers,
             calm_at_ms: draw.between(30_000, 180_000),
+        };
+        let Checks { copies, known_ppm, hedges_max, .. } = scenario.checks;
+        if copies > 1 || known_ppm > 0 || hedges_max > 0 {
+            // Whoever closes a channel while copies are under way leaves them unpaid, and providers rightly do no more for it
+            // than the credit they grant: such a task has no end.
+            scenario.faults.close_every_ms = 0;
         }
+        scenario
     }
+}
+
+/// In half of the worlds a share is run again and that is all. In the others providers are compared, or as much is run again
+/// as their history makes it take; and seldom known results are mixed in, or stragglers' subtasks given to others.
+fn checks(seed: u64, cheats: bool, ppm: u32) -> Checks {
+    let mut draw = Stream::new(seed, super::CHECKS, 0);
+    let mut checks = Checks::recheck(ppm);
+    match draw.between(0, 9) {
+        0..=4 => {}
+        5 | 6 => (checks.copies, checks.rechecks) = (2, Rechecks::Share { ppm: 0 }),
+        7 => (checks.copies, checks.rechecks) = (3, Rechecks::Share { ppm: 0 }),
+        8 => (checks.copies, checks.rechecks) = (2, Rechecks::Share { ppm: ppm / 10 }),
+        _ => checks.rechecks = Rechecks::Adaptive { floor_ppm: if cheats { 1_000_000 } else { 10_000 } },
+    }
+    if draw.per_mille(250) {
+        checks.known_ppm = draw.between(10_000, 400_000) as u32;
+    }
+    if draw.per_mille(400) {
+        checks.hedges_max = draw.between(1, 6) as u32;
+    }
+    checks
 }
 
 /// Whom the apps of the simulated world are of, where they are of nobody who takes part otherwise.

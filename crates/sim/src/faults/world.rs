@@ -21,6 +21,11 @@ const CALM_MAX_MS: u64 = 4 * 3_600_000;
 /// How long is waited after the last task is done where somebody never answers, in milliseconds. Reason: deals with it
 /// stay open for long, so they do not tell whether the last verdict to the others has arrived.
 const LINGER_MS: u64 = 90_000;
+/// How much longer than it may a result can be seen to wait for others, in milliseconds: until the next tick is there.
+const WAIT_SLACK_MS: u64 = 2_000;
+/// The most events of a world. Reason: the busiest take a tenth; a machine that wakes itself again and again at once would
+/// take for ever.
+const EVENTS_MAX: u64 = 1_000_000;
 /// Lines of what happened that a failure shows.
 const LINES_KEPT: usize = 40;
 /// How long a node is down after its memory went, in milliseconds.
@@ -150,6 +155,9 @@ impl World {
             let Some(event) = self.events.remove(&sequence) else { continue };
             self.time = time;
             self.report.events += 1;
+            if self.report.events > EVENTS_MAX {
+                return Err(format!("{EVENTS_MAX} events are not enough: somebody spins; {}", self.what_is_open()));
+            }
             if time > self.scenario.calm_at_ms + CALM_MAX_MS {
                 return Err(self.what_is_open());
             }
@@ -226,6 +234,9 @@ impl World {
     fn requestor_gets(&mut self, index: usize, input: RequestorInput) -> Held {
         let now = self.now();
         let host = &mut self.requestors[index];
+        if matches!(input, RequestorInput::Tick) {
+            host.ticked();
+        }
         let effects = host.machine.apply(&mut host.policy, input, now);
         for effect in effects {
             if self.crashes(Who::Requestor(index)) {
@@ -239,6 +250,9 @@ impl World {
     fn provider_gets(&mut self, index: usize, input: ProviderInput) -> Held {
         let now = self.now();
         let host = &mut self.providers[index];
+        if matches!(input, ProviderInput::Tick) {
+            host.ticked();
+        }
         let effects = host.machine.apply(&mut host.policy, input, now);
         for effect in effects {
             if self.crashes(Who::Provider(index)) {
@@ -433,6 +447,10 @@ impl World {
         for (index, host) in self.requestors.iter().enumerate() {
             if let Some(violation) = host.machine.check_invariants().first() {
                 return Err(format!("requestor {index}: {}", violation.0));
+            }
+            let waits = host.machine.longest_wait_ms(self.now()).filter(|_| host.down_until <= self.time);
+            if let Some((waited, bound)) = waits.filter(|(waited, bound)| *waited > bound + WAIT_SLACK_MS) {
+                return Err(format!("a result waits for {waited} ms for those of others, and {bound} are allowed"));
             }
         }
         for (index, host) in self.providers.iter().enumerate() {

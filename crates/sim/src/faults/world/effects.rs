@@ -5,11 +5,13 @@ use crate::faults::CHAIN;
 use crate::faults::chain::Transaction;
 use crate::faults::host::{SLOTS, TIMEOUT_S};
 use crate::faults::scenario::{ProviderNature, RequestorNature};
-use golem_deal::{ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent, RequestorInput};
+use golem_deal::{
+    OwnRunReason, ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent, RequestorInput,
+};
 use golem_payments::contract::pack_voucher;
 use golem_protocol::{
-    Address, B256, ByteCount, ChannelId, ContentHash, Fuel, Message, NodeId, Signed, SubtaskOutcome, Voucher, Wei,
-    subtask_value,
+    Address, B256, ByteCount, ChannelId, ContentHash, Decision, Fuel, Message, NodeId, Pricing, Signed, SubtaskOutcome,
+    Voucher, Wei, subtask_value,
 };
 
 impl World {
@@ -48,14 +50,41 @@ impl World {
             }
             RequestorEffect::WakeAt(at) => {
                 let delay = at.0.saturating_sub(self.time).max(1);
-                self.at(delay, run, What::ToRequestor(index, RequestorInput::Tick));
+                if self.keeps_every_tick() || self.requestors[index].wakes_at(self.time + delay) {
+                    self.at(delay, run, What::ToRequestor(index, RequestorInput::Tick));
+                }
             }
             RequestorEffect::Happened(event) => {
-                if let RequestorEvent::Accepted { header, index, .. } = &event {
-                    self.checks.accepts(*header, *index)?;
+                self.count(&event)?;
+                // Offers come again every few seconds, and would leave no line for what matters.
+                if !matches!(event, RequestorEvent::Offered { .. } | RequestorEvent::Refused { .. }) {
+                    self.note(format!("{me:?}: {event:?}"));
                 }
-                self.note(format!("{me:?}: {event:?}"));
             }
+        }
+        Ok(())
+    }
+
+    /// Machines that are woken more often than they ask for show more. Where results wait for each other, a world is long,
+    /// and as each tick asks for the next they would come to cost more than all else.
+    fn keeps_every_tick(&self) -> bool {
+        self.scenario.checks.copies == 1
+    }
+
+    fn count(&mut self, event: &RequestorEvent) -> Held {
+        match event {
+            RequestorEvent::Accepted { header, index, agreement, provider, again, .. } => {
+                self.report.copies += u64::from(*again);
+                self.checks.accepts(*header, *agreement, *index, *provider)?;
+            }
+            RequestorEvent::OwnRun { reason: OwnRunReason::Disputed | OwnRunReason::Alone, .. } => {
+                self.report.referees += 1;
+            }
+            RequestorEvent::Hedged { .. } => self.report.hedged += 1,
+            RequestorEvent::Rejected { decision: Decision::WrongOutput | Decision::WrongFuel, .. } => {
+                self.report.wrong += 1;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -117,7 +146,8 @@ impl World {
                 let outcome = match self.providers[index].nature {
                     ProviderNature::Idle => return Ok(()),
                     ProviderNature::Honest => computed(job.input),
-                    ProviderNature::Cheat => computed(ContentHash(B256::repeat_byte(0xEE))),
+                    // No two of them report the same: those that do outvote the honest, and nothing here says otherwise.
+                    ProviderNature::Cheat => computed(ContentHash(B256::repeat_byte(0xE0 + index as u8))),
                 };
                 self.check_exposure(index, job.requestor, job.agreement, job.index)?;
                 self.check_author_is_paid(index, job.requestor)?;
@@ -128,7 +158,9 @@ impl World {
             ProviderEffect::Claim { payer } => self.claim(index, Some(payer)),
             ProviderEffect::WakeAt(at) => {
                 let delay = at.0.saturating_sub(self.time).max(1);
-                self.at(delay, run, What::ToProvider(index, ProviderInput::Tick));
+                if self.keeps_every_tick() || self.providers[index].wakes_at(self.time + delay) {
+                    self.at(delay, run, What::ToProvider(index, ProviderInput::Tick));
+                }
             }
             ProviderEffect::Happened(event) => {
                 if let ProviderEvent::Paid { requestor, cumulative, .. } = &event
@@ -141,7 +173,9 @@ impl World {
                     }
                 }
                 self.note_fees(index, &event);
-                self.note(format!("{me:?}: {event:?}"));
+                if !matches!(event, ProviderEvent::Offered { .. } | ProviderEvent::RefusedByPeer { .. }) {
+                    self.note(format!("{me:?}: {event:?}"));
+                }
             }
             ProviderEffect::StopComputing { .. } => {}
         }
@@ -161,7 +195,11 @@ impl World {
         let payee = host.payee();
         let done = self.checks.works(payee, requestor.0, agreement, subtask) as u128;
         // What a subtask is worth at least, against what may be open at most.
-        let least = subtask_value(Wei(60_000), TIMEOUT_S).unwrap_or(Wei::ZERO);
+        let least = match self.scenario.pricing {
+            Pricing::Tender => subtask_value(Wei(60_000), TIMEOUT_S).unwrap_or(Wei::ZERO),
+            // Paid by the fuel, of which every subtask here takes 500 at least; a price falls to a quarter.
+            Pricing::Metered => Wei(15_000).ratio_rounded_up(500, 1_000 * 3_600).unwrap_or(Wei::ZERO),
+        };
         let allowed = credit.0 + value.0 * u128::from(SLOTS);
         if done * least.0 > allowed {
             return Err(format!("provider {index} did {done} subtasks for nothing, and its credit is {credit}"));

@@ -117,8 +117,11 @@ impl World {
         self.report.fees_wei = Wei(paid);
         let honest = self.requestors.iter().filter(|host| host.nature == RequestorNature::Honest);
         for task in honest.flat_map(|host| host.machine.tasks()) {
-            if task.fees > self.scenario.app.of(task.done as usize) {
-                return Err(format!("{} subtasks are done, and {} was signed in fees", task.done, task.fees));
+            if task.fees > self.scenario.app.of((task.done + task.copies) as usize) {
+                return Err(format!(
+                    "{} subtasks are done, {} of them again, and {} was signed in fees",
+                    task.done, task.copies, task.fees
+                ));
             }
         }
         Ok(())
