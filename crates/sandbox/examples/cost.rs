@@ -13,8 +13,9 @@ use tempfile::TempDir;
 
 /// Workers whose engine counts no fuel are told so by this argument.
 const UNCOUNTED: &str = "sandbox-worker-uncounted";
-/// How often a start and a whole computation are measured.
-const STARTS: usize = 11;
+/// How often a start, one that compiles, and a whole computation are measured.
+const STARTS: usize = 21;
+const COLD_STARTS: usize = 5;
 const RUNS: usize = 9;
 /// The tile that is rendered: large enough that starting it hardly counts.
 const TILE: &str = "tile --width 160 --height 120 --samples 12 --tiles 4 --index 2";
@@ -144,13 +145,18 @@ fn starting(app: &Path) {
     let rows = vec![
         row("ready in memory, in process", || start(&warm_here, same)),
         row("ready in memory, worker of the same requestor", || start(&warm_there, same)),
-        row("ready in memory, new worker for another requestor", || start(&warm_there, B256::random())),
+        row("ready in memory, new worker for another requestor", || {
+            start(&warm_there, B256::from(rand::random::<[u8; 32]>()))
+        }),
         row("compiled on disk, in process", || start(&in_process(here.path()), same)),
         row("compiled on disk, new worker", || start(&workers(there.path()), same)),
+    ];
+    table(&title, STARTS, rows);
+    let rows = vec![
         row("never seen, in process", || cold(&in_process)),
         row("never seen, compiling worker and new worker", || cold(&workers)),
     ];
-    table(&title, STARTS, rows);
+    table("The same, compiled first", COLD_STARTS, rows);
 }
 
 /// How long one tile of `render` takes, and whether all agree on its bytes.
