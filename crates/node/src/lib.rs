@@ -61,6 +61,7 @@ pub use error::{
     CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StartError, StopError, TaskError,
 };
 pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
+pub use golem_sandbox::profile::digest as sandbox_profile;
 pub use identity::NodeKeys;
 pub use prepared::{PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;
@@ -76,4 +77,3 @@ pub use status::{
     Activity, AuthorAccount, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus,
     PayeeAccount, PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
 };
-pub use worker::sandbox_profile;

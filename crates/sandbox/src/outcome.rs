@@ -114,10 +114,15 @@ impl Exit {
 
     /// Whether anybody who runs the same request must see the same exit.
     ///
-    /// Not so for the wall clock, which depends on the machine, nor for a native stack that is full, which depends on
-    /// the processor: neither proves anything against the one who reports it.
+    /// Not so for the wall clock, which depends on the machine, nor for a native stack that is full or a compiler that
+    /// gave up, which depend on the processor: none proves anything against the one who reports it.
     pub fn is_reproducible(&self) -> bool {
-        !matches!(self, Exit::WallClock { .. } | Exit::Trapped { kind: TrapKind::NativeStack })
+        !matches!(
+            self,
+            Exit::WallClock { .. }
+                | Exit::Trapped { kind: TrapKind::NativeStack }
+                | Exit::BadModule(ModuleFault::NotCompiled { .. })
+        )
     }
 }
 

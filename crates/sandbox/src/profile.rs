@@ -37,7 +37,7 @@ pub(crate) const RESERVED_PREFIX: &str = "golem:";
 pub const LOCALS_MAX: u32 = 20_000;
 /// The most targets of one `br_table`: what the compiler can encode on every processor.
 pub const BR_TABLE_MAX: u32 = 65_520;
-/// The most loops within each other. Reason: 1,400 of them made 10 KB of code take 5 s to compile, with the cube of
+/// The most loops within each other. Reason: 1,400 of them made 10 KB of code take 7 s to compile, with the cube of
 /// the depth; up to 200 they are no dearer than loops one after the other.
 pub const LOOPS_NESTED_MAX: u32 = 200;
 /// The most that a module's functions may cost to compile beyond what every byte costs.
