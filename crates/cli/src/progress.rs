@@ -206,6 +206,7 @@ impl TaskScreen {
         let step = match reason {
             RefusalReason::PriceAboveMax { .. } => "; raise --max-price to have its offer",
             RefusalReason::BelowMinPerf { .. } => "; lower --min-perf to have its offer",
+            RefusalReason::OtherProfile { .. } => "; run the release of golem that it runs",
             _ => "",
         };
         let said = format!("{} refused: {reason}{step}", short(&provider.0));

@@ -65,6 +65,7 @@ pub use error::{
 };
 pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamped, Watched};
 pub use golem_sandbox::Isolation;
+pub use golem_sandbox::profile::digest as sandbox_profile;
 pub use identity::NodeKeys;
 pub use owner::{Hours, HoursError, OwnerSettings};
 pub use prepared::{CheckCost, PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
@@ -81,4 +82,3 @@ pub use status::{
     Activity, AuthorAccount, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus,
     PayeeAccount, PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
 };
-pub use worker::sandbox_profile;

@@ -3,7 +3,6 @@
 use crate::content::DOCUMENT_BYTES_MAX;
 use crate::error::{PrepareError, RunTaskError};
 use crate::identity::NodeKeys;
-use crate::worker::sandbox_profile;
 use golem_deal::{Checks, Rechecks, TaskOrder};
 use golem_market::CheckRate;
 use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Pricing, Wei};
@@ -160,7 +159,7 @@ pub(crate) async fn prepare(
         memory_max: plan.limits.subtask.memory_max,
         output_max: plan.limits.subtask.output_max,
         recheck_ppm: plan.verification.recheck_ppm(),
-        profile: sandbox_profile(),
+        profile: golem_sandbox::profile::digest(),
         deadline: now.saturating_add(plan.deadline_s as u64),
         app: terms.app,
     };

@@ -5,7 +5,7 @@
 
 use crate::content::Contents;
 use crate::gossip::Allowances;
-use crate::worker::{JobStop, Runner, SubtaskBounds, compute, sandbox_profile};
+use crate::worker::{JobStop, Runner, SubtaskBounds, compute};
 use golem_deal::ComputeJob;
 use golem_market::Claim;
 use golem_net::GossipVerdict;
@@ -169,7 +169,7 @@ async fn accused(contents: &Contents, chain: &ChainRef, claim: &Claim, size: Byt
     if result.provider != claim.provider {
         return Err(nothing(&"the proof is about another provider"));
     }
-    if result.header.profile != sandbox_profile() {
+    if result.header.profile != golem_sandbox::profile::digest() {
         return Err(unknown(&"it was run by other rules of the sandbox"));
     }
     if result.header.memory_max > BOUNDS.memory_max || result.header.output_max > BOUNDS.output_max {

@@ -10,7 +10,7 @@ use crate::provider_loop::{ProviderLoop, ProviderParts};
 use crate::saver::Saver;
 use crate::settings::ProviderConfig;
 use crate::startup::{Base, BaseSettings, joined};
-use crate::worker::{SubtaskBounds, sandbox_profile};
+use crate::worker::SubtaskBounds;
 use golem_deal::{Provider, ProviderSettings};
 use golem_market::ProviderMarketPolicy;
 use golem_protocol::limits::SLOTS_MAX;
@@ -95,7 +95,7 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
         chain: config.chain.chain_ref(),
         payee: config.payee,
         slots: config.slots,
-        profile: sandbox_profile(),
+        profile: golem_sandbox::profile::digest(),
         memory_max: config.memory_max,
         memory_total: config.memory_at_once(),
         output_max: config.output_max,

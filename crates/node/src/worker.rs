@@ -30,11 +30,6 @@ const STDERR_BYTES_MAX: u64 = 1024;
 /// The least time left to run something at all, in milliseconds.
 const RUN_MS_MIN: u64 = 10;
 
-/// The determinism profile that runs here: its digest is what a header names.
-pub fn sandbox_profile() -> B256 {
-    golem_sandbox::profile::digest()
-}
-
 /// Ends one job, wherever it is.
 #[derive(Clone)]
 pub(crate) struct JobStop {
@@ -466,8 +461,8 @@ pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
         Exit::OutOfMemory { .. } | Exit::TableTooLarge { .. } => FailureKind::OutOfMemory,
         Exit::OutputTooLarge { .. } | Exit::TooManyFiles { .. } => FailureKind::OutputTooLarge,
         Exit::WallClock { .. } => FailureKind::TimedOut,
-        // How deep the stack goes depends on the processor: it proves nothing.
-        Exit::Trapped { .. } if !outcome.exit.is_reproducible() => FailureKind::Provider,
+        // What depends on this machine proves nothing against the program.
+        Exit::Trapped { .. } | Exit::BadModule(_) if !outcome.exit.is_reproducible() => FailureKind::Provider,
         Exit::Trapped { .. } => FailureKind::Trapped,
         // Neither does what a machine's own compiler makes of it, or how long it takes.
         Exit::BadModule(ModuleFault::NotCompiled { .. }) => FailureKind::Provider,

@@ -75,7 +75,7 @@ impl Bench {
             memory_max: limits.memory_max,
             output_max: limits.output_max,
             recheck_ppm: 0,
-            profile: sandbox_profile(),
+            profile: golem_sandbox::profile::digest(),
             deadline: ChainTime(0),
             app: AppFee::NONE,
         };

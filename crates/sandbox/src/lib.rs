@@ -21,7 +21,7 @@
 //! The environment is empty, there is no network, and there are no threads.
 //!
 //! **What decides the result.** [`profile`] states it in one place: the WebAssembly features, canonical NaNs,
-//! deterministic relaxed SIMD, how deep calls may nest, the cost of a host call. A validator of our own holds modules
+//! how deep calls may nest, the cost of a host call. A validator of our own holds modules
 //! to it before they are compiled. One limit remains outside that promise, the wall clock; see
 //! [`Exit::is_reproducible`].
 //!

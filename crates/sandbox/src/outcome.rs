@@ -120,8 +120,13 @@ impl Exit {
     /// Not so for the wall clock and for compiling, which depend on the machine, nor for a native stack that is full, which
     /// depends on the processor: none of them proves anything against the one who reports it.
     pub fn is_reproducible(&self) -> bool {
-        let varies = Exit::Trapped { kind: TrapKind::NativeStack };
-        !matches!(self, Exit::WallClock { .. } | Exit::NotCompiled(_)) && *self != varies
+        !matches!(
+            self,
+            Exit::WallClock { .. }
+                | Exit::NotCompiled(_)
+                | Exit::Trapped { kind: TrapKind::NativeStack }
+                | Exit::BadModule(ModuleFault::NotCompiled { .. })
+        )
     }
 }
 

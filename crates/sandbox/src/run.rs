@@ -306,7 +306,7 @@ impl Watch {
     }
 }
 
-fn trap_kind(trap: Trap) -> TrapKind {
+pub(crate) fn trap_kind(trap: Trap) -> TrapKind {
     match trap {
         Trap::UnreachableCodeReached => TrapKind::Unreachable,
         Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,

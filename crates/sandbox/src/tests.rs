@@ -6,6 +6,9 @@ use tempfile::TempDir;
 
 mod admission;
 mod depth;
+mod differential;
+mod fuel;
+mod malicious;
 
 /// One sandbox for all tests: starting one reserves address space for every slot.
 fn sandbox() -> &'static Sandbox {
@@ -249,7 +252,8 @@ fn a_file_made_and_removed_for_ever_takes_no_more_room() {
         (drop (call $path_unlink_file (i32.const 4) (i32.const 200) (i32.const 5)))
         (drop (call $fd_close (i32.load (i32.const 16))))
         (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 100))))";
-    let outcome = run(&start(code));
+    let fuel = |request: &mut RunRequest| request.limits.fuel_max = Fuel::from_units(100_000_000);
+    let outcome = run_with(program(&start(code)), fuel).0;
     assert_eq!((outcome.exit, outcome.files), (exited(0), vec![]));
 }
 

@@ -17,7 +17,7 @@ use wasmparser::{
 };
 
 /// What a module may not use: the name of the proposal, the switch that stands for it, and what to do instead.
-const REFUSED: [(&str, WasmFeatures, &str); 13] = [
+const REFUSED: [(&str, WasmFeatures, &str); 14] = [
     ("threads and atomics", WasmFeatures::THREADS, "build without threads (no `-pthread`, no `+atomics`)"),
     ("64-bit memory (memory64)", WasmFeatures::MEMORY64, "build for wasm32"),
     ("several memories (multi-memory)", WasmFeatures::MULTI_MEMORY, "keep everything in one memory"),
@@ -45,6 +45,7 @@ const REFUSED: [(&str, WasmFeatures, &str); 13] = [
             .union(WasmFeatures::GC_TYPES),
         "build without coroutines",
     ),
+    ("relaxed SIMD", WasmFeatures::RELAXED_SIMD, "build without `+relaxed-simd`; SIMD itself is there"),
     ("custom page sizes", WasmFeatures::CUSTOM_PAGE_SIZES, "use pages of 64 KiB"),
     ("wide arithmetic", WasmFeatures::WIDE_ARITHMETIC, "build without `+wide-arithmetic`"),
     ("memory control", WasmFeatures::MEMORY_CONTROL, "build without `memory.discard`"),
@@ -62,14 +63,13 @@ const REFUSED: [(&str, WasmFeatures, &str); 13] = [
 /// Errors: the first thing that is wrong, with its place.
 pub(crate) fn admit(bytes: &[u8]) -> Result<Vec<u8>, ModuleFault> {
     check_preamble(bytes)?;
-    let mut check = Check::new(bytes);
-    let mut parser = Parser::new(0);
-    parser.set_features(FEATURES);
-    for payload in parser.parse_all(bytes) {
-        let payload = payload.map_err(|error| check.fault(&error))?;
-        check.payload(payload)?;
+    let check = Check::of(bytes)?;
+    let missing = |export: &str| Err(ModuleFault::MissingExport { export: export.to_owned() });
+    match (check.has_start, check.has_memory) {
+        (false, _) => missing("_start"),
+        (_, false) => missing("memory"),
+        (true, true) => Ok(check.rewriter.finish()),
     }
-    check.finish()
 }
 
 /// Refuses what is too large, no module at all, or a component.
@@ -89,6 +89,12 @@ pub(crate) fn check_preamble(bytes: &[u8]) -> Result<(), ModuleFault> {
     Ok(())
 }
 
+/// As [`admit`], of a module that need not be a program but exports something.
+#[cfg(test)]
+pub(crate) fn admit_library(bytes: &[u8]) -> Result<Vec<u8>, ModuleFault> {
+    Ok(Check::of(bytes)?.rewriter.finish())
+}
+
 struct Check<'a> {
     bytes: &'a [u8],
     validator: Validator,
@@ -104,8 +110,8 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(bytes: &'a [u8]) -> Check<'a> {
-        Check {
+    fn of(bytes: &'a [u8]) -> Result<Check<'a>, ModuleFault> {
+        let mut check = Check {
             bytes,
             validator: Validator::new_with_features(FEATURES),
             allocations: FuncValidatorAllocations::default(),
@@ -115,7 +121,14 @@ impl<'a> Check<'a> {
             complexity: 0,
             has_memory: false,
             has_start: false,
+        };
+        let mut parser = Parser::new(0);
+        parser.set_features(FEATURES);
+        for payload in parser.parse_all(bytes) {
+            let payload = payload.map_err(|error| check.fault(&error))?;
+            check.payload(payload)?;
         }
+        Ok(check)
     }
 
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), ModuleFault> {
@@ -282,15 +295,6 @@ impl<'a> Check<'a> {
             return Err(ModuleFault::TooComplex { branches, locals, got, max, place });
         }
         Ok(got)
-    }
-
-    fn finish(self) -> Result<Vec<u8>, ModuleFault> {
-        let missing = |export: &str| Err(ModuleFault::MissingExport { export: export.to_owned() });
-        match (self.has_start, self.has_memory) {
-            (false, _) => missing("_start"),
-            (_, false) => missing("memory"),
-            (true, true) => Ok(self.rewriter.finish()),
-        }
     }
 
     fn place(&self, offset: usize) -> ModulePlace {

@@ -3,7 +3,10 @@
 //! Source: the `wasi_snapshot_preview1` description; struct layouts are noted where they are written. What a program
 //! may not have (links, sockets, signals) answers `notsup`, so that programs which merely import it still start.
 
-use crate::profile::{CLOCK_START_NS, HOST_BYTE_FUEL, HOST_CALL_FUEL, PATH_MAX, PROGRAM_NAME};
+use crate::profile::{
+    CLOCK_START_NS, HOST_BYTE_FUEL, HOST_CALL_FUEL, HOST_MAKE_FUEL, HOST_NAME_FUEL, HOST_READ_FUEL, HOST_VECTOR_FUEL,
+    PATH_MAX, PROGRAM_NAME,
+};
 use crate::run::Guest;
 use crate::signatures::WASI_MODULE;
 use crate::world::{Errno, Fault, Halt, Handle, NodeId, NodeKind, OpenFlags, World};
@@ -33,7 +36,11 @@ struct Call<'a> {
 impl Call<'_> {
     /// Takes the fuel for moving bytes before they are moved.
     fn charge(&mut self, bytes: u64) -> Result<(), Fault> {
-        match self.fuel_left.checked_sub(bytes.saturating_mul(HOST_BYTE_FUEL)) {
+        self.burn(bytes.saturating_mul(HOST_BYTE_FUEL))
+    }
+
+    fn burn(&mut self, fuel: u64) -> Result<(), Fault> {
+        match self.fuel_left.checked_sub(fuel) {
             Some(left) => {
                 self.fuel_left = left;
                 Ok(())
@@ -84,14 +91,17 @@ impl Call<'_> {
             return Err(Errno::NAMETOOLONG.into());
         }
         self.charge(len.into())?;
-        Ok(self.bytes(at, len)?.to_vec())
+        let path = self.bytes(at, len)?.to_vec();
+        self.burn(HOST_NAME_FUEL * path.split(|byte| *byte == b'/').count() as u64)?;
+        Ok(path)
     }
 
     /// The buffers of a reading or writing call: (address, length) pairs.
-    fn vectors(&self, at: u32, count: u32) -> Result<Vec<(u32, u32)>, Errno> {
+    fn vectors(&mut self, at: u32, count: u32) -> Result<Vec<(u32, u32)>, Fault> {
         if count > VECTORS_MAX {
-            return Err(Errno::INVAL);
+            return Err(Errno::INVAL.into());
         }
+        self.burn(HOST_VECTOR_FUEL * u64::from(count))?;
         (0..count)
             .map(|i| {
                 let entry = at.checked_add(i * 8).ok_or(Errno::FAULT)?;
@@ -103,7 +113,8 @@ impl Call<'_> {
     fn write(&mut self, fd: u32, vectors: (u32, u32), mut offset: Option<u64>, done: u32) -> Result<(), Fault> {
         let mut total = 0u32;
         for (at, len) in self.vectors(vectors.0, vectors.1)? {
-            self.charge(len.into())?;
+            let added = self.world.added_by_write(fd, len, offset)?;
+            self.charge(added.max(len.into()))?;
             let data = self.memory.get(at as usize..at as usize + len as usize).ok_or(Errno::FAULT)?;
             self.world.write(fd, data, offset)?;
             offset = offset.map(|at| at.saturating_add(len.into()));
@@ -115,7 +126,11 @@ impl Call<'_> {
     fn read(&mut self, fd: u32, vectors: (u32, u32), mut offset: Option<u64>, done: u32) -> Result<(), Fault> {
         let mut total = 0u32;
         for (at, len) in self.vectors(vectors.0, vectors.1)? {
-            self.charge(self.world.readable(fd, offset)?.min(len.into()))?;
+            let found = self.world.readable(fd, offset)?.min(len.into());
+            self.charge(found)?;
+            if found > 0 && self.world.is_input(fd) {
+                self.burn(HOST_READ_FUEL)?;
+            }
             let into = self.memory.get_mut(at as usize..at as usize + len as usize).ok_or(Errno::FAULT)?;
             let got = self.world.read(fd, into, offset)?;
             offset = offset.map(|at| at.saturating_add(got as u64));
@@ -177,10 +192,12 @@ impl Call<'_> {
     fn readdir(&mut self, fd: u32, buffer: (u32, u32), from: u64, done: u32) -> Result<(), Fault> {
         self.charge(buffer.1.into())?;
         let mut entries = Vec::new();
+        let mut count = 0;
         for (next, name, node) in self.world.list(fd, from)? {
             if entries.len() >= buffer.1 as usize {
                 break;
             }
+            count += 1;
             let mut entry = [0u8; 24];
             entry[0..8].copy_from_slice(&next.to_le_bytes());
             entry[8..16].copy_from_slice(&(node as u64 + 1).to_le_bytes());
@@ -189,6 +206,7 @@ impl Call<'_> {
             entries.extend_from_slice(&entry);
             entries.extend_from_slice(name.as_bytes());
         }
+        self.burn(HOST_NAME_FUEL * count)?;
         entries.truncate(buffer.1 as usize);
         self.put(buffer.0, &entries)?;
         Ok(self.put_u32(done, entries.len() as u32)?)
@@ -254,10 +272,14 @@ impl Call<'_> {
 
     /// Writes strings one after the other with a NUL each, and a table of their addresses.
     fn put_args(&mut self, table: u32, buffer: u32) -> Result<(), Fault> {
-        let args: Vec<String> = self.args().map(str::to_owned).collect();
+        self.charge(self.args().map(|arg| arg.len() as u64 + 5).sum())?;
         let (mut table, mut buffer) = (table, buffer);
-        for arg in args {
-            self.charge(arg.len() as u64 + 5)?;
+        // One after the other: where the first has no room in memory, the rest is not copied.
+        for number in 0..=self.world.args.len() {
+            let arg = match number.checked_sub(1) {
+                None => PROGRAM_NAME.to_owned(),
+                Some(at) => self.world.args[at].clone(),
+            };
             self.put_u32(table, buffer)?;
             self.put(buffer, arg.as_bytes())?;
             let end = buffer.checked_add(arg.len() as u32).ok_or(Errno::FAULT)?;
@@ -340,6 +362,7 @@ fn link_process(l: &mut Linker<Guest>) -> Result<()> {
     const M: &str = WASI_MODULE;
     l.func_wrap(M, "args_sizes_get", |mut c: C, count: u32, size: u32| {
         host(&mut c, |call| {
+            call.charge(call.world.args.len() as u64 * 5)?;
             let (args, bytes) = call.args().fold((0, 0), |(n, b), arg| (n + 1, b + arg.len() as u32 + 1));
             call.put_u32(count, args)?;
             Ok(call.put_u32(size, bytes)?)
@@ -496,7 +519,11 @@ fn link_paths(l: &mut Linker<Guest>) -> Result<()> {
             host(&mut c, |call| {
                 let path = call.path(at, len)?;
                 call.bytes(done, 4)?;
-                let fd = call.world.open(dir, &path, flags(rights, oflags, fdflags))?;
+                let flags = flags(rights, oflags, fdflags);
+                if flags.create && call.world.resolve(dir, &path)?.node.is_none() {
+                    call.burn(HOST_MAKE_FUEL)?;
+                }
+                let fd = call.world.open(dir, &path, flags)?;
                 Ok(call.put_u32(done, fd)?)
             })
         },
@@ -521,6 +548,7 @@ fn link_paths(l: &mut Linker<Guest>) -> Result<()> {
     l.func_wrap(M, "path_create_directory", |mut c: C, dir: u32, at: u32, len: u32| {
         host(&mut c, |call| {
             let path = call.path(at, len)?;
+            call.burn(HOST_MAKE_FUEL)?;
             call.world.make_dir(dir, &path)
         })
     })?;

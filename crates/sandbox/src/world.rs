@@ -6,12 +6,15 @@
 use crate::STDOUT_PATH;
 use crate::host_files::InputSource;
 use crate::outcome::SandboxError;
-use crate::profile::{CLOCK_START_NS, DEPTH_MAX, NAME_MAX, OPEN_FILES_MAX, PATH_MAX};
+use crate::profile::{CLOCK_START_NS, DEPTH_MAX, HOST_FILES_MAX, NAME_MAX, OPEN_FILES_MAX, PATH_MAX};
 use crate::request::Limits;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+
+/// What a file may hold of the host's memory beyond twice its length.
+const FILE_ROOM: usize = 4096;
 
 /// A WASI error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +190,8 @@ pub(crate) struct World {
     made_max: u32,
     slept_ns: u64,
     random: blake3::OutputReader,
+    /// The inputs that are open on the host, in the order in which they were opened.
+    host_files: VecDeque<NodeId>,
 }
 
 impl World {
@@ -215,6 +220,7 @@ impl World {
             made_max: 0,
             slept_ns: 0,
             random: blake3::Hasher::new_keyed(seed).update(b"golem sandbox randomness 1").finalize_xof(),
+            host_files: VecDeque::new(),
         }
     }
 
@@ -415,7 +421,7 @@ impl World {
             Some(NodeKind::Input { .. }) if flags.write || flags.truncate => return Err(Errno::ROFS.into()),
             Some(NodeKind::Output { bytes }) if flags.truncate => {
                 self.files_len -= bytes.len() as u64;
-                bytes.clear();
+                *bytes = Vec::new();
                 file
             }
             _ => file,
@@ -491,9 +497,21 @@ impl World {
         self.grow(size.saturating_sub(old))?;
         if let NodeKind::Output { bytes } = &mut self.nodes[id].kind {
             bytes.resize(size as usize, 0);
+            // What a file that has become short held would add up over many files, while its length counts for nothing.
+            if bytes.capacity() / 2 > bytes.len().max(FILE_ROOM) {
+                bytes.shrink_to_fit();
+            }
         }
         self.files_len = self.files_len - old + size;
         Ok(())
+    }
+
+    /// How many bytes a write would add to its file, zeros before it included.
+    pub(crate) fn added_by_write(&self, fd: u32, len: u32, offset: Option<u64>) -> Result<u64, Errno> {
+        let Handle::File { node, at, write: true, append, .. } = self.handle(fd)? else { return Ok(0) };
+        let size = self.size(*node)?;
+        let start = offset.unwrap_or(if *append { size } else { *at });
+        Ok(if len == 0 { 0 } else { start.saturating_add(len.into()).saturating_sub(size) })
     }
 
     /// Writes at the descriptor's place, or at `offset` where one is given.
@@ -546,8 +564,12 @@ impl World {
                 into[..len].copy_from_slice(&bytes[start as usize..start as usize + len]);
             }
             NodeKind::Input { index, file, .. } if len > 0 => {
-                let read = read_at(self.source.as_mut(), *index, file, &mut into[..len], start);
-                read.map_err(|e| Fault::Halt(Halt::Input { index: *index, reason: e.to_string() }))?;
+                let (index, opens) = (*index, file.is_none());
+                let read = read_at(self.source.as_mut(), index, file, &mut into[..len], start);
+                read.map_err(|e| Fault::Halt(Halt::Input { index, reason: e.to_string() }))?;
+                if opens {
+                    self.keep_open(node);
+                }
             }
             _ => {}
         }
@@ -555,6 +577,24 @@ impl World {
             *at = start + len as u64;
         }
         Ok(len)
+    }
+
+    /// Closes the input that was opened first when too many are open.
+    fn keep_open(&mut self, node: NodeId) {
+        self.host_files.retain(|open| *open != node);
+        self.host_files.push_back(node);
+        if self.host_files.len() > HOST_FILES_MAX
+            && let Some(oldest) = self.host_files.pop_front()
+            && let NodeKind::Input { file, .. } = &mut self.nodes[oldest].kind
+        {
+            *file = None;
+        }
+    }
+
+    /// Whether a descriptor leads to a file of the host.
+    pub(crate) fn is_input(&self, fd: u32) -> bool {
+        let Ok(Handle::File { node, .. }) = self.handle(fd) else { return false };
+        matches!(self.node(*node).map(|node| &node.kind), Ok(NodeKind::Input { .. }))
     }
 
     /// How many bytes a read would find.
@@ -680,6 +720,13 @@ impl World {
 
     pub(crate) fn random(&mut self, into: &mut [u8]) {
         self.random.fill(into);
+    }
+
+    /// The bytes of the host's memory that its files take, whatever their length.
+    #[cfg(test)]
+    pub(crate) fn memory_held(&self) -> usize {
+        let held = |node: &Node| if let NodeKind::Output { bytes } = &node.kind { bytes.capacity() } else { 0 };
+        self.nodes.iter().map(held).sum()
     }
 
     pub(crate) fn stderr_tail(&self) -> String {

@@ -56,6 +56,7 @@ fn names_the_proposal_that_it_does_not_have() {
         ("(rec (type (func)) (type (func)))", "garbage collection"),
         ("(func (result i32) (ref.i31 (i32.const 1)) (i31.get_s))", "garbage collection"),
         ("(type $f (func)) (type $c (cont $f))", "stack switching"),
+        ("(func (param v128) (drop (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0))))", "relaxed SIMD"),
         ("(func (result i64 i64) (i64.mul_wide_u (i64.const 1) (i64.const 1)))", "wide arithmetic"),
     ] {
         let fault = fault_of(fields);
