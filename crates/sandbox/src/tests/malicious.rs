@@ -143,7 +143,8 @@ fn files_grown_and_cut_off_hold_no_memory() {
     let mut request = request(Vec::new(), folder.path());
     request.limits.output_max = ByteCount::from_bytes(1 << 20);
     request.limits.output_files_max = 100;
-    let mut world = crate::world::World::build(&request).unwrap();
+    let (spec, paths) = crate::host_files::look(&request).unwrap();
+    let mut world = crate::world::World::build(&spec, Box::new(paths)).unwrap();
     let flags = |truncate: bool| crate::world::OpenFlags {
         create: true,
         exclusive: false,
@@ -178,7 +179,8 @@ fn many_inputs_take_few_descriptors_of_the_host() {
     let mut request = request(Vec::new(), folder.path());
     request.inputs =
         (0..500).map(|at| InputFile { guest_path: at.to_string(), host_path: folder.path().join("x") }).collect();
-    let mut world = crate::world::World::build(&request).unwrap();
+    let (spec, paths) = crate::host_files::look(&request).unwrap();
+    let mut world = crate::world::World::build(&spec, Box::new(paths)).unwrap();
     let flags = crate::world::OpenFlags {
         create: false,
         exclusive: false,
