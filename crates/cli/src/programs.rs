@@ -274,9 +274,12 @@ impl Interpreter {
     }
 }
 
-/// Whether a file starts as every WebAssembly module does.
+/// Whether a file is meant as a module, by its name or by how every module starts.
 fn is_module(path: &Path) -> anyhow::Result<bool> {
     files::hash(path).context("the module")?;
+    if path.extension().is_some_and(|extension| extension == "wasm") {
+        return Ok(true);
+    }
     let mut start = [0; 4];
     let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(file.read_exact(&mut start).is_ok() && &start == b"\0asm")
