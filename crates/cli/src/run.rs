@@ -117,13 +117,13 @@ pub struct RunArgs {
 #[command(
     after_help = "In --args, {file} is the input's path in the sandbox, {name} its name, {index} its number, {count} how many\n\
     there are. Results are OUT/NAME/: standard output as `stdout`, and what the program left in /out.\n\n\
-    A script needs its interpreter once: `golem app fetch python`. It finds its input at {file}, its first\n\
+    A script needs its interpreter once: `golem app fetch python`, or ruby. It finds its input at {file}, its first\n\
     argument, and writes to standard output or to its current folder.\n\n\
     Examples:\n  golem map wc.wasm texts/*.txt --args \"-w {file}\" --budget 1 -o out\n  \
     golem map count.py texts/*.txt --with tables/ --budget 1 -o out\n  golem map count.py texts/*.txt --local -o out"
 )]
 pub struct MapArgs {
-    /// A WASI preview 1 program (.wasm), or a script in Python (.py)
+    /// A WASI preview 1 program (.wasm), or a script in Python (.py) or Ruby (.rb)
     program: PathBuf,
     /// One subtask for each of these files
     #[arg(required = true)]
