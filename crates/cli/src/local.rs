@@ -103,7 +103,11 @@ impl Local {
         };
         let outcome = self.merge(merge, &tried)?;
         let (fault, files) = if outcome.exit.is_success() {
-            (None, self.keep(&outcome, &self.work.path().join("merge"), &self.out)?)
+            let files = self.keep(&outcome, &self.work.path().join("merge"), &self.out)?;
+            if let Some(preview) = &self.cut.preview {
+                preview.clear(files.iter().map(|(path, _)| path.as_path()));
+            }
+            (None, files)
         } else {
             (Some(format!("the merge: {}", ending(&outcome))), self.keep_apart(&tried, &self.out.join("partial"))?)
         };

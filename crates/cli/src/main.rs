@@ -26,6 +26,7 @@ mod process;
 mod programs;
 mod progress;
 mod provide;
+mod reactor;
 mod run;
 mod sim;
 mod starter;

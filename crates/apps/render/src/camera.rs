@@ -50,6 +50,66 @@ impl Camera {
         Ok(camera)
     }
 
+    /// As [`Camera::parse`] reads it.
+    pub fn text(&self) -> String {
+        let point = |p: Vec3| format!("{},{},{}", p.x, p.y, p.z);
+        format!("{}:{}:{}:{}", point(self.eye), point(self.target), point(self.up), self.fov)
+    }
+
+    /// Turned round its target, by a part of a whole turn.
+    fn turned(&self, part: f32) -> Camera {
+        let axis = self.up.unit();
+        let (sin, cos) = (part * std::f32::consts::PI * 2.0).sin_cos();
+        let arm = self.eye - self.target;
+        // Rodrigues' formula.
+        let arm = arm * cos + axis.cross(arm) * sin + axis * (axis.dot(arm) * (1.0 - cos));
+        Camera { eye: self.target + arm, ..self.clone() }
+    }
+
+    /// The views of an animation: `turn` goes round the target once, and views with `;` between them are gone through
+    /// smoothly, from the first frame to the last.
+    pub fn along(path: &str, start: &Camera, frames: u32) -> Result<Vec<Camera>, String> {
+        if path == "turn" {
+            return Ok((0..frames).map(|frame| start.turned(frame as f32 / frames as f32)).collect());
+        }
+        let keys = path.split(';').map(Camera::parse).collect::<Result<Vec<Camera>, String>>()?;
+        if keys.len() < 2 {
+            return Err(format!(
+                "--path {:?} has one view: write turn, or two views and more with `;` between them",
+                path
+            ));
+        }
+        let views = (0..frames).map(|frame| {
+            let at = frame as f32 / (frames.max(2) - 1) as f32 * (keys.len() - 1) as f32;
+            let from = (at as usize).min(keys.len() - 2);
+            Camera::between(&keys, from, at - from as f32)
+        });
+        // What lies between two views need not be one, where the eye passes through its target.
+        views.map(|view| Camera::parse(&view.text())).collect()
+    }
+
+    /// Between a key and the next, on a curve through all of them.
+    ///
+    /// Source: E. Catmull and R. Rom, "A class of local interpolating splines", 1974.
+    fn between(keys: &[Camera], from: usize, t: f32) -> Camera {
+        let key = |i: usize| &keys[i.min(keys.len() - 1)];
+        let (a, b, c, d) = (key(from.saturating_sub(1)), key(from), key(from + 1), key(from + 2));
+        let weights = [
+            ((2.0 - t) * t - 1.0) * t / 2.0,
+            ((3.0 * t - 5.0) * t * t + 2.0) / 2.0,
+            ((4.0 - 3.0 * t) * t + 1.0) * t / 2.0,
+            (t - 1.0) * t * t / 2.0,
+        ];
+        let point =
+            |of: fn(&Camera) -> Vec3| of(a) * weights[0] + of(b) * weights[1] + of(c) * weights[2] + of(d) * weights[3];
+        Camera {
+            eye: point(|k| k.eye),
+            target: point(|k| k.target),
+            up: point(|k| k.up),
+            fov: b.fov + (c.fov - b.fov) * t,
+        }
+    }
+
     /// The ray through a place of the picture, measured in pixels from the upper left.
     pub fn ray(&self, x: f32, y: f32, width: u32, height: u32) -> Ray {
         let forward = (self.target - self.eye).unit();

@@ -1,14 +1,14 @@
 //! Tiles, and the picture they make.
 //!
-//! Shape of a tile file, all little-endian: the 12 bytes `GOLEM TILE 1`; u32 width and height of the picture; u32 left,
-//! top, width and height of the tile; then for each pixel, row by row: light as 3 f32, its variance as f32, colour as 3
+//! Shape of a tile file, all little-endian: the 12 bytes `GOLEM TILE 2`; u32 width and height of the picture; u32 left,
+//! top, width and height of the tile; u32 number of the frame; then for each pixel, row by row: light as 3 f32, its variance as f32, colour as 3
 //! u8, direction as 3 i8.
 
 use crate::trace::Pixel;
 use crate::vector::{vec3, Vec3};
 
-const MAGIC: &[u8; 12] = b"GOLEM TILE 1";
-const HEADER: usize = 12 + 6 * 4;
+const MAGIC: &[u8; 12] = b"GOLEM TILE 2";
+const HEADER: usize = 12 + 7 * 4;
 const PIXEL: usize = 4 * 4 + 6;
 
 /// A part of the picture.
@@ -51,9 +51,9 @@ pub fn cut(width: u32, height: u32, tiles: u32) -> Vec<Area> {
     areas
 }
 
-pub fn write_tile(width: u32, height: u32, area: Area, pixels: &[Pixel]) -> Vec<u8> {
+pub fn write_tile(width: u32, height: u32, area: Area, frame: u32, pixels: &[Pixel]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    for number in [width, height, area.left, area.top, area.width, area.height] {
+    for number in [width, height, area.left, area.top, area.width, area.height, frame] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     for pixel in pixels {
@@ -70,6 +70,14 @@ pub fn write_tile(width: u32, height: u32, area: Area, pixels: &[Pixel]) -> Vec<
     bytes
 }
 
+/// Of which frame a tile is. Errors: it is none.
+pub fn frame_of(bytes: &[u8]) -> Result<u32, &'static str> {
+    match bytes.get(HEADER - 4..HEADER) {
+        Some(word) if bytes.starts_with(MAGIC) => Ok(u32::from_le_bytes([word[0], word[1], word[2], word[3]])),
+        _ => Err("it is not a tile"),
+    }
+}
+
 /// The whole picture, as far as tiles have come.
 pub struct Film {
     pub width: u32,
@@ -81,6 +89,23 @@ pub struct Film {
 impl Film {
     /// Puts tiles together. Errors: one is damaged or of another picture, two overlap, or some part is missing.
     pub fn from_tiles(tiles: &[(String, Vec<u8>)]) -> Result<Film, String> {
+        let film = Film::from_some_tiles(tiles)?;
+        match film.filled.iter().position(|filled| !filled) {
+            None => Ok(film),
+            Some(at) => {
+                let (x, y) = (at as u32 % film.width, at as u32 / film.width);
+                Err(format!("no tile has the pixel {},{}; give the outputs of every tile", x, y))
+            }
+        }
+    }
+
+    /// Whether no tile is missing.
+    pub fn is_complete(&self) -> bool {
+        self.filled.iter().all(|filled| *filled)
+    }
+
+    /// Puts together the tiles there are. Errors: one is damaged or of another picture, or two overlap.
+    pub fn from_some_tiles(tiles: &[(String, Vec<u8>)]) -> Result<Film, String> {
         let mut film: Option<Film> = None;
         for (name, bytes) in tiles {
             let bad = |what: &str| format!("{}: {}", name, what);
@@ -105,14 +130,7 @@ impl Film {
             }
             film.put(area, &bytes[HEADER..]).map_err(bad)?;
         }
-        let film = film.ok_or("there are no tiles in /in; give the outputs of `tile`")?;
-        match film.filled.iter().position(|filled| !filled) {
-            None => Ok(film),
-            Some(at) => {
-                let (x, y) = (at as u32 % film.width, at as u32 / film.width);
-                Err(format!("no tile has the pixel {},{}; give the outputs of every tile", x, y))
-            }
-        }
+        film.ok_or_else(|| "there are no tiles in /in; give the outputs of `tile`".to_owned())
     }
 
     fn put(&mut self, area: Area, bytes: &[u8]) -> Result<(), &'static str> {
@@ -201,15 +219,26 @@ impl Film {
 
     /// The exposure at which the picture is neither dark nor burnt: its middle brightness becomes a middle grey.
     pub fn exposure(&self) -> f32 {
-        let logs: f64 = self.pixels.iter().map(|p| f64::from(p.light.luminance().max(1e-4)).ln()).sum();
-        let middle = (logs / self.pixels.len() as f64).exp() as f32;
+        let there = || self.pixels.iter().zip(&self.filled).filter(|(_, filled)| **filled).map(|(pixel, _)| pixel);
+        let logs: f64 = there().map(|p| f64::from(p.light.luminance().max(1e-4)).ln()).sum();
+        let middle = (logs / there().count().max(1) as f64).exp() as f32;
         (0.22 / middle).clamp(1.0 / 64.0, 64.0)
     }
 
-    /// Rows of red, green and blue bytes, as a screen shows them.
+    /// Rows of red, green and blue bytes, as a screen shows them. What is missing is a chequered grey.
     pub fn develop(&self, exposure: f32) -> Vec<u8> {
-        self.pixels.iter().flat_map(|pixel| screen(pixel.light * exposure)).collect()
+        let shown = |(at, pixel): (usize, &Pixel)| match self.filled[at] {
+            true => screen(pixel.light * exposure),
+            false => missing(at as u32 % self.width, at as u32 / self.width),
+        };
+        self.pixels.iter().enumerate().flat_map(shown).collect()
     }
+}
+
+/// Squares in two greys: no scene looks like this by chance.
+fn missing(x: u32, y: u32) -> [u8; 3] {
+    let grey = if (x / 8 + y / 8) % 2 == 0 { 84 } else { 108 };
+    [grey, grey, grey]
 }
 
 /// Takes pixels that outshine all their neighbours back to the brightest of them: one lucky path, and no highlight.

@@ -3,7 +3,9 @@
 //! ```text
 //! render split --width W --height H --tiles N   ──> one JSON line for each tile
 //! render tile  ... --index I                    ──> /out/tile
-//! render merge                                  ──> /out/render.png
+//! render preview                                ──> /out/preview.png, of the tiles there are
+//! render merge                                  ──> /out/render.png; of an animation frame-0000.png and so on, and
+//!                                                   animation.png
 //! ```
 //!
 //! `tile` finds the scene in `/in`; `merge` finds the tiles below it. The same arguments give the same bytes.
@@ -26,6 +28,7 @@ mod tests;
 use camera::Camera;
 use film::Film;
 use scene::Scene;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -33,14 +36,16 @@ use std::path::{Path, PathBuf};
 pub const PIXELS_MAX: u64 = 1 << 26;
 const SAMPLES_MAX: u32 = 65_536;
 const TILES_MAX: u32 = 65_536;
+const FRAMES_MAX: u32 = 10_000;
 /// How deep a scene is looked for.
 const FOLDERS_MAX: u32 = 8;
 
-const HELP: &str = "usage: render split|tile|merge [--OPTION VALUE]...
+const HELP: &str = "usage: render split|tile|preview|merge [--OPTION VALUE]...
 
   split   prints one JSON line for each tile, for tile to be run with
   tile    renders one tile to /out/tile
-  merge   makes /out/render.png of the tiles below /in
+  preview makes /out/preview.png of the tiles below /in, however few
+  merge   makes /out/render.png of the tiles below /in, or the frames of an animation
 
   --scene FILE     the OBJ file, seen from /in; without, the only one there
   --camera VIEW    EYE:TARGET:UP:FOV such as 0,1,4:0,1,0:0,1,0:40; without, what the
@@ -48,6 +53,10 @@ const HELP: &str = "usage: render split|tile|merge [--OPTION VALUE]...
   --width N        640       --samples N      24 for each pixel
   --height N       480       --tiles N        64
   --index N        the tile to render, from 0
+  --frames N       1; more make an animation
+  --path PATH      turn, which goes round the target once, or VIEW;VIEW and so on
+  --frame N        the frame that the tile is of, from 0
+  --fps N          for merge: how many frames a second; 12
   --exposure X     for merge; without, by the picture's brightness
   --denoise on|off for merge; on
 
@@ -71,6 +80,10 @@ struct Options {
     samples: u32,
     tiles: u32,
     index: Option<u32>,
+    frames: u32,
+    path: Option<String>,
+    frame: u32,
+    fps: u32,
     exposure: Option<f32>,
     denoise: bool,
 }
@@ -85,6 +98,10 @@ impl Options {
             samples: 24,
             tiles: 64,
             index: None,
+            frames: 1,
+            path: None,
+            frame: 0,
+            fps: 12,
             exposure: None,
             denoise: true,
         };
@@ -106,6 +123,10 @@ impl Options {
                 "--samples" => options.samples = number(SAMPLES_MAX)?,
                 "--tiles" => options.tiles = number(TILES_MAX)?,
                 "--index" => options.index = Some(number(TILES_MAX)?),
+                "--frames" => options.frames = number(FRAMES_MAX)?.max(1),
+                "--path" => options.path = Some(value.clone()),
+                "--frame" => options.frame = number(FRAMES_MAX)?,
+                "--fps" => options.fps = number(1000)?.max(1),
                 "--exposure" => match value.parse::<f32>() {
                     Ok(exposure) if exposure > 0.0 && exposure.is_finite() => options.exposure = Some(exposure),
                     _ => return Err(format!("--exposure {}: give a number above 0", value)),
@@ -137,6 +158,7 @@ fn run(args: &[String], input: &Path, output: &Path) -> Result<(), String> {
     match command.as_str() {
         "split" => split(&Options::parse(rest)?, input),
         "tile" => tile(&Options::parse(rest)?, input, output),
+        "preview" => preview(&Options::parse(rest)?, input, output),
         "merge" => merge(&Options::parse(rest)?, input, output),
         _ => Err(format!("there is no command {}\n\n{}", command, HELP)),
     }
@@ -144,25 +166,39 @@ fn run(args: &[String], input: &Path, output: &Path) -> Result<(), String> {
 
 /// Reads the scene, so that a broken one is found before anybody is paid, and prints the tiles.
 fn split(options: &Options, input: &Path) -> Result<(), String> {
-    load(options, input)?;
+    let (_, camera) = load(options, input)?;
     let tiles = film::cut(options.width, options.height, options.tiles);
+    let views = match (options.frames, &options.path) {
+        (1, None) => vec![options.camera.clone()],
+        (frames, path) => {
+            let views = Camera::along(path.as_deref().unwrap_or("turn"), &camera, frames)?;
+            views.iter().map(|view| Some(view.text())).collect()
+        }
+    };
     let mut lines = String::new();
-    for (index, area) in tiles.iter().enumerate() {
-        let mut args = vec!["tile".to_owned()];
-        let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
-        if let Some(scene) = &options.scene {
-            add("--scene", scene.clone());
+    for (frame, view) in views.iter().enumerate() {
+        for (index, area) in tiles.iter().enumerate() {
+            let mut args = vec!["tile".to_owned()];
+            let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
+            if let Some(scene) = &options.scene {
+                add("--scene", scene.clone());
+            }
+            if let Some(view) = view {
+                add("--camera", view.clone());
+            }
+            add("--width", options.width.to_string());
+            add("--height", options.height.to_string());
+            add("--samples", options.samples.to_string());
+            add("--tiles", options.tiles.to_string());
+            add("--index", index.to_string());
+            let mut name = format!("tile-{}-{}", area.left, area.top);
+            if views.len() > 1 {
+                add("--frame", frame.to_string());
+                name = format!("frame-{:04}-{}", frame, name);
+            }
+            let args: Vec<String> = args.iter().map(|arg| json(arg)).collect();
+            let _ = writeln!(lines, "{{\"name\":\"{}\",\"args\":[{}]}}", name, args.join(","));
         }
-        if let Some(camera) = &options.camera {
-            add("--camera", camera.clone());
-        }
-        add("--width", options.width.to_string());
-        add("--height", options.height.to_string());
-        add("--samples", options.samples.to_string());
-        add("--tiles", options.tiles.to_string());
-        add("--index", index.to_string());
-        let args: Vec<String> = args.iter().map(|arg| json(arg)).collect();
-        let _ = writeln!(lines, "{{\"name\":\"tile-{}-{}\",\"args\":[{}]}}", area.left, area.top, args.join(","));
     }
     print!("{}", lines);
     Ok(())
@@ -199,24 +235,84 @@ fn tile(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
             pixels.push(trace::pixel(&scene, &camera, (options.width, options.height), (x, y), options.samples));
         }
     }
-    write(&output.join("tile"), &film::write_tile(options.width, options.height, area, &pixels))
+    write(&output.join("tile"), &film::write_tile(options.width, options.height, area, options.frame, &pixels))
 }
 
-fn merge(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
-    let mut tiles = Vec::new();
+/// The files of the tiles below `/in`, by frame. They are read one frame at a time: all at once may not fit.
+fn tiles_by_frame(input: &Path) -> Result<BTreeMap<u32, Vec<PathBuf>>, String> {
+    let mut frames: BTreeMap<u32, Vec<PathBuf>> = BTreeMap::new();
     for folder in list(input)? {
         let path = folder.join("tile");
         if let Ok(bytes) = std::fs::read(&path) {
-            tiles.push((path.display().to_string(), bytes));
+            let frame = film::frame_of(&bytes).map_err(|what| format!("{}: {}", path.display(), what))?;
+            frames.entry(frame).or_default().push(path);
         }
     }
-    let mut film = Film::from_tiles(&tiles)?;
-    let exposure = options.exposure.unwrap_or_else(|| film.exposure());
-    if options.denoise {
-        film.denoise();
+    if frames.is_empty() {
+        return Err("there are no tiles in /in; give the outputs of `tile`".to_owned());
     }
-    let png = png::encode(film.width, film.height, &film.develop(exposure));
-    write(&output.join("render.png"), &png)
+    Ok(frames)
+}
+
+fn read_tiles(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let read = |path: &PathBuf| {
+        let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {}", path.display(), error))?;
+        Ok((path.display().to_string(), bytes))
+    };
+    paths.iter().map(read).collect()
+}
+
+/// Of an animation, the first frame that is not whole yet is shown, or the last.
+fn preview(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
+    let mut shown = None;
+    for paths in tiles_by_frame(input)?.values() {
+        let film = Film::from_some_tiles(&read_tiles(paths)?)?;
+        let whole = film.is_complete();
+        shown = Some(film);
+        if !whole {
+            break;
+        }
+    }
+    let film = shown.ok_or("there are no tiles in /in")?;
+    let exposure = options.exposure.unwrap_or_else(|| film.exposure());
+    write(&output.join("preview.png"), &png::encode(film.width, film.height, &film.develop(exposure)))
+}
+
+fn merge(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
+    let frames = tiles_by_frame(input)?;
+    // One exposure for all frames, or the picture would flicker.
+    let exposure = match options.exposure {
+        Some(exposure) => exposure,
+        None => {
+            let mut sum = 0.0;
+            for paths in frames.values() {
+                sum += f64::from(Film::from_tiles(&read_tiles(paths)?)?.exposure());
+            }
+            (sum / frames.len() as f64) as f32
+        }
+    };
+    let mut animation: Option<png::Animation> = None;
+    for (place, (frame, paths)) in frames.iter().enumerate() {
+        if place as u32 != *frame {
+            return Err(format!("there are no tiles of frame {}; give the outputs of every tile", place));
+        }
+        let mut film = Film::from_tiles(&read_tiles(paths)?)?;
+        if options.denoise {
+            film.denoise();
+        }
+        let pixels = film.develop(exposure);
+        let png = png::encode(film.width, film.height, &pixels);
+        if frames.len() == 1 {
+            return write(&output.join("render.png"), &png);
+        }
+        write(&output.join(format!("frame-{:04}.png", frame)), &png)?;
+        let new = || png::Animation::new(film.width, film.height, options.fps as u16);
+        animation.get_or_insert_with(new).add(&pixels);
+    }
+    match animation {
+        Some(animation) => write(&output.join("animation.png"), &animation.finish()),
+        None => Ok(()),
+    }
 }
 
 fn load(options: &Options, input: &Path) -> Result<(Scene, Camera), String> {

@@ -8,6 +8,68 @@ const TRIES: usize = 48;
 
 /// A picture of rows of red, green and blue bytes.
 pub fn encode(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
+    let mut png = start(width, height);
+    chunk(&mut png, b"IDAT", &body(width, rgb));
+    chunk(&mut png, b"IEND", &[]);
+    png
+}
+
+/// Pictures that follow each other, as many a second, again and again.
+///
+/// Source: Animated PNG, now in the third edition of the PNG specification, sections 11.3.5 and 11.3.6.
+pub struct Animation {
+    width: u32,
+    height: u32,
+    fps: u16,
+    frames: u32,
+    chunks: Vec<u8>,
+    sequence: u32,
+}
+
+impl Animation {
+    pub fn new(width: u32, height: u32, fps: u16) -> Animation {
+        Animation { width, height, fps, frames: 0, chunks: Vec::new(), sequence: 0 }
+    }
+
+    /// Adds the next picture.
+    pub fn add(&mut self, rgb: &[u8]) {
+        let mut control = self.next().to_vec();
+        for number in [self.width, self.height, 0, 0] {
+            control.extend_from_slice(&number.to_be_bytes());
+        }
+        control.extend_from_slice(&1u16.to_be_bytes());
+        control.extend_from_slice(&self.fps.to_be_bytes());
+        // Each stands in place of the one before, which is not kept.
+        control.extend_from_slice(&[0, 0]);
+        chunk(&mut self.chunks, b"fcTL", &control);
+        let body = body(self.width, rgb);
+        if self.frames == 0 {
+            // The first is what programs show that know nothing of animations.
+            chunk(&mut self.chunks, b"IDAT", &body);
+        } else {
+            let numbered = [&self.next()[..], &body].concat();
+            chunk(&mut self.chunks, b"fdAT", &numbered);
+        }
+        self.frames += 1;
+    }
+
+    fn next(&mut self) -> [u8; 4] {
+        self.sequence += 1;
+        (self.sequence - 1).to_be_bytes()
+    }
+
+    /// The file.
+    pub fn finish(self) -> Vec<u8> {
+        let mut png = start(self.width, self.height);
+        let endless = [self.frames.to_be_bytes(), [0; 4]].concat();
+        chunk(&mut png, b"acTL", &endless);
+        png.extend_from_slice(&self.chunks);
+        chunk(&mut png, b"IEND", &[]);
+        png
+    }
+}
+
+fn start(width: u32, height: u32) -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut header = Vec::new();
     header.extend_from_slice(&width.to_be_bytes());
@@ -16,13 +78,15 @@ pub fn encode(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
     header.extend_from_slice(&[8, 2, 0, 0, 0]);
     chunk(&mut png, b"IHDR", &header);
     chunk(&mut png, b"sRGB", &[0]);
+    png
+}
+
+fn body(width: u32, rgb: &[u8]) -> Vec<u8> {
     let rows = filtered(width as usize * 3, rgb);
     let mut body = vec![0x78, 0x9c];
     deflate(&rows, &mut body);
     body.extend_from_slice(&adler32(&rows).to_be_bytes());
-    chunk(&mut png, b"IDAT", &body);
-    chunk(&mut png, b"IEND", &[]);
-    png
+    body
 }
 
 fn chunk(png: &mut Vec<u8>, kind: &[u8; 4], body: &[u8]) {

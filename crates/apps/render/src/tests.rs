@@ -121,7 +121,7 @@ fn tiles_cover_the_picture_once() {
 fn refuses_tiles_that_do_not_fit_together() {
     let areas = cut(4, 2, 2);
     let pixels = vec![trace::Pixel::default(); 4];
-    let tile = |i: usize| ("t".to_owned(), film::write_tile(4, 2, areas[i], &pixels));
+    let tile = |i: usize| ("t".to_owned(), film::write_tile(4, 2, areas[i], 0, &pixels));
     let error = |tiles: &[(String, Vec<u8>)]| Film::from_tiles(tiles).err().unwrap();
     assert!(Film::from_tiles(&[tile(1), tile(0)]).is_ok());
     assert!(error(&[]).contains("no tiles"));
@@ -131,7 +131,7 @@ fn refuses_tiles_that_do_not_fit_together() {
     short.1.pop();
     assert!(error(&[short]).contains("wrong length"));
     assert!(error(&[("t".to_owned(), b"GIF89a".to_vec())]).contains("not a tile"));
-    let other = ("t".to_owned(), film::write_tile(2, 2, areas[0], &pixels));
+    let other = ("t".to_owned(), film::write_tile(2, 2, areas[0], 0, &pixels));
     assert!(error(&[tile(0), other]).contains("of a picture of 2 by 2, not 4 by 2"));
 }
 
@@ -271,4 +271,65 @@ fn refuses_options_that_are_none() {
     assert!(fails("merge").contains("no tiles"));
     assert!(fails("merge --exposure 0").contains("above 0"));
     assert_eq!(json("a\"\\\n"), "\"a\\\"\\\\\\u000a\"");
+}
+
+#[test]
+fn goes_through_the_views_of_a_path_and_once_round_in_a_turn() {
+    let start = Camera::parse("0,1,4:0,1,0:0,1,0:40").unwrap();
+    assert_eq!(Camera::parse(&start.text()).unwrap(), start);
+    let turn = Camera::along("turn", &start, 4).unwrap();
+    assert_eq!(turn[0], start);
+    for (view, want) in turn.iter().zip([vec3(0.0, 1.0, 4.0), vec3(4.0, 1.0, 0.0), vec3(0.0, 1.0, -4.0)]) {
+        assert!((view.eye - want).length() < 1e-5, "{:?}", view.eye);
+    }
+    let path = "0,0,5:0,0,0:0,1,0:40;2,0,5:0,0,0:0,1,0:50;4,0,5:0,0,0:0,1,0:60";
+    let views = Camera::along(path, &start, 5).unwrap();
+    let x: Vec<f32> = views.iter().map(|view| view.eye.x).collect();
+    assert!((x[0], x[2], x[4]) == (0.0, 2.0, 4.0) && x[1] > 0.5 && x[1] < 1.5, "{:?}", x);
+    assert_eq!((views[4].fov, views[1].fov), (60.0, 45.0));
+    assert!(Camera::along("0,0,5:0,0,0", &start, 5).unwrap_err().contains("turn"));
+    assert!(Camera::along("0,0,5:0,0,0;x", &start, 5).is_err());
+}
+
+#[test]
+fn shows_what_is_missing_and_merges_frames_into_an_animation() {
+    let home = std::env::temp_dir().join(format!("golem-render-{}", std::process::id()));
+    let (input, output) = (home.join("in"), home.join("out"));
+    std::fs::create_dir_all(&output).unwrap();
+    let areas = cut(32, 8, 2);
+    for (index, (frame, area, light)) in [(0, 0, 0.1), (0, 1, 0.2), (1, 0, 0.4), (1, 1, 0.8)].iter().enumerate() {
+        let pixel = trace::Pixel { light: vec3(*light, *light, *light), ..Default::default() };
+        let folder = input.join(index.to_string());
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("tile"), film::write_tile(32, 8, areas[*area], *frame, &vec![pixel; 128])).unwrap();
+    }
+    let options = Options::parse(&[]).unwrap();
+    let decoder = |file: &str| {
+        let file = std::io::BufReader::new(std::fs::File::open(output.join(file)).unwrap());
+        ::png::Decoder::new(file).read_info().unwrap()
+    };
+    merge(&options, &input, &output).unwrap();
+    let mut animation = decoder("animation.png");
+    assert_eq!(animation.info().animation_control().map(|control| control.num_frames), Some(2));
+    let mut pixels = vec![0; animation.output_buffer_size().unwrap()];
+    let mut shades = Vec::new();
+    for frame in 0..2 {
+        animation.next_frame(&mut pixels).unwrap();
+        shades.push(pixels[0]);
+        let mut alone = decoder(&format!("frame-{:04}.png", frame));
+        let mut same = vec![0; pixels.len()];
+        alone.next_frame(&mut same).unwrap();
+        assert_eq!(pixels, same);
+    }
+    assert!(shades[0] < shades[1], "one exposure for all: {:?}", shades);
+    std::fs::remove_file(input.join("1/tile")).unwrap();
+    assert!(merge(&options, &input, &output).unwrap_err().contains("no tile has the pixel"));
+    preview(&options, &input, &output).unwrap();
+    let mut half = decoder("preview.png");
+    half.next_frame(&mut pixels).unwrap();
+    let greys: Vec<u8> = pixels.chunks(3).map(|pixel| pixel[0]).collect();
+    assert!(greys.contains(&84) && greys.contains(&108) && greys.iter().any(|grey| *grey != 84 && *grey != 108));
+    std::fs::remove_file(input.join("0/tile")).unwrap();
+    assert!(merge(&options, &input, &output).unwrap_err().contains("frame 0"));
+    std::fs::remove_dir_all(home).unwrap();
 }
