@@ -2,7 +2,7 @@
 
 use crate::samples;
 use golem_protocol::{Document, Message};
-use golem_sandbox::{ModuleFault, ModuleSource, Sandbox, SandboxConfig};
+use golem_sandbox::{Exit, ModuleFault, ModuleSource, Sandbox, SandboxConfig};
 use golem_store::{DiskStore, Store, decode_record, encode_record};
 use golem_task::{Manifest, SubtaskInput, SubtaskOutput};
 use std::sync::OnceLock;
@@ -117,7 +117,9 @@ pub(crate) fn module(bytes: &[u8]) -> bool {
     });
     match sandbox.prepare(&ModuleSource::Bytes(bytes.to_vec())).expect("nothing here is this machine's fault") {
         Ok(()) => true,
-        Err(ModuleFault::NotCompiled { reason }) => panic!("the compiler refused what the validator took: {reason}"),
+        Err(Exit::BadModule(ModuleFault::NotCompiled { reason })) => {
+            panic!("the compiler refused what the validator took: {reason}")
+        }
         Err(fault) => {
             assert!(!fault.to_string().is_empty());
             false

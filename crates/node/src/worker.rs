@@ -6,8 +6,8 @@ use golem_deal::ComputeJob;
 use golem_protocol::limits::TEXT_BYTES_MAX;
 use golem_protocol::{B256, ByteCount, ContentHash, FailureKind, Fuel, Header, NodeId, SubtaskOutcome};
 use golem_sandbox::{
-    CancelToken, Exit, InputFile, Limits, ModuleSource, Pace, RunOutcome, RunRequest, Sandbox, SandboxConfig,
-    SandboxError,
+    CancelToken, Exit, InputFile, Limits, ModuleFault, ModuleSource, Pace, RunOutcome, RunRequest, Sandbox,
+    SandboxConfig, SandboxError,
 };
 use golem_task::{FileRef, SubtaskInput, SubtaskLimits, SubtaskOutput};
 use std::fs;
