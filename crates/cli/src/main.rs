@@ -20,6 +20,7 @@ mod ledger;
 mod local;
 mod market;
 mod output;
+mod parameters;
 mod plan_report;
 mod preview;
 mod process;
@@ -105,7 +106,7 @@ fn main() -> ExitCode {
     if std::env::args_os().skip(1).eq([golem_sandbox::WORKER_COMMAND]) {
         return golem_sandbox::sandbox_worker();
     }
-    let (arguments, parameters) = run::split_parameters(std::env::args_os().collect(), &Cli::command());
+    let (arguments, parameters) = parameters::split_parameters(std::env::args_os().collect(), &Cli::command());
     let cli = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
@@ -129,7 +130,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli, parameters: run::Parameters) -> anyhow::Result<Answer> {
+async fn dispatch(cli: Cli, parameters: parameters::Parameters) -> anyhow::Result<Answer> {
     let context = Context::new(cli.global);
     match cli.command {
         Command::Wallet(command) => wallet::run(&context, command).await,

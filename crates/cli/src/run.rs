@@ -6,6 +6,7 @@ use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt
 use crate::files::{self, Places};
 use crate::local;
 use crate::output::{self, Table, count, short_gnt};
+use crate::parameters::Parameters;
 use crate::plan_report::{self, PlanReport};
 use crate::preview::Watching;
 use crate::process::StopSignals;
@@ -25,7 +26,6 @@ use golem_protocol::{Address, AppFee, B256, ByteCount, Fuel, Wei};
 use golem_sandbox::Isolation;
 use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, MapTask, Price, TaskPlan, Verification};
 use serde_json::json;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,9 +33,6 @@ use std::time::Duration;
 const COPIES_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 /// How often it is said that nobody has offered anything yet.
 const WAITING_SAID_EVERY: Duration = Duration::from_secs(10);
-
-/// Parameters of an app, as they stood on the command line.
-pub type Parameters = Vec<(String, String)>;
 
 /// What may be spent, and how results are checked.
 #[derive(Args)]
@@ -179,38 +176,6 @@ fn hedging(text: &str) -> Result<Hedging, String> {
         "on" => Ok(Hedging::On),
         _ => Err(format!("`{text}` is none of off, cheap and on")),
     }
-}
-
-/// Takes the app's own parameters (`--NAME VALUE` that is no flag of ours) out of the command line of `golem run` and
-/// `golem app run`.
-pub fn split_parameters(arguments: Vec<OsString>, command: &clap::Command) -> (Vec<OsString>, Parameters) {
-    let Some(run) = command.find_subcommand("run") else { return (arguments, Vec::new()) };
-    let known = |name: &str| {
-        let ours = run.get_arguments().chain(command.get_arguments());
-        name == "help" || name == "version" || ours.filter_map(clap::Arg::get_long).any(|long| long == name)
-    };
-    // Global flags may stand before the word `run`; only what follows it can belong to the app.
-    let Some(at) = arguments.iter().position(|argument| argument == "run") else { return (arguments, Vec::new()) };
-    let before = arguments[..at].iter().skip(1).map(|argument| argument.to_string_lossy());
-    let commands: Vec<_> = before.filter(|word| command.find_subcommand(word.as_ref()).is_some()).collect();
-    if !commands.is_empty() && commands != ["app"] {
-        return (arguments, Vec::new());
-    }
-    let (mut kept, mut parameters) = (arguments[..=at].to_vec(), Vec::new());
-    let mut rest = arguments[at + 1..].iter();
-    while let Some(argument) = rest.next() {
-        let text = argument.to_string_lossy();
-        let named = text.strip_prefix("--").filter(|name| !name.is_empty());
-        match named.map(|name| name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)))) {
-            Some((name, Some(value))) if !known(name) => parameters.push((name.to_owned(), value.to_owned())),
-            Some((name, None)) if !known(name) => {
-                let value = rest.next().map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
-                parameters.push((name.to_owned(), value));
-            }
-            _ => kept.push(argument.clone()),
-        }
-    }
-    (kept, parameters)
 }
 
 impl TermArgs {
@@ -654,28 +619,6 @@ fn print_files(collected: &Collected) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    fn split(line: &str) -> (Vec<String>, Parameters) {
-        let arguments = line.split_whitespace().map(OsString::from).collect();
-        let (kept, parameters) = split_parameters(arguments, &crate::Cli::command());
-        (kept.into_iter().map(|argument| argument.into_string().unwrap()).collect(), parameters)
-    }
-
-    fn named(pairs: &[(&str, &str)]) -> Parameters {
-        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
-    }
-
-    #[test]
-    fn tells_the_apps_parameters_from_its_own_flags() {
-        let (kept, parameters) = split("golem --dir d run render --scene my.obj --budget 5 --width=640 -o out --json");
-        assert_eq!(kept.join(" "), "golem --dir d run render --budget 5 -o out --json");
-        assert_eq!(parameters, named(&[("scene", "my.obj"), ("width", "640")]));
-        let (kept, parameters) = split("golem app run render --scene x -o out");
-        assert_eq!((kept.join(" ").as_str(), parameters.len()), ("golem app run render -o out", 1));
-        let (kept, parameters) = split("golem map run --scene x");
-        assert_eq!((kept.len(), parameters.len()), (5, 0), "only `golem run` has apps");
-    }
 
     #[test]
     fn reads_how_results_are_checked() {

@@ -283,14 +283,14 @@ fn merge(input: &Path, output: &Path) -> Result<(), String> {
     let (first, end) = (parts.iter().map(|p| p.from).min(), parts.iter().map(|p| p.to).max());
     let range = format!("{} to {}", first.unwrap_or(0), end.unwrap_or(1) - 1);
     let mut text = format!(
-        "{} of a header of {} bytes with a nonce of {} bytes\n{} nonces searched, from {range}\n{} hashes start with {} \
-         zero bits or more; {expected:.2} were to be expected\n\n",
+        "{} of a header of {} bytes with a nonce of {} bytes\n{} nonces searched, from {range}\nfound with {} zero bits or \
+         more at the start of their hash: {}; to be expected: {expected:.2}\n\n",
         work.algorithm.name(),
         work.header.len(),
         work.nonce_bytes,
         searched,
-        found.len(),
         work.bits,
+        found.len(),
     );
     for (hash, nonce) in &found {
         let _ = writeln!(text, "{nonce:>20}  {}  {} zero bits", hex(hash), zero_bits(hash));
