@@ -31,7 +31,18 @@ impl World<'_> {
         self.of_cheats(&mut metrics);
         self.of_requestors(&mut metrics);
         self.of_shock(&mut metrics);
+        put(&mut metrics, "profit_deviators_gnt_per_hour", self.of_deviators());
         metrics
+    }
+
+    /// What those gain whose group deviates, on both sides together, for an hour of the run.
+    fn of_deviators(&self) -> Option<f64> {
+        let provider = |of: &&Machine| self.scenario.providers.get(of.group as usize).is_some_and(|of| of.deviates);
+        let requestor = |of: &&Buyer| self.scenario.requestors.get(of.group as usize).is_some_and(|of| of.deviates);
+        let profits: Vec<f64> = (self.agents.machines.iter().filter(provider).map(profit_of))
+            .chain(self.agents.buyers.iter().filter(requestor).map(|of| of.value - gnt(of.spent)))
+            .collect();
+        share(profits.iter().sum(), profits.len() as f64 * self.end as f64 / MS_PER_HOUR)
     }
 
     /// Who gets the work and the money, among those that are honest.

@@ -77,6 +77,13 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> RunOutcome
 /// As [`run`], with what it is measured against known already; without it, `efficiency` and its like are left out.
 pub fn run_against(scenario: &Scenario, seed: u64, baselines: Option<Baselines>, progress: &dyn Fn(f64)) -> RunOutcome {
     let mut outcome = world::World::new(scenario, seed).play(progress);
+    if let Some(conforming) = conforming_scenario(scenario) {
+        let profit = |outcome: &RunOutcome| outcome.metrics.get("profit_deviators_gnt_per_hour").copied();
+        let usual = profit(&world::World::new(&conforming, seed).play(&|_| {}));
+        if let (Some(profit), Some(usual)) = (profit(&outcome), usual.filter(|usual| *usual > 0.0)) {
+            outcome.metrics.insert("deviation_gain", profit / usual - 1.0);
+        }
+    }
     if let (Some(against), Some(&surplus)) = (baselines, outcome.metrics.get("surplus_gnt")) {
         outcome.metrics.insert("surplus_oracle_gnt", against.oracle_gnt);
         outcome.metrics.insert("surplus_random_gnt", against.random_gnt);
@@ -101,6 +108,22 @@ pub fn baselines(scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> Base
         oracle_gnt: surplus(Mechanism::Oracle, &|share| progress(share * 0.5)),
         random_gnt: surplus(Mechanism::Random, &|share| progress(0.5 + share * 0.5)),
     }
+}
+
+/// The scenario in which those that deviate do what the first group of their side does; `None` where nobody deviates.
+fn conforming_scenario(scenario: &Scenario) -> Option<Scenario> {
+    let mut conforming = scenario.clone();
+    let (provider, requestor) = (scenario.providers.first()?.clone(), scenario.requestors.first()?.clone());
+    let mut any = false;
+    for group in conforming.providers.iter_mut().filter(|group| group.deviates) {
+        (group.behaviour, group.policy, group.tuning) = (provider.behaviour, provider.policy, provider.tuning);
+        any = true;
+    }
+    for group in conforming.requestors.iter_mut().filter(|group| group.deviates) {
+        (group.behaviour, group.policy, group.tuning) = (requestor.behaviour, requestor.policy, requestor.tuning);
+        any = true;
+    }
+    any.then_some(conforming)
 }
 
 /// What of a scenario the baselines depend on: two scenarios for which this is equal have the same ones for each seed.

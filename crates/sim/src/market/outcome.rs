@@ -224,6 +224,18 @@ pub const METRICS: &[MetricInfo] = &[
         "the same of requestors that are not honest, whole run",
     ),
     metric(
+        "profit_deviators_gnt_per_hour",
+        "GNT/h",
+        Better::Neither,
+        "profit of each agent of the groups that deviate, for an hour, whole run",
+    ),
+    metric(
+        "deviation_gain",
+        "",
+        Better::Lower,
+        "that profit over what the same agents gain with the same arrivals when they do as the others, less 1",
+    ),
+    metric(
         "newcomer_wait_hours",
         "h",
         Better::Lower,

@@ -159,6 +159,9 @@ pub struct ProviderGroup {
     pub arrivals_per_day: f64,
     /// How long one stays, in days; absent: for good.
     pub lifetime_days: Option<Distribution>,
+    /// Whether it is measured what this group gains by what it does otherwise than the first group of its side: the run is
+    /// played once more with the behaviour, policy and tuning of that one; no.
+    pub deviates: bool,
 }
 
 impl Default for ProviderGroup {
@@ -174,6 +177,7 @@ impl Default for ProviderGroup {
             slots: Distribution::Fixed(1.0),
             arrivals_per_day: 0.0,
             lifetime_days: None,
+            deviates: false,
         }
     }
 }
@@ -328,6 +332,8 @@ pub struct RequestorGroup {
     pub check_rate: f64,
     /// How long after its acceptance a result is paid, in minutes; 1.
     pub payment_delay_min: f64,
+    /// As of a group of providers; no.
+    pub deviates: bool,
 }
 
 impl Default for RequestorGroup {
@@ -349,6 +355,7 @@ impl Default for RequestorGroup {
             deadline_timeouts: 20.0,
             check_rate: 0.1,
             payment_delay_min: 1.0,
+            deviates: false,
         }
     }
 }

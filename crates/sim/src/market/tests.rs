@@ -87,6 +87,37 @@ fn waits_as_erlang_says() {
     assert!((waited / expected - 1.0).abs() < 0.05, "waited {waited} s, Erlang says {expected} s");
 }
 
+/// Many equal machines and short work, given to any of them: the profit factor of all follows the differential equation
+/// `f' = f * (busy * u - idle * (1 - u))`, `u` the share of them that is busy.
+#[test]
+fn profit_factors_follow_the_mean_field() {
+    let mut scenario = Scenario { days: 1.0, warmup_days: 0.0, step_hours: 1.0, ..Scenario::default() };
+    scenario.market.reach = 8;
+    scenario.market.offer_window_s = 0.0;
+    scenario.market.latency_s = 0.0;
+    scenario.providers[0].count = 200;
+    scenario.providers[0].speed = Distribution::Fixed(1.0);
+    scenario.providers[0].cost_gnt_per_hour = Distribution::Fixed(1.0);
+    scenario.requestors[0].count = 20;
+    scenario.requestors[0].policy = RequestorPolicyName::Random;
+    scenario.requestors[0].subtasks = Distribution::Fixed(1.0);
+    scenario.requestors[0].work_s = Distribution::Fixed(60.0);
+    // All of the time that is sold is worked, so that a price is `1 + f`.
+    scenario.requestors[0].timeout_factor = 1.0;
+    scenario.requestors[0].payment_delay_min = 0.0;
+    scenario.check().unwrap();
+    let outcome = run_against(&scenario, 1, None, &|_| {});
+    let points = |name| &outcome.series.iter().find(|series| series.name == name).unwrap().points;
+    let mut logarithm = 0.2f64.ln();
+    for ((hour, price), (_, busy)) in points("price").iter().zip(points("utilisation")) {
+        let step = (4e-5 * busy - 1e-5 * (1.0 - busy)) * 3_600.0;
+        let expected = (logarithm + step / 2.0).exp();
+        logarithm += step;
+        assert!(((price - 1.0) / expected - 1.0).abs() < 0.01, "hour {hour}: {} for {expected}", price - 1.0);
+    }
+    assert!(logarithm.exp() > 0.28, "it has risen by more than two fifths");
+}
+
 /// The small market with a fifth of the machines behaving so.
 fn with_cheats(behaviour: ProviderBehaviour) -> Scenario {
     let mut scenario = small();
