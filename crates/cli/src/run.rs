@@ -619,6 +619,7 @@ fn print_files(collected: &Collected) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn reads_how_results_are_checked() {
@@ -626,8 +627,8 @@ mod tests {
         assert!(known_answers("0.6").is_err() && known_answers("x").is_err());
         assert_eq!(hedging("cheap"), Ok(Hedging::Cheap));
         assert!(hedging("sometimes").is_err());
-        let named = split("golem map m.wasm a --verify redundancy:2 --hedge on --budget 1").0;
-        let matches = crate::Cli::command().try_get_matches_from(named).unwrap();
+        let line = "golem map m.wasm a --verify redundancy:2 --hedge on --budget 1";
+        let matches = crate::Cli::command().try_get_matches_from(line.split(' ')).unwrap();
         let (_, map) = matches.subcommand().unwrap();
         let twice = Verification::Redundancy { copies: 2, fraction_ppm: 0 };
         assert_eq!(map.get_one::<Verification>("verify"), Some(&twice));

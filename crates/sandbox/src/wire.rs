@@ -83,7 +83,7 @@ pub(crate) enum Answer {
     /// The input of this number is needed.
     NeedInput { index: u32 },
     /// The run has ended. If the program ended by itself, what it left follows.
-    Ended(Ended),
+    Ended(Box<Ended>),
     /// A folder that was left.
     Dir { path: String },
     /// A file that was left; its bytes follow.

@@ -195,13 +195,14 @@ impl Worker {
             Ok(ended) => ended,
             Err(failure) => return self.wire.tell(&Answer::Failed(failure)),
         };
-        self.wire.tell(&Answer::Ended(Ended {
+        let told = Box::new(Ended {
             exit: ended.exit.clone(),
             fuel: ended.fuel,
             memory_peak: ended.memory_peak,
             stderr_tail: ended.world.stderr_tail(),
             took: ended.took,
-        }))?;
+        });
+        self.wire.tell(&Answer::Ended(told))?;
         if !matches!(ended.exit, Exit::Exited { .. }) {
             return Ok(());
         }

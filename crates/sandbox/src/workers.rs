@@ -268,7 +268,7 @@ impl Worker {
                 },
                 Answer::Ended(ended) => {
                     check_ended(&ended, &job.spec.limits)?;
-                    return Ok(Ok(ended));
+                    return Ok(Ok(*ended));
                 }
                 Answer::Failed(failure) => return Ok(Err(RunTrouble::Failed(failure))),
                 other => return Err(unexpected(&other)),
@@ -353,7 +353,7 @@ fn check_ended(ended: &Ended, limits: &Limits) -> Result<(), WireError> {
     let within = ended.fuel <= limits.fuel_max
         && ended.memory_peak <= limits.memory_max
         && ended.stderr_tail.len() as u64 <= words_max;
-    if ran && within { Ok(()) } else { Err(unexpected(&Answer::Ended(ended.clone()))) }
+    if ran && within { Ok(()) } else { Err(unexpected(&Answer::Ended(Box::new(ended.clone())))) }
 }
 
 impl Idle {

@@ -135,10 +135,10 @@ impl Requestor {
     ) {
         let Some(task) = self.tasks.get(&header) else { return };
         let mut copies = self.copies(task, index);
-        if let Some((answer, backing)) = majority(task, index, &copies) {
-            if let Some(task) = self.tasks.get_mut(&header) {
-                task.learn(index, Ok(answer), backing);
-            }
+        if let Some((answer, backing)) = majority(task, index, &copies)
+            && let Some(task) = self.tasks.get_mut(&header)
+        {
+            task.learn(index, Ok(answer), backing);
         }
         let rulings = self.rulings(header, index, &mut copies, now);
         for (copy, ruling) in copies.here.iter().zip(rulings) {
