@@ -8,6 +8,7 @@ mod author;
 mod bad_input;
 mod bad_tasks;
 mod books;
+mod checks;
 mod crash;
 mod deploy;
 mod guarantee;

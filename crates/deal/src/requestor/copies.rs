@@ -134,13 +134,13 @@ impl Requestor {
         step: &mut Step,
     ) {
         let Some(task) = self.tasks.get(&header) else { return };
-        let mut copies = self.copies(task, index);
+        let copies = self.copies(task, index);
         if let Some((answer, backing)) = majority(task, index, &copies)
             && let Some(task) = self.tasks.get_mut(&header)
         {
             task.learn(index, Ok(answer), backing);
         }
-        let rulings = self.rulings(header, index, &mut copies, now);
+        let rulings = self.rulings(header, index, &copies, now);
         for (copy, ruling) in copies.here.iter().zip(rulings) {
             if let Some(ruling) = ruling {
                 self.carry_out(header, index, copy, ruling, step);
@@ -152,7 +152,7 @@ impl Requestor {
     }
 
     /// One for each copy that is here; none where it has to wait.
-    fn rulings(&mut self, header: B256, index: u32, copies: &mut Copies, now: Now) -> Vec<Option<Ruling>> {
+    fn rulings(&mut self, header: B256, index: u32, copies: &Copies, now: Now) -> Vec<Option<Ruling>> {
         let Some(task) = self.tasks.get(&header) else { return Vec::new() };
         let (pricing, wait_ms) = (task.header.pricing, self.copies_wait_ms(task.header.subtask_timeout_s));
         if let Some(known) = task.known.get(&index) {
