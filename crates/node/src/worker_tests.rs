@@ -133,6 +133,28 @@ async fn a_failure_says_whose_fault_it_is_and_the_programs_last_words() {
 }
 
 #[tokio::test]
+async fn a_module_that_means_harm_fails_in_words_and_the_next_job_is_done() {
+    let bench = bench();
+    let with = |fields: &str| wasm(&format!("(module (memory (export \"memory\") 1) {fields})"));
+    let run = |code: &str| with(&format!("(func (export \"_start\") {code})"));
+    let nested = format!("{}{}", "(loop ".repeat(1000), ")".repeat(1000));
+    for (module, kind, word) in [
+        (with("(func (export \"_start\") (atomic.fence))"), FailureKind::BadModule, "threads"),
+        (run(&nested), FailureKind::BadModule, "loops within each other"),
+        (with("(func $f (loop $l (br $l))) (start $f) (func (export \"_start\"))"), FailureKind::OutOfFuel, "fuel"),
+        // The same depth on every processor, so it is the program's fault and can be shown to be.
+        (with("(func $f (export \"_start\") (call $f))"), FailureKind::Trapped, "too deep"),
+        (run("(drop (memory.grow (i32.const 65000))) unreachable"), FailureKind::OutOfMemory, "memory"),
+    ] {
+        let (got, message) = bench.fails(&module, |_| {}).await;
+        assert_eq!(got, kind, "{message}");
+        assert!(message.contains(word), "{message}");
+        let honest = bench.outcome(bench.job(&wasm(COPY), b"hello", |_| {}), JobStop::new()).await;
+        assert!(matches!(honest, SubtaskOutcome::Completed { .. }), "after {message}: {honest:?}");
+    }
+}
+
+#[tokio::test]
 async fn refuses_a_document_that_asks_for_more_than_was_announced() {
     let bench = bench();
     let more_fuel = |input: &mut SubtaskInput| input.limits.fuel_max = Fuel::from_units(u64::MAX);
