@@ -644,7 +644,7 @@ mod tests {
         assert!(known_answers("0.6").is_err() && known_answers("x").is_err());
         assert_eq!(hedging("cheap"), Ok(Hedging::Cheap));
         assert!(hedging("sometimes").is_err());
-        let named = split("golem map m.wasm a --verify redundancy:2 --hedge on --budget 1").0;
+        let named = split("golem map m.wasm a --verify redundancy:2 --hedge on --budget 1 -o out").0;
         let matches = crate::Cli::command().try_get_matches_from(named).unwrap();
         let (_, map) = matches.subcommand().unwrap();
         let twice = Verification::Redundancy { copies: 2, fraction_ppm: 0 };
