@@ -627,7 +627,7 @@ mod tests {
         assert!(known_answers("0.6").is_err() && known_answers("x").is_err());
         assert_eq!(hedging("cheap"), Ok(Hedging::Cheap));
         assert!(hedging("sometimes").is_err());
-        let line = "golem map m.wasm a --verify redundancy:2 --hedge on --budget 1";
+        let line = "golem map m.wasm a --verify redundancy:2 --hedge on --budget 1 -o out";
         let matches = crate::Cli::command().try_get_matches_from(line.split(' ')).unwrap();
         let (_, map) = matches.subcommand().unwrap();
         let twice = Verification::Redundancy { copies: 2, fraction_ppm: 0 };

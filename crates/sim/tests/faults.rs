@@ -3,7 +3,7 @@
 use golem_payments::planted::{Bug, plant};
 use golem_sim::faults::{Failure, Report, Scenario, run, run_seeds};
 
-/// How many seeds the check plays. Reason: about a minute on two cores.
+/// How many seeds the check plays. Reason: less than two minutes on two cores.
 const SEEDS: u64 = 2_000;
 
 fn setting(name: &str, usual: u64) -> u64 {
