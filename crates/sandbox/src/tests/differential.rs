@@ -315,7 +315,7 @@ pub(super) fn generated(seed: u64) -> Vec<u8> {
 #[test]
 fn two_engines_agree_on_generated_modules() {
     let one: Option<u64> = std::env::var("GOLEM_SEED").ok().map(|seed| seed.parse().unwrap());
-    let many = if std::env::var_os("GOLEM_LONG").is_some() { 20_000 } else { 500 };
+    let many = if std::env::var_os("GOLEM_LONG").is_some() { 5_000 } else { 500 };
     let seeds = one.map_or(0..many, |seed| seed..seed + 1);
     let (compiler, interpreter) = engines();
     let (mut calls, mut traps, mut left_out) = (0, 0, 0);
