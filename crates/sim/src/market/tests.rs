@@ -103,6 +103,7 @@ fn profit_factors_follow_the_mean_field() {
     scenario.requestors[0].subtasks = Distribution::Fixed(1.0);
     scenario.requestors[0].work_s = Distribution::Fixed(60.0);
     // All of the time that is sold is worked, so that a price is `1 + f`.
+    scenario.requestors[0].min_perf = 1.0;
     scenario.requestors[0].timeout_factor = 1.0;
     scenario.requestors[0].payment_delay_min = 0.0;
     scenario.check().unwrap();
