@@ -199,6 +199,8 @@ mod tests {
     fn cuts_the_app_that_ships_into_its_tiles() {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::open_or_create(home.path()).unwrap();
+        // This binary of tests cannot be a worker.
+        std::fs::write(folder.config_file(), "[sandbox]\nisolation = \"none\"\n").unwrap();
         let small = [("width", "32"), ("height", "24"), ("tiles", "6")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let cut = Source::open("render", &small).unwrap().cut(&folder).unwrap();

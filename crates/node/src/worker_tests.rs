@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::content::Room;
-use golem_protocol::{Address, AppFee, ChainTime, Pricing, Wei};
+use crate::proofs::{ProofDesk, Seen};
+use golem_protocol::{
+    Address, AgreedSubtask, Agreement, AppFee, ChainRef, ChainTime, KeySigner, Pricing, ProofNotice, Report, Signer,
+    SubtaskResult, Wei, WrongResultProof, sign,
+};
 
 /// Copies its standard input to its standard output, and ends with 0.
 const COPY: &str = r#"(module
@@ -220,4 +224,79 @@ async fn a_run_that_nobody_waits_for_any_more_gives_its_slot_back() {
     let next = bench.outcome(bench.job(&wasm(COPY), b"hello", |_| {}), JobStop::new());
     let next = tokio::time::timeout(Duration::from_secs(30), next).await.expect("there is a slot again");
     assert!(matches!(next, SubtaskOutcome::Completed { .. }), "{next:?}");
+}
+
+/// The proof of a deal about this job: what `provider` says came out.
+fn proof_of(job: &ComputeJob, requestor: &KeySigner, provider: &KeySigner, said: SubtaskOutcome) -> WrongResultProof {
+    let chain = CHAIN;
+    let requestor_id = NodeId(requestor.address());
+    let header = Header { requestor: requestor_id, deadline: ChainTime(9_000), ..job.header.clone() };
+    let header = sign(header, &chain, requestor).unwrap();
+    let agreement = Agreement {
+        header: header.digest(),
+        offer: B256::ZERO,
+        requestor: requestor_id,
+        provider: NodeId(provider.address()),
+        payer: requestor.address(),
+        payee: provider.address(),
+        epoch: 1,
+        batch: 0,
+        price: Wei(1),
+        fuel_rate: 1,
+        subtask_timeout_s: 60,
+        deadline: ChainTime(9_000),
+        app: AppFee::NONE,
+        subtasks: vec![AgreedSubtask { index: 0, input: job.input, value: Wei(1) }],
+    };
+    let agreement = sign(agreement, &chain, requestor).unwrap();
+    let results = vec![SubtaskResult { index: 0, outcome: said }];
+    let report = Report { agreement: agreement.digest(), provider: NodeId(provider.address()), results };
+    let report = sign(report, &chain, provider).unwrap();
+    WrongResultProof {
+        header: header.into_signed(),
+        agreement: agreement.into_signed(),
+        report: report.into_signed(),
+        index: 0,
+    }
+}
+
+const CHAIN: ChainRef = ChainRef { chain_id: 31337, channels: Address::repeat_byte(5) };
+
+#[tokio::test]
+async fn a_proof_is_believed_only_where_its_result_is_wrong_here_too() {
+    let bench = bench();
+    let keys = |n: u8| KeySigner::from_bytes(&[n; 32]).unwrap();
+    let (requestor, provider) = (keys(1), keys(2));
+    let job = bench.job(&wasm(COPY), b"hello", |_| {});
+    let right = bench.outcome(job.clone(), JobStop::new()).await;
+    let SubtaskOutcome::Completed { output_bytes, fuel, .. } = right else { panic!("{right:?}") };
+    let wrong = SubtaskOutcome::Completed { output: job.input, output_bytes, fuel, time_ms: 1 };
+    let mut desk = ProofDesk::new(CHAIN, bench.contents.clone(), bench.runner.clone());
+    let mut look = async |proof: &WrongResultProof, accused: NodeId| {
+        let bytes = proof.encode().unwrap();
+        let hash = bench.contents.insert_bytes(&bytes).unwrap();
+        let notice = ProofNotice {
+            provider: accused,
+            proof: hash,
+            proof_bytes: ByteCount::from_bytes(bytes.len() as u64),
+            subtask_timeout_s: 60,
+        };
+        let claim = desk.heard(NodeId(requestor.address()), &notice);
+        desk.look(claim, JobStop::new()).await
+    };
+    let who = NodeId(provider.address());
+    assert_eq!(look(&proof_of(&job, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong);
+    assert!(matches!(look(&proof_of(&job, &requestor, &provider, right), who).await, Seen::Right(_)));
+    // Documents about somebody else, or signed by nobody, prove nothing.
+    let other = NodeId(keys(3).address());
+    assert!(matches!(look(&proof_of(&job, &requestor, &provider, wrong.clone()), other).await, Seen::Right(_)));
+    let mut forged = proof_of(&job, &requestor, &provider, wrong.clone());
+    forged.report.document.results[0].outcome =
+        SubtaskOutcome::Completed { output: job.header.module, output_bytes, fuel, time_ms: 1 };
+    assert!(matches!(look(&forged, who).await, Seen::Right(_)));
+    // A task that fails has no right result at all; an input that is not to be had says nothing.
+    let traps = bench.job(&wasm(TRAPS), b"", |_| {});
+    assert_eq!(look(&proof_of(&traps, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong);
+    let lost = ComputeJob { input: ContentHash(B256::repeat_byte(9)), ..job };
+    assert!(matches!(look(&proof_of(&lost, &requestor, &provider, wrong), who).await, Seen::Unknown(_)));
 }

@@ -79,7 +79,8 @@ pub(crate) fn check_preamble(bytes: &[u8]) -> Result<(), ModuleFault> {
         return Err(ModuleFault::TooLarge { size: ByteCount::from_bytes(size), size_max: MODULE_MAX });
     }
     if !bytes.starts_with(b"\0asm") {
-        let reason = "it does not begin with the bytes 00 61 73 6d, as every WebAssembly module does".to_owned();
+        let reason =
+            "it does not begin with the bytes 00 61 73 6d, as every program built for WASI preview 1 does".to_owned();
         return Err(ModuleFault::Invalid { reason, place: ModulePlace { offset: 0, function: None } });
     }
     // The preamble of a component: the same magic as a module, then a layer of 1.

@@ -20,8 +20,8 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The stack of the thread that compiles and runs: what runs need, and what compilers like to have.
-const STACK_BYTES: usize = RUN_STACK_BYTES + (5 << 20);
+/// The stack of a thread that compiles. A thread that runs has [`RUN_STACK_BYTES`], most of which is the program's.
+const COMPILE_STACK_BYTES: usize = 8 << 20;
 
 /// Is a worker until its parent wants no more of it. The program that [`crate::Isolation::Process`] names calls this
 /// first, while it has one thread and no file open.
@@ -86,10 +86,14 @@ impl ConfinedWorker {
         }
         let machine = Machine::with(rules, 1).map_err(io::Error::other)?;
         let engine = modules::engine_id(&machine.engine);
+        let stack = match setup.role {
+            Role::Compile { .. } => COMPILE_STACK_BYTES,
+            Role::Run => RUN_STACK_BYTES,
+        };
         let (work, todo) = sync_channel(1);
         let (inputs, opened) = sync_channel(1);
         let worker = Worker { wire: wire.clone(), machine, program: None, inputs: Arc::new(Mutex::new(opened)) };
-        std::thread::Builder::new().name("worker".into()).stack_size(STACK_BYTES).spawn(move || worker.work(&todo))?;
+        std::thread::Builder::new().name("worker".into()).stack_size(stack).spawn(move || worker.work(&todo))?;
         confine::seal(wire.stream()).map_err(step("close itself with seccomp"))?;
         wire.tell(&Answer::Ready { version: WIRE_VERSION, engine, landlock }).map_err(io::Error::other)?;
         Ok(ConfinedWorker { wire, work, inputs })

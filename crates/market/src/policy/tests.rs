@@ -208,11 +208,13 @@ fn remembers_across_a_restart_whose_result_was_wrong() {
     let records = policy.records();
     assert_eq!(records.len(), 2);
     let claim = |provider| crate::Claim { provider, accuser: node(9), proof: B256::ZERO, subtask_timeout_s: 3600 };
-    let mut again = requestor(AccessLists::default(), &records);
+    let ours = RequestorSettings::default();
+    let mut again = RequestorMarketPolicy::recover(ours, AccessLists::default(), Box::new(Fixed), &records).unwrap();
     assert_eq!(again.hear(claim(node(3))), Err(crate::Unheard::Known));
     again.hear(claim(node(4))).unwrap();
     again.rank(&header(100), &[&offer(node(4), 50)], Now::default());
     let begun = again.looks_wanted()[0];
+    assert!(again.looks_wanted().is_empty(), "it is looked at once");
     again.refute(&begun, Now::default());
     assert_eq!(again.records().len(), 1);
     assert_eq!(again.hear(claim(node(5))), Err(crate::Unheard::Misled));
