@@ -26,6 +26,7 @@ pub mod provider;
 pub mod ratio;
 pub mod requestor;
 pub mod speed;
+mod strangers;
 #[cfg(test)]
 mod tests;
 pub mod trust;

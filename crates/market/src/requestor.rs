@@ -6,6 +6,7 @@ use crate::checking;
 use crate::choice;
 use crate::proof::Proofs;
 use crate::ratio::{Ratio, mul_div};
+use crate::strangers::Strangers;
 use crate::trust::{Efficacy, Newcomers, Numbers, STEADY};
 use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
@@ -175,6 +176,15 @@ pub struct Ranking {
     pub waiting: Vec<(usize, OfferTerms, WaitReason)>,
 }
 
+/// In which order those in doubt are tried.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum DoubtClass {
+    BetterThanStrangers,
+    Stranger,
+    WorseThanStrangers,
+    Proven,
+}
+
 /// Why an offer that can be taken is not taken yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -206,6 +216,9 @@ pub struct RequestorMarket {
     /// Stored apart, see [`RequestorMarket::proofs`].
     #[serde(skip)]
     proofs: Proofs,
+    /// Not stored: after a restart all strangers are equally young.
+    #[serde(skip)]
+    strangers: Strangers,
     providers: Book<NodeId, ProviderRecord>,
     access: AccessLists,
     dealings: u64,
@@ -367,7 +380,7 @@ impl RequestorMarket {
     /// `waited_s` is how long the task has been open. By our rules prices up to what was paid before are
     /// taken at once and dearer ones as it grows, up to the maximum after the patience that is set; one offer in doubt
     /// is taken where few subtasks went to such, and all of them, after the others, where few providers are known or once
-    /// the patience is over. Who is accused of a wrong result waits until that is looked at.
+    /// the patience is over: of strangers those first that have offered for longest. Who is accused of a wrong result waits until that is looked at.
     ///
     /// Ties break by node id, then price, then performance, so the order does not depend on the order of arrival.
     /// `random` is drawn by the caller; greedy choice does not look at it.
@@ -411,6 +424,21 @@ impl RequestorMarket {
         ranking
     }
 
+    /// Strangers offer: where newcomers are in doubt, those are tried first that have offered for longest. To be told
+    /// before offers are ranked.
+    pub fn heard(&mut self, providers: impl Iterator<Item = NodeId>) {
+        let numbers = &self.settings.numbers;
+        let doubted = self.newcomers.chance(numbers, &Efficacy::default()) < numbers.trust_min;
+        if !doubted || self.settings.rules == Rules::Published {
+            return;
+        }
+        for provider in providers {
+            if !self.providers.contains_key(&provider) {
+                self.strangers.heard(provider, self.dealings);
+            }
+        }
+    }
+
     /// Takes out what is too dear or too doubtful for now.
     fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, now: LocalTime, waited_s: u64) {
         let patience_s = self.settings.patience.parts() as u128 * header.subtask_timeout_s as u128;
@@ -425,7 +453,7 @@ impl RequestorMarket {
             .map_or(header.max_price, |(wei, _)| Wei(wei));
         let Numbers { trust_min, doubt_one_in, .. } = self.settings.numbers;
         let nobody_else = self.providers.len() < PROVIDERS_FEW || waited >= Ratio::ONE;
-        let mut room_for_doubt = u64::from(self.doubted <= self.dealings / doubt_one_in.max(1));
+        let room_for_doubt = self.doubted <= self.dealings / doubt_one_in.max(1);
         let (mut ahead, mut doubtful) = (0, Vec::new());
         let waiting = &mut ranking.waiting;
         ranking.ranked.retain(|ranked| {
@@ -443,14 +471,27 @@ impl RequestorMarket {
                 ahead += 1;
                 return true;
             }
-            if nobody_else || (room_for_doubt > 0 && !self.proofs.is_proven(&provider)) {
-                room_for_doubt = room_for_doubt.saturating_sub(1);
-                doubtful.push(*ranked);
-            } else {
-                waiting.push((ranked.position, ranked.offer, WaitReason::Doubt { quality }));
-            }
+            doubtful.push(*ranked);
             false
         });
+        // Stable: of equals the better score stays first.
+        let newcomer = self.newcomers.chance(&self.settings.numbers, &Efficacy::default());
+        doubtful.sort_by_key(|ranked| {
+            let provider = &ranked.offer.provider;
+            let class = match self.record(provider) {
+                _ if self.proofs.is_proven(provider) => DoubtClass::Proven,
+                Some(_) if ranked.score.quality >= newcomer => DoubtClass::BetterThanStrangers,
+                Some(_) => DoubtClass::WorseThanStrangers,
+                None => DoubtClass::Stranger,
+            };
+            (class, self.strangers.since(provider))
+        });
+        let one = room_for_doubt && doubtful.first().is_some_and(|first| !self.proofs.is_proven(&first.offer.provider));
+        let room = if nobody_else { doubtful.len() } else { usize::from(one) };
+        let held = doubtful.split_off(room.min(doubtful.len()));
+        waiting.extend(
+            held.iter().map(|held| (held.position, held.offer, WaitReason::Doubt { quality: held.score.quality })),
+        );
         ranking.ranked.extend(doubtful);
     }
 
@@ -538,6 +579,7 @@ impl RequestorMarket {
         let rules = self.settings.rules;
         let mut record = self.record(&provider).copied().unwrap_or_default();
         record.touched = self.dealings;
+        self.strangers.met(&provider);
         let is_first = record.efficacy.weight() == Ratio::ZERO;
         self.newcomers.count(&self.settings.numbers, record.efficacy.success, is_first, outcome);
         record.efficacy = record.efficacy.after(outcome);
@@ -592,6 +634,7 @@ impl RequestorMarket {
             }
         };
         demand(self.providers.len() <= PEERS_MAX, format!("{} providers are remembered", self.providers.len()));
+        demand(self.strangers.len() <= Strangers::MAX, format!("{} strangers are remembered", self.strangers.len()));
         let most = Ratio::from_parts(STEADY * Ratio::ONE.parts());
         for (node, record) in self.providers.iter() {
             let weight = record.efficacy.weight();

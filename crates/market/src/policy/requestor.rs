@@ -166,6 +166,7 @@ impl RequestorPolicy for RequestorMarketPolicy {
         let offers: Vec<OfferTerms> = offers.iter().map(|offer| OfferTerms::from(*offer)).collect();
         let waited_s = now.local.saturating_sub(self.opened(header, now)) / 1000;
         let random = self.lot.draw();
+        self.market.heard(offers.iter().map(|offer| offer.provider));
         let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, waited_s, random);
         for (_, offer, reason) in &ranking.waiting {
             // Where enough others are to be had, it need not be known what this one is worth.

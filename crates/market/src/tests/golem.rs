@@ -199,3 +199,34 @@ fn newcomers_are_trusted_as_newcomers_have_deserved() {
     wary.assigned(node(99), 1);
     assert!(wary.rank(&[offer(98, 0)], &header(100), seconds(0), 0, 0).ranked.is_empty());
 }
+
+#[test]
+fn of_strangers_in_doubt_the_one_that_offered_first_is_tried_first() {
+    let mut market = buyer(&(1..40).map(|n| (n, Outcome::Failed)).collect::<Vec<_>>());
+    let of = |names: &[u64]| names.iter().map(|name| offer(*name, 50)).collect::<Vec<_>>();
+    market.heard([node(70), node(60)].into_iter());
+    market.outcome(&offer(1, 50), &header(100), Outcome::Failed);
+    // A new name is cheaper, and a cheat that was seen is cheaper still.
+    market.heard([node(50)].into_iter());
+    let offers = [offer(50, 10), offer(60, 50), offer(70, 60), offer(2, 0)];
+    let at_last = market.rank(&offers, &header(100), seconds(0), 400, 0);
+    assert_eq!(order(&at_last), [node(60), node(70), node(50), node(2)]);
+    // One subtask in two hundred goes to the oldest.
+    assert_eq!(order(&market.rank(&offers, &header(100), seconds(0), 0, 0)), [node(60)]);
+    // Whoever was dealt with is a stranger no more, and one that turned out well comes first.
+    market.outcome(&offer(70, 60), &header(100), Outcome::TimedOut);
+    market.outcome(&offer(70, 60), &header(100), SUCCESS);
+    assert_eq!(order(&market.rank(&of(&[60, 70]), &header(100), seconds(0), 400, 0)), [node(70), node(60)]);
+}
+
+#[test]
+fn a_flood_of_new_names_does_not_make_old_strangers_young() {
+    let mut market = buyer(&(1..40).map(|n| (n, Outcome::Failed)).collect::<Vec<_>>());
+    market.heard([node(100_000)].into_iter());
+    market.outcome(&offer(1, 50), &header(100), Outcome::Failed);
+    market.heard((1_000..9_000).map(node));
+    assert!(market.check_invariants().is_empty(), "{:?}", market.check_invariants());
+    let offers = [offer(1_000, 10), offer(8_999, 10), offer(100_000, 50)];
+    let ranking = market.rank(&offers, &header(100), seconds(0), 400, 0);
+    assert_eq!(order(&ranking), [node(100_000), node(1_000), node(8_999)]);
+}

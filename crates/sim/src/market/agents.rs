@@ -8,6 +8,7 @@ use golem_market::{
     RequestorSettings,
 };
 use golem_protocol::{Address, LocalTime, NodeId, Wei};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Fuel a second of the reference machine: what performances are counted in.
 pub(super) const REFERENCE_PERF: f64 = 1e9;
@@ -241,6 +242,8 @@ pub(super) struct Agents {
     pub online: Vec<(u32, u32)>,
     /// Where each name is in `online`; `u32::MAX` where it is not.
     places: Vec<u32>,
+    /// The other names of those that hold some ready, the oldest first.
+    ahead: BTreeMap<u32, VecDeque<u32>>,
     /// The median cost at the start, GNT an hour.
     pub median_cost: f64,
     pub seed: u64,
@@ -255,6 +258,7 @@ impl Agents {
             buyer_names: Table::new(),
             online: Vec::new(),
             places: Vec::new(),
+            ahead: BTreeMap::new(),
             median_cost: 0.0,
             seed,
         };
@@ -291,7 +295,12 @@ impl Agents {
         };
         let identities = match of.behaviour {
             ProviderBehaviour::Sybil { identities } => identities,
+            ProviderBehaviour::Whitewash { names_ahead, .. } => 1 + names_ahead,
             _ => 1,
+        };
+        let slots = match of.behaviour {
+            ProviderBehaviour::Sybil { .. } => drawn.slots.saturating_mul(identities),
+            _ => drawn.slots,
         };
         let name = self.names.len();
         let machine = Machine {
@@ -301,7 +310,7 @@ impl Agents {
             speed: drawn.speed,
             cost: drawn.cost,
             performance: (claimed * REFERENCE_PERF).round() as u64,
-            slots: drawn.slots.saturating_mul(identities),
+            slots,
             cores: drawn.slots,
             busy: 0,
             free_at: 0,
@@ -324,8 +333,11 @@ impl Agents {
             spent: Wei::ZERO,
         };
         self.machines.push(machine);
-        for _ in 0..identities {
-            self.add_name(id);
+        for nth in 0..identities {
+            let name = self.add_name(id);
+            if nth > 0 && !matches!(of.behaviour, ProviderBehaviour::Sybil { .. }) {
+                self.ahead.entry(id).or_default().push_back(name);
+            }
         }
         Some(id)
     }
@@ -335,6 +347,11 @@ impl Agents {
         self.places.push(u32::MAX);
         self.show(name);
         name
+    }
+
+    /// Whether it can be reached.
+    pub(super) fn is_shown(&self, name: u32) -> bool {
+        self.places.get(name as usize).is_some_and(|place| *place != u32::MAX)
     }
 
     /// Can be reached from now on.
@@ -368,6 +385,9 @@ impl Agents {
         for name in first..first + count {
             if reachable { self.show(name) } else { self.hide(name) }
         }
+        for name in self.ahead.get(&machine).cloned().unwrap_or_default() {
+            if reachable { self.show(name) } else { self.hide(name) }
+        }
     }
 
     fn names_of(&self, machine: u32) -> (u32, u32) {
@@ -378,11 +398,20 @@ impl Agents {
         }
     }
 
-    /// A machine drops its name and takes a new one.
-    pub(super) fn rename(&mut self, machine: u32) {
-        self.set_reachable(machine, false);
-        let name = self.add_name(machine);
+    /// A machine drops a name and takes a new one; where it has more, that one comes last.
+    pub(super) fn rename(&mut self, machine: u32, dropped: u32) {
+        self.hide(dropped);
+        let mut name = self.add_name(machine);
         let of = &mut self.machines[machine];
+        if let Some(ahead) = self.ahead.get_mut(&machine) {
+            ahead.push_back(name);
+            if of.name != dropped {
+                ahead.retain(|other| *other != dropped);
+                name = of.name;
+            } else if let Some(oldest) = ahead.pop_front() {
+                name = oldest;
+            }
+        }
         of.name = name;
         of.identities += 1;
         of.bad = 0;

@@ -140,8 +140,9 @@ impl ProviderGroup {
                 share(&at("honest_share"), honest_share)
             }
             ProviderBehaviour::ExitScam { .. } => Ok(()),
-            ProviderBehaviour::Whitewash { bad_subtasks, .. } => {
-                range(&at("bad_subtasks"), f64::from(bad_subtasks), (1.0, 1e6))
+            ProviderBehaviour::Whitewash { bad_subtasks, names_ahead, .. } => {
+                range(&at("bad_subtasks"), f64::from(bad_subtasks), (1.0, 1e6))?;
+                range(&at("names_ahead"), f64::from(names_ahead), (0.0, 1_000.0))
             }
             ProviderBehaviour::Sybil { identities } => range(&at("identities"), f64::from(identities), (1.0, 10_000.0)),
             ProviderBehaviour::WrongResults { share: part, .. }

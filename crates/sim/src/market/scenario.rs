@@ -260,6 +260,9 @@ pub enum ProviderBehaviour {
         wrong_results: bool,
         /// A new identity after so many subtasks that ended badly.
         bad_subtasks: u32,
+        /// How many more it offers under meanwhile, so that none it uses is young; 0.
+        #[serde(default)]
+        names_ahead: u32,
     },
     /// One machine under many names, which answers each header with all of them and takes work for all, but computes
     /// no faster.

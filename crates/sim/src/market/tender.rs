@@ -245,8 +245,10 @@ impl World<'_> {
         };
         let now = self.local();
         let random = self.agents.buyers[buyer].draws.draw();
-        let market = &self.agents.buyers[self.book_of(buyer)].market;
         let terms_of: Vec<OfferTerms> = offers.iter().map(offer_terms).collect();
+        let book = self.book_of(buyer);
+        let market = &mut self.agents.buyers[book].market;
+        market.heard(terms_of.iter().map(|offer| offer.provider));
         match policy {
             RequestorPolicyName::Published | RequestorPolicyName::Golem | RequestorPolicyName::SecondScore => {
                 let ranking = market.rank(&terms_of, terms, now, waited_ms / 1_000, random);

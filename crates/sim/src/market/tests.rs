@@ -143,14 +143,15 @@ type Effect<B> = (B, &'static str, fn(f64) -> bool);
 #[test]
 fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
     use ProviderBehaviour as P;
-    let effects: [Effect<P>; 12] = [
+    let effects: [Effect<P>; 13] = [
         (P::Hold, "cheat_earned_gnt", |got| got == 0.0),
         (P::CheatBenchmark { factor: 4.0 }, "cheat_share", |got| got > 0.2),
         (P::Undercut { price_over_cost: 0.0 }, "profit_cheat_gnt_per_hour", |got| got < 0.0),
         (P::OnOff { period_hours: 24.0, honest_share: 0.5 }, "cheat_failed", |got| got > 20.0),
         (P::ExitScam { honest_subtasks: 5 }, "wrong_share", |got| got > 0.0),
-        (P::Whitewash { wrong_results: false, bad_subtasks: 2 }, "cheat_identities", |got| got > 3.0),
-        (P::Whitewash { wrong_results: true, bad_subtasks: 1 }, "wrong_share", |got| got > 0.0),
+        (P::Whitewash { wrong_results: false, bad_subtasks: 2, names_ahead: 0 }, "cheat_identities", |got| got > 3.0),
+        (P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 0 }, "wrong_share", |got| got > 0.0),
+        (P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 3 }, "cheat_identities", |got| got > 4.0),
         (P::Sybil { identities: 5 }, "cheat_identities", |got| got == 5.0),
         (P::WrongResults { share: 1.0, colluding: false }, "wrong_share", |got| got > 0.0),
         (P::AcceptThenCancel { share: 0.5 }, "cheat_failed", |got| got > 20.0),

@@ -291,17 +291,18 @@ impl World<'_> {
         if let Some(outcome) = outcome {
             self.remember(run.buyer, &run.offer, &run.terms, outcome);
         }
+        let is_shown = self.agents.is_shown(run.name);
         let of = &mut self.agents.machines[run.machine];
         of.market.released(&node(run.buyer_name), run.value, release);
         of.failed += 1;
         self.agents.buyers[run.buyer].failed += 1;
         self.tally.failed(of, self.now - run.started, self.now);
-        if of.name == run.name
-            && let ProviderBehaviour::Whitewash { bad_subtasks, .. } = of.behaviour
+        if let ProviderBehaviour::Whitewash { bad_subtasks, .. } = of.behaviour
+            && is_shown
         {
             of.bad += 1;
             if of.bad >= bad_subtasks && of.online {
-                self.agents.rename(run.machine);
+                self.agents.rename(run.machine, run.name);
                 self.pay_for_identity(run.machine, 1);
             }
         }

@@ -1,0 +1,57 @@
+//! Who has been around for how long, of those that nobody here has dealt with.
+
+use crate::book::Book;
+use golem_protocol::NodeId;
+
+/// The most strangers remembered. Reason: a few dealings with each tell more, and names are cheap to make.
+const STRANGERS_MAX: usize = 4_096;
+/// Who has not offered for so many dealings makes room for others.
+const GONE_AFTER: u64 = 10_000;
+
+/// Strangers that offered while newcomers were in doubt.
+///
+/// A cheat that takes a new name after each wrong result is always young; an honest machine that was not given work yet
+/// grows old. So the old ones are tried first. A flood of names does not push them out: what is new finds no room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Strangers(Book<NodeId, Seen>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    /// At which of this node's dealings it first offered, and at which it last did.
+    first: u64,
+    last: u64,
+}
+
+impl Strangers {
+    /// A stranger offers.
+    pub(crate) fn heard(&mut self, provider: NodeId, dealings: u64) {
+        if let Some(seen) = self.0.get_mut(&provider) {
+            seen.last = dealings;
+            return;
+        }
+        if self.0.len() >= STRANGERS_MAX {
+            let gone =
+                self.0.iter().find(|(_, seen)| dealings.saturating_sub(seen.last) > GONE_AFTER).map(|(node, _)| *node);
+            let Some(gone) = gone else { return };
+            self.0.remove(&gone);
+        }
+        self.0.insert(provider, Seen { first: dealings, last: dealings });
+    }
+
+    /// It is no stranger any more.
+    pub(crate) fn met(&mut self, provider: &NodeId) {
+        self.0.remove(provider);
+    }
+
+    /// At which dealing it first offered: the less, the older. Who is not remembered is the youngest.
+    pub(crate) fn since(&self, provider: &NodeId) -> u64 {
+        self.0.get(provider).map_or(u64::MAX, |seen| seen.first)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The most there may be.
+    pub(crate) const MAX: usize = STRANGERS_MAX;
+}
