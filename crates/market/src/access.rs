@@ -1,7 +1,7 @@
 //! Who is let in: allow and deny lists by node, each entry with an end and a reason.
 
 use golem_protocol::{LocalTime, NodeId, RefusalReason};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// The most entries of one list. Reason: a list is read at every offer and kept in memory; more is another tool's work.
@@ -55,8 +55,40 @@ pub enum DefaultAccess {
 pub struct AccessLists {
     /// Who may deal when no entry says otherwise.
     pub unlisted: DefaultAccess,
-    allowed: BTreeMap<NodeId, AccessEntry>,
-    denied: BTreeMap<NodeId, AccessEntry>,
+    allowed: Entries,
+    denied: Entries,
+}
+
+/// One list. Shape: stored as the map is; most nodes have none, and a simulation has millions of nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "BTreeMap<NodeId, AccessEntry>")]
+struct Entries(Option<Box<BTreeMap<NodeId, AccessEntry>>>);
+
+impl From<BTreeMap<NodeId, AccessEntry>> for Entries {
+    fn from(map: BTreeMap<NodeId, AccessEntry>) -> Entries {
+        Entries((!map.is_empty()).then(|| Box::new(map)))
+    }
+}
+
+impl Serialize for Entries {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().flat_map(|map| map.iter()))
+    }
+}
+
+impl Entries {
+    fn get(&self, node: &NodeId) -> Option<&AccessEntry> {
+        self.0.as_ref()?.get(node)
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut BTreeMap<NodeId, AccessEntry>)) {
+        if let Some(map) = &mut self.0 {
+            change(map);
+        }
+        if self.0.as_ref().is_some_and(|map| map.is_empty()) {
+            self.0 = None;
+        }
+    }
 }
 
 impl AccessLists {
@@ -90,14 +122,16 @@ impl AccessLists {
 
     /// Takes a node off both lists.
     pub fn remove(&mut self, node: &NodeId) {
-        self.allowed.remove(node);
-        self.denied.remove(node);
+        for list in [&mut self.allowed, &mut self.denied] {
+            list.change(|map| drop(map.remove(node)));
+        }
     }
 
     /// Drops what has expired.
     pub fn prune(&mut self, now: LocalTime) {
-        self.allowed.retain(|_, entry| entry.expires.holds(now));
-        self.denied.retain(|_, entry| entry.expires.holds(now));
+        for list in [&mut self.allowed, &mut self.denied] {
+            list.change(|map| map.retain(|_, entry| entry.expires.holds(now)));
+        }
     }
 
     /// The deny list's entry that holds for a node now.
@@ -125,14 +159,15 @@ impl AccessLists {
     }
 }
 
-fn insert(list: &mut BTreeMap<NodeId, AccessEntry>, node: NodeId, entry: AccessEntry) -> Result<(), AccessError> {
+fn insert(list: &mut Entries, node: NodeId, entry: AccessEntry) -> Result<(), AccessError> {
     if entry.reason.len() > ACCESS_REASON_BYTES_MAX {
         return Err(AccessError::ReasonTooLong { got: entry.reason.len(), max: ACCESS_REASON_BYTES_MAX });
     }
-    if list.len() >= ACCESS_ENTRIES_MAX && !list.contains_key(&node) {
+    let map = list.0.get_or_insert_default();
+    if map.len() >= ACCESS_ENTRIES_MAX && !map.contains_key(&node) {
         return Err(AccessError::Full { max: ACCESS_ENTRIES_MAX });
     }
-    list.insert(node, entry);
+    map.insert(node, entry);
     Ok(())
 }
 

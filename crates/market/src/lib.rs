@@ -32,7 +32,7 @@ mod tests;
 pub mod trust;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
-pub use book::Book;
+pub use book::{Book, Peers};
 pub use checking::{CheckRate, check_ppm, expected_gain, stake};
 pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
 pub use proof::{Claim, Proofs, Unheard};

@@ -1,7 +1,7 @@
 //! The provider's side: what it asks of whom.
 
 use crate::access::AccessLists;
-use crate::book::Book;
+use crate::book::{Book, Peers};
 use crate::ratio::{Ratio, mul_div};
 use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
@@ -9,6 +9,7 @@ use crate::{
 };
 use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The widest range a profit factor may be given. Reason: outside it `exp` would jump between its ends in a minute.
 const FACTOR_BOUNDS: (Ratio, Ratio) = (Ratio::from_parts(1_000_000), Ratio::from_parts(1_000_000_000_000));
@@ -221,7 +222,7 @@ pub const RELEASES: [Release; 4] = [Release::Failed, Release::TimedOut, Release:
 /// What a provider remembers; written to disk after each change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ProviderState {
+pub struct ProviderState<B = Book<NodeId, RequestorRecord>> {
     /// The profit factor `f` at `since`.
     pub factor: Ratio,
     /// What this node has been doing since.
@@ -229,7 +230,7 @@ pub struct ProviderState {
     /// Up to when the factor has been brought.
     pub since: LocalTime,
     /// Who is known.
-    pub requestors: Book<NodeId, RequestorRecord>,
+    pub requestors: B,
     /// Who is let in.
     pub access: AccessLists,
     /// Counts dealings.
@@ -281,9 +282,11 @@ pub struct Quote {
 
 /// A provider's book of requestors, and its own thirst for work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderMarket {
-    settings: ProviderSettings,
-    state: ProviderState,
+pub struct ProviderMarket<B = Book<NodeId, RequestorRecord>> {
+    /// All but the minimal price. Shared, since a million simulated providers have the same.
+    settings: Arc<ProviderSettings>,
+    min_price: Wei,
+    state: ProviderState<B>,
 }
 
 impl ProviderMarket {
@@ -291,16 +294,7 @@ impl ProviderMarket {
     ///
     /// Errors: settings out of range.
     pub fn new(settings: ProviderSettings, now: LocalTime) -> Result<ProviderMarket, SettingsError> {
-        settings.check()?;
-        let state = ProviderState {
-            factor: settings.factor_start,
-            activity: Activity::Idle,
-            since: now,
-            requestors: Book::new(),
-            access: AccessLists::default(),
-            dealings: 0,
-        };
-        Ok(ProviderMarket { settings, state })
+        ProviderMarket::keeping(Arc::new(settings), settings.min_price, now)
     }
 
     /// Goes on with what was stored. The time this node was off counts neither as idle nor as busy.
@@ -316,17 +310,45 @@ impl ProviderMarket {
         state.factor = state.factor.clamp(settings.factor_min, settings.factor_max);
         state.activity = Activity::Idle;
         state.since = now;
-        Ok(ProviderMarket { settings, state })
+        Ok(ProviderMarket { settings: Arc::new(settings), min_price: settings.min_price, state })
+    }
+}
+
+impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
+    /// A node that has not sold anything yet, with settings that it shares with others but for the minimal price, and with
+    /// a book of another kind.
+    ///
+    /// Errors: settings out of range.
+    pub fn keeping(
+        settings: Arc<ProviderSettings>,
+        min_price: Wei,
+        now: LocalTime,
+    ) -> Result<ProviderMarket<B>, SettingsError> {
+        ProviderSettings { min_price, ..*settings }.check()?;
+        let state = ProviderState {
+            factor: settings.factor_start,
+            activity: Activity::Idle,
+            since: now,
+            requestors: B::default(),
+            access: AccessLists::default(),
+            dealings: 0,
+        };
+        Ok(ProviderMarket { settings, min_price, state })
     }
 
     /// What to store.
-    pub fn state(&self) -> &ProviderState {
+    pub fn state(&self) -> &ProviderState<B> {
         &self.state
     }
 
     /// What the user set.
-    pub fn settings(&self) -> &ProviderSettings {
-        &self.settings
+    pub fn settings(&self) -> ProviderSettings {
+        ProviderSettings { min_price: self.min_price, ..*self.settings }
+    }
+
+    /// The least this node sells for.
+    pub fn min_price(&self) -> Wei {
+        self.min_price
     }
 
     /// The lists of who is let in.
@@ -340,7 +362,7 @@ impl ProviderMarket {
     }
 
     /// What is remembered of a requestor.
-    pub fn record(&self, requestor: &NodeId) -> Option<&RequestorRecord> {
+    pub fn record(&self, requestor: &NodeId) -> Option<RequestorRecord> {
         self.state.requestors.get(requestor)
     }
 
@@ -421,8 +443,8 @@ impl ProviderMarket {
         }
     }
 
-    fn price(&self, record: Option<&RequestorRecord>, header: &HeaderTerms, performance: u64, now: LocalTime) -> Quote {
-        let min_price = self.settings.min_price;
+    fn price(&self, record: Option<RequestorRecord>, header: &HeaderTerms, performance: u64, now: LocalTime) -> Quote {
+        let min_price = self.min_price;
         let (assigned, paid, owed) = record.map_or((Wei::ZERO, Wei::ZERO, Wei::ZERO), |r| (r.assigned, r.paid, r.owed));
         let efficiency = self.efficiency(record, header, performance);
         let factor = self.factor(now);
@@ -469,7 +491,7 @@ impl ProviderMarket {
     }
 
     /// How many hours this machine sells in an hour of its work for a requestor.
-    fn efficiency(&self, record: Option<&RequestorRecord>, header: &HeaderTerms, performance: u64) -> Ratio {
+    fn efficiency(&self, record: Option<RequestorRecord>, header: &HeaderTerms, performance: u64) -> Ratio {
         let start = efficiency_at_start(performance, header.min_perf);
         let known = record.and_then(|record| record.efficiency);
         match (self.settings.rules, header.pricing) {
@@ -504,7 +526,7 @@ impl ProviderMarket {
 
     /// `Q = min(1, (m + 1 + Vp + c) / (m + 1 + Va))` with `c = m`.
     fn payment_rate(&self, assigned: Wei, paid: Wei) -> Ratio {
-        let m = self.settings.min_price.0;
+        let m = self.min_price.0;
         // Amounts have 96 bits: the sums are far from the width of u128.
         let received = m.saturating_add(1).saturating_add(paid.0).saturating_add(m);
         let agreed = m.saturating_add(1).saturating_add(assigned.0);
@@ -513,7 +535,7 @@ impl ProviderMarket {
 
     /// How much may be assigned and unpaid before the payment rate falls below the user's limit.
     fn unpaid_max(&self, paid: Wei) -> Wei {
-        let m = self.settings.min_price.0;
+        let m = self.min_price.0;
         let received = m.saturating_add(1).saturating_add(paid.0).saturating_add(m);
         let assigned = scale_rounded_down(Wei(received), Ratio::ONE, self.settings.payment_rate_min)
             .saturating_sub(Wei(m.saturating_add(1)));
@@ -524,13 +546,14 @@ impl ProviderMarket {
     ///
     /// Errors: `Full` where no room can be made without forgetting somebody who owes. Nothing changes then.
     pub fn assigned(&mut self, requestor: NodeId, value: Wei) -> Result<(), RefusalReason> {
-        if !self.state.requestors.contains_key(&requestor) && !self.make_room() {
+        let known = self.record(&requestor);
+        if known.is_none() && !self.make_room() {
             return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
         }
         self.state.dealings = self.state.dealings.saturating_add(1);
         let unknown =
             RequestorRecord { efficiency: None, assigned: Wei::ZERO, paid: Wei::ZERO, owed: Wei::ZERO, touched: 0 };
-        let mut record = self.record(&requestor).copied().unwrap_or(unknown);
+        let mut record = known.unwrap_or(unknown);
         record.assigned = record.assigned.saturating_add(value);
         record.owed = record.owed.saturating_add(value);
         record.touched = self.state.dealings;
@@ -542,16 +565,17 @@ impl ProviderMarket {
     ///
     /// A requestor that is not known is not made known: whoever sends money without work needs no memory of ours.
     pub fn paid(&mut self, requestor: &NodeId, value: Wei) {
-        if let Some(record) = self.touch(requestor) {
+        if let Some(mut record) = self.touch(requestor) {
             record.paid = record.paid.saturating_add(value);
             record.owed = record.owed.saturating_sub(value);
+            self.state.requestors.insert(*requestor, record);
         }
     }
 
     /// A subtask ran to its end here in `computation_ms`.
     pub fn completed(&mut self, requestor: &NodeId, header: &HeaderTerms, performance: u64, computation_ms: u64) {
         let rules = self.settings.rules;
-        if let Some(record) = self.touch(requestor) {
+        if let Some(mut record) = self.touch(requestor) {
             let start = || match rules {
                 Rules::Published => efficiency_at_start(performance, header.min_perf),
                 // What was claimed counts for nothing once it is seen.
@@ -559,6 +583,7 @@ impl ProviderMarket {
             };
             let before = record.efficiency.unwrap_or_else(start);
             record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
+            self.state.requestors.insert(*requestor, record);
         }
     }
 
@@ -567,7 +592,7 @@ impl ProviderMarket {
     /// It is no longer owed. What was assigned still counts in the payment rate, except where this node cancelled: that
     /// leaves no trace. A failure of this very machine is to be given as `Cancelled`: it is not the requestor's.
     pub fn released(&mut self, requestor: &NodeId, value: Wei, release: Release) {
-        let Some(record) = self.touch(requestor) else { return };
+        let Some(mut record) = self.touch(requestor) else { return };
         record.owed = record.owed.saturating_sub(value);
         match release {
             Release::Failed | Release::TimedOut | Release::Rejected => {}
@@ -575,6 +600,8 @@ impl ProviderMarket {
         }
         if record.assigned == Wei::ZERO && record.paid == Wei::ZERO && record.efficiency.is_none() {
             self.state.requestors.remove(requestor);
+        } else {
+            self.state.requestors.insert(*requestor, record);
         }
     }
 
@@ -595,19 +622,19 @@ impl ProviderMarket {
         self.state.since = now;
     }
 
-    fn touch(&mut self, requestor: &NodeId) -> Option<&mut RequestorRecord> {
-        let record = self.state.requestors.get_mut(requestor)?;
+    /// What is remembered of a requestor that is dealt with now, to be changed and put back.
+    fn touch(&mut self, requestor: &NodeId) -> Option<RequestorRecord> {
+        let record = self.record(requestor)?;
         self.state.dealings = self.state.dealings.saturating_add(1);
-        record.touched = self.state.dealings;
-        Some(record)
+        Some(RequestorRecord { touched: self.state.dealings, ..record })
     }
 
     fn has_room(&self) -> bool {
-        self.state.requestors.len() < PEERS_MAX || self.forgettable().is_some()
+        self.state.requestors.count() < PEERS_MAX || self.forgettable().is_some()
     }
 
     fn make_room(&mut self) -> bool {
-        if self.state.requestors.len() < PEERS_MAX {
+        if self.state.requestors.count() < PEERS_MAX {
             return true;
         }
         let Some(node) = self.forgettable() else { return false };
@@ -620,10 +647,10 @@ impl ProviderMarket {
     fn forgettable(&self) -> Option<NodeId> {
         self.state
             .requestors
-            .iter()
+            .all()
             .filter(|(_, record)| record.owed == Wei::ZERO && record.paid >= record.assigned)
-            .min_by_key(|(node, record)| (record.paid, record.touched, **node))
-            .map(|(node, _)| *node)
+            .min_by_key(|(node, record)| (record.paid, record.touched, *node))
+            .map(|(node, _)| node)
     }
 
     /// What must hold of this state at any time.
@@ -639,8 +666,9 @@ impl ProviderMarket {
             (self.settings.factor_min..=self.settings.factor_max).contains(&state.factor),
             format!("the profit factor {} is out of its range", state.factor),
         );
-        demand(state.requestors.len() <= PEERS_MAX, format!("{} requestors are remembered", state.requestors.len()));
-        for (node, record) in state.requestors.iter() {
+        let known = state.requestors.count();
+        demand(known <= PEERS_MAX, format!("{known} requestors are remembered"));
+        for (node, record) in state.requestors.all() {
             demand(record.owed <= record.assigned, format!("{node} owes {} of {}", record.owed, record.assigned));
             demand(record.touched <= state.dealings, format!("{node} was dealt with in the future"));
             if let Some(efficiency) = record.efficiency {

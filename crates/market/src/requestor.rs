@@ -1,7 +1,7 @@
 //! The requestor's side: whom to choose.
 
 use crate::access::AccessLists;
-use crate::book::Book;
+use crate::book::{Book, Peers};
 use crate::checking;
 use crate::choice;
 use crate::proof::Proofs;
@@ -210,7 +210,7 @@ pub enum WaitReason {
 /// A requestor's book of providers. What is stored is the whole of it but the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RequestorMarket {
+pub struct RequestorMarket<B = Book<NodeId, ProviderRecord>> {
     #[serde(skip)]
     settings: RequestorSettings,
     /// Stored apart, see [`RequestorMarket::proofs`].
@@ -219,7 +219,7 @@ pub struct RequestorMarket {
     /// Not stored: after a restart all strangers are equally young.
     #[serde(skip)]
     strangers: Strangers,
-    providers: Book<NodeId, ProviderRecord>,
+    providers: B,
     access: AccessLists,
     dealings: u64,
     newcomers: Newcomers,
@@ -232,12 +232,29 @@ pub struct RequestorMarket {
 impl RequestorMarket {
     /// A node that has not bought anything yet.
     pub fn new(settings: RequestorSettings) -> RequestorMarket {
-        RequestorMarket { settings, ..RequestorMarket::default() }
+        RequestorMarket::keeping(settings)
     }
 
     /// Goes on with what was stored, under the settings of now.
     pub fn restore(settings: RequestorSettings, stored: RequestorMarket) -> RequestorMarket {
         RequestorMarket { settings, ..stored }
+    }
+}
+
+impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
+    /// A node that has not bought anything yet, with a book of another kind.
+    pub fn keeping(settings: RequestorSettings) -> RequestorMarket<B> {
+        RequestorMarket {
+            settings,
+            strangers: Strangers::default(),
+            proofs: Proofs::default(),
+            providers: B::default(),
+            access: AccessLists::default(),
+            dealings: 0,
+            newcomers: Newcomers::default(),
+            reference: None,
+            doubted: 0,
+        }
     }
 
     /// What the user set.
@@ -266,13 +283,13 @@ impl RequestorMarket {
     }
 
     /// What is remembered of a provider.
-    pub fn record(&self, provider: &NodeId) -> Option<&ProviderRecord> {
+    pub fn record(&self, provider: &NodeId) -> Option<ProviderRecord> {
         self.providers.get(provider)
     }
 
-    /// Everybody remembered, by node id.
-    pub fn records(&self) -> impl Iterator<Item = (&NodeId, &ProviderRecord)> {
-        self.providers.iter()
+    /// Everybody remembered, in any order.
+    pub fn records(&self) -> impl Iterator<Item = (NodeId, ProviderRecord)> {
+        self.providers.all()
     }
 
     /// Whether an offer can be taken at all.
@@ -286,7 +303,7 @@ impl RequestorMarket {
         if offer.performance < header.min_perf {
             return Err(RefusalReason::BelowMinPerf { performance: offer.performance, min_perf: header.min_perf });
         }
-        let record = self.record(&offer.provider).copied().unwrap_or_default();
+        let record = self.record(&offer.provider).unwrap_or_default();
         let quality = match self.settings.rules {
             Rules::Published => record.efficacy.quality_from(self.settings.numbers.distrust),
             Rules::Golem => self.chance(&offer.provider, &record),
@@ -311,7 +328,7 @@ impl RequestorMarket {
     }
 
     fn expected_cost(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
-        let record = self.record(&offer.provider).copied().unwrap_or_default();
+        let record = self.record(&offer.provider).unwrap_or_default();
         let efficiency = record
             .efficiency
             .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
@@ -344,7 +361,7 @@ impl RequestorMarket {
     }
 
     fn published_score(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
-        let record = self.record(&offer.provider).copied().unwrap_or_default();
+        let record = self.record(&offer.provider).unwrap_or_default();
         let efficiency = record
             .efficiency
             .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
@@ -433,7 +450,7 @@ impl RequestorMarket {
             return;
         }
         for provider in providers {
-            if !self.providers.contains_key(&provider) {
+            if self.record(&provider).is_none() {
                 self.strangers.heard(provider, self.dealings);
             }
         }
@@ -452,7 +469,7 @@ impl RequestorMarket {
         let limit = mul_div(header.max_price.0, share_max.parts() as u128, Ratio::ONE.parts() as u128)
             .map_or(header.max_price, |(wei, _)| Wei(wei));
         let Numbers { trust_min, doubt_one_in, .. } = self.settings.numbers;
-        let nobody_else = self.providers.len() < PROVIDERS_FEW || waited >= Ratio::ONE;
+        let nobody_else = self.providers.count() < PROVIDERS_FEW || waited >= Ratio::ONE;
         let room_for_doubt = self.doubted <= self.dealings / doubt_one_in.max(1);
         let (mut ahead, mut doubtful) = (0, Vec::new());
         let waiting = &mut ranking.waiting;
@@ -502,7 +519,7 @@ impl RequestorMarket {
         if base_ppm == 0 || self.settings.rules == Rules::Published {
             return base_ppm;
         }
-        let record = self.record(provider).copied().unwrap_or_default();
+        let record = self.record(provider).unwrap_or_default();
         if self.chance(provider, &record) < self.settings.numbers.trust_min {
             return 1_000_000;
         }
@@ -554,14 +571,15 @@ impl RequestorMarket {
 
     /// A provider was paid for a result.
     pub fn paid(&mut self, provider: &NodeId, paid: Wei) {
-        if let Some(record) = self.providers.get_mut(provider) {
-            record.paid = checking::remembered(record.paid, paid);
+        if let Some(record) = self.record(provider) {
+            let paid = checking::remembered(record.paid, paid);
+            self.providers.insert(*provider, ProviderRecord { paid, ..record });
         }
     }
 
     /// So many subtasks were given to a provider.
     pub fn assigned(&mut self, provider: NodeId, subtasks: u64) {
-        let record = self.record(&provider).copied().unwrap_or_default();
+        let record = self.record(&provider).unwrap_or_default();
         if self.chance(&provider, &record) < self.settings.numbers.trust_min {
             self.doubted = self.doubted.saturating_add(subtasks);
         }
@@ -572,12 +590,13 @@ impl RequestorMarket {
     /// `offer` is what it was agreed on: with the first success its performance is where the efficiency starts.
     pub fn outcome(&mut self, offer: &OfferTerms, header: &HeaderTerms, outcome: Outcome) {
         let provider = offer.provider;
-        if !self.providers.contains_key(&provider) && self.providers.len() >= PEERS_MAX {
+        let known = self.record(&provider);
+        if known.is_none() && self.providers.count() >= PEERS_MAX {
             self.forget_one();
         }
         self.dealings = self.dealings.saturating_add(1);
         let rules = self.settings.rules;
-        let mut record = self.record(&provider).copied().unwrap_or_default();
+        let mut record = known.unwrap_or_default();
         record.touched = self.dealings;
         self.strangers.met(&provider);
         let is_first = record.efficacy.weight() == Ratio::ZERO;
@@ -617,9 +636,9 @@ impl RequestorMarket {
     fn forget_one(&mut self) {
         let least = self
             .providers
-            .iter()
-            .min_by_key(|(node, record)| (record.efficacy.weight(), record.touched, **node))
-            .map(|(node, _)| *node);
+            .all()
+            .min_by_key(|(node, record)| (record.efficacy.weight(), record.touched, *node))
+            .map(|(node, _)| node);
         if let Some(node) = least {
             self.providers.remove(&node);
         }
@@ -633,10 +652,11 @@ impl RequestorMarket {
                 violations.push(Violation(what));
             }
         };
-        demand(self.providers.len() <= PEERS_MAX, format!("{} providers are remembered", self.providers.len()));
+        let known = self.providers.count();
+        demand(known <= PEERS_MAX, format!("{known} providers are remembered"));
         demand(self.strangers.len() <= Strangers::MAX, format!("{} strangers are remembered", self.strangers.len()));
         let most = Ratio::from_parts(STEADY * Ratio::ONE.parts());
-        for (node, record) in self.providers.iter() {
+        for (node, record) in self.providers.all() {
             let weight = record.efficacy.weight();
             demand(weight <= most, format!("the outcomes of {node} add up to {weight}, more than {most}"));
             demand(record.touched <= self.dealings, format!("{node} was dealt with in the future"));

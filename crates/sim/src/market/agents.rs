@@ -1,14 +1,16 @@
 //! Who takes part: machines, the names they go by, and requestors.
 
+use super::books::{AgentBook, UsualProvider, UsualRequestor};
 use super::scenario::*;
 use super::table::{Handle, Table};
 use crate::stream::{SmallStream, mix};
 use golem_market::{
-    Choice, HeaderTerms, Numbers, OfferTerms, ProviderMarket, ProviderSettings, Ratio, RequestorMarket,
-    RequestorSettings,
+    Choice, HeaderTerms, Numbers, OfferTerms, ProviderMarket, ProviderRecord, ProviderSettings, Ratio, RequestorMarket,
+    RequestorRecord, RequestorSettings,
 };
 use golem_protocol::{Address, LocalTime, NodeId, Wei};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Fuel a second of the reference machine: what performances are counted in.
 pub(super) const REFERENCE_PERF: f64 = 1e9;
@@ -40,46 +42,50 @@ pub(super) fn node(number: u32) -> NodeId {
 }
 
 /// One provider's machine.
+///
+/// There are a million of them in a large run: what is asked at every offer comes first, what only some use is boxed.
+#[repr(C)]
 pub(super) struct Machine {
-    pub group: u32,
-    pub behaviour: ProviderBehaviour,
-    pub policy: ProviderPolicyName,
-    /// In reference machines.
-    pub speed: f64,
-    /// Of a busy slot, GNT an hour.
-    pub cost: f64,
+    pub market: ProviderMarket<AgentBook<UsualRequestor, RequestorRecord>>,
     /// What its offers say.
     pub performance: u64,
     /// How many subtasks it takes at once; a sybil's names take more than it has cores.
     pub slots: u32,
+    pub busy: u32,
     /// How many run at once at full speed.
     pub cores: u32,
-    pub busy: u32,
-    /// When what a sybil has taken will be done.
-    pub free_at: u64,
     /// Its first name; a sybil has as many from here on as it has identities.
     pub name: u32,
-    pub identities: u32,
+    pub group: u32,
+    pub policy: ProviderPolicyName,
     pub online: bool,
     /// Out of order because of a shock.
     pub out: bool,
-    pub market: ProviderMarket,
-    /// Open tasks it heard of while it could not take them, the newest last.
-    pub heard: [Handle; HEARD],
-    /// When offers that others won will have stood in vain, unless work comes before; 0 for none.
-    pub in_vain: [u64; HEARD],
+    pub behaviour: ProviderBehaviour,
+    /// In reference machines.
+    pub speed: f64,
+    /// Of a busy slot, GNT an hour.
+    pub cost: f64,
+    /// When offers that others won will have stood in vain, unless work comes before; 0 for none. Only where the policy
+    /// follows it, from the first on.
+    in_vain: Option<Box<[u64; HEARD]>>,
+    pub busy_ms: u64,
+    /// Subtasks that it agreed to.
+    pub taken: u32,
+    pub done: u32,
+    pub failed: u32,
     /// Subtasks of the present name that ended badly.
     pub bad: u32,
-    pub draws: SmallStream,
-    pub joined: u64,
-    /// Subtasks that it agreed to.
-    pub taken: u64,
-    pub left: Option<u64>,
-    pub done: u64,
-    pub failed: u64,
-    pub busy_ms: u64,
     pub earned: Wei,
     pub spent: Wei,
+    /// Open tasks it heard of while it could not take them, the newest last.
+    pub heard: [Handle; HEARD],
+    pub draws: SmallStream,
+    /// When what a sybil has taken will be done.
+    pub free_at: u64,
+    pub joined: u64,
+    pub left: Option<u64>,
+    pub identities: u32,
 }
 
 impl Machine {
@@ -112,16 +118,29 @@ impl Machine {
 
     /// An offer was not taken; it ends at this moment.
     pub(super) fn offer_lost(&mut self, ends: u64) {
-        if let Some(place) = self.in_vain.iter_mut().min() {
+        match self.policy {
+            ProviderPolicyName::Golem => {}
+            // Prices by these do not depend on it.
+            ProviderPolicyName::Published | ProviderPolicyName::Posted | ProviderPolicyName::ZeroIntelligence => return,
+        }
+        if let Some(place) = self.in_vain.get_or_insert_default().iter_mut().min() {
             *place = ends;
         }
     }
 
     /// What stood in vain until now, while there was a slot free, is noted.
     pub(super) fn note_in_vain(&mut self, now: u64) {
-        for ends in self.in_vain.iter_mut().filter(|ends| **ends != 0 && **ends <= now) {
+        let Some(in_vain) = &mut self.in_vain else { return };
+        for ends in in_vain.iter_mut().filter(|ends| **ends != 0 && **ends <= now) {
             *ends = 0;
             self.market.answered(false);
+        }
+    }
+
+    /// All of it is busy: no offer of before stands any more.
+    pub(super) fn forget_in_vain(&mut self) {
+        if let Some(in_vain) = &mut self.in_vain {
+            in_vain.fill(0);
         }
     }
 
@@ -140,7 +159,7 @@ pub(super) struct Buyer {
     /// Its name now.
     pub name: u32,
     pub identities: u32,
-    pub market: RequestorMarket,
+    pub market: RequestorMarket<AgentBook<UsualProvider, ProviderRecord>>,
     pub draws: SmallStream,
     pub arrivals: SmallStream,
     pub tasks: u32,
@@ -247,6 +266,8 @@ pub(super) struct Agents {
     /// The median cost at the start, GNT an hour.
     pub median_cost: f64,
     pub seed: u64,
+    /// What all machines of a group have, by group.
+    settings: Vec<Arc<ProviderSettings>>,
 }
 
 impl Agents {
@@ -261,6 +282,7 @@ impl Agents {
             ahead: BTreeMap::new(),
             median_cost: 0.0,
             seed,
+            settings: scenario.providers.iter().map(|of| Arc::new(provider_settings(of))).collect(),
         };
         let mut machines = Vec::new();
         for (group, of) in (0u32..).zip(&scenario.providers) {
@@ -304,33 +326,33 @@ impl Agents {
         };
         let name = self.names.len();
         let machine = Machine {
-            group: drawn.group,
-            behaviour: of.behaviour,
-            policy: of.policy,
-            speed: drawn.speed,
-            cost: drawn.cost,
+            market: self.provider_market(of, drawn, now)?,
             performance: (claimed * REFERENCE_PERF).round() as u64,
             slots,
-            cores: drawn.slots,
             busy: 0,
-            free_at: 0,
+            cores: drawn.slots,
             name,
-            identities,
+            group: drawn.group,
+            policy: of.policy,
             online: true,
             out: false,
-            market: provider_market(of, drawn.cost, self.median_cost, now)?,
-            heard: [Handle::NONE; HEARD],
-            in_vain: [0; HEARD],
-            bad: 0,
-            draws: SmallStream::new(self.seed, super::BEHAVIOUR, u64::from(id), 0),
-            joined: now,
+            behaviour: of.behaviour,
+            speed: drawn.speed,
+            cost: drawn.cost,
+            in_vain: None,
+            busy_ms: 0,
             taken: 0,
-            left: None,
             done: 0,
             failed: 0,
-            busy_ms: 0,
+            bad: 0,
             earned: Wei::ZERO,
             spent: Wei::ZERO,
+            heard: [Handle::NONE; HEARD],
+            draws: SmallStream::new(self.seed, super::BEHAVIOUR, u64::from(id), 0),
+            free_at: 0,
+            joined: now,
+            left: None,
+            identities,
         };
         self.machines.push(machine);
         for nth in 0..identities {
@@ -340,6 +362,24 @@ impl Agents {
             }
         }
         Some(id)
+    }
+
+    /// `None` only for settings that the scenario's check lets through and the market refuses: the least of a range above
+    /// its most.
+    fn provider_market(
+        &self,
+        of: &ProviderGroup,
+        drawn: Drawn,
+        now: u64,
+    ) -> Option<ProviderMarket<AgentBook<UsualRequestor, RequestorRecord>>> {
+        let cost = drawn.cost;
+        let min = match of.behaviour {
+            ProviderBehaviour::Undercut { price_over_cost } => cost * price_over_cost,
+            ProviderBehaviour::Cartel { floor_over_cost } => cost.max(floor_over_cost * self.median_cost),
+            _ => cost * of.tuning.min_price_over_cost.unwrap_or(1.0),
+        };
+        let settings = Arc::clone(self.settings.get(drawn.group as usize)?);
+        ProviderMarket::keeping(settings, wei(min), LocalTime::from_millis(now)).ok()
     }
 
     fn add_name(&mut self, machine: u32) -> u32 {
@@ -424,7 +464,7 @@ impl Agents {
             group,
             name,
             identities: 1,
-            market: RequestorMarket::new(requestor_settings(of)),
+            market: RequestorMarket::keeping(requestor_settings(of)),
             draws: SmallStream::new(self.seed, super::CHOICE, u64::from(id), 0),
             arrivals: SmallStream::new(self.seed, super::ARRIVAL, u64::from(id), 0),
             tasks: 0,
@@ -469,19 +509,13 @@ impl Drawn {
     }
 }
 
-/// `None` only for settings that the scenario's check lets through and the market refuses: the least of a range above
-/// its most.
-fn provider_market(of: &ProviderGroup, cost: f64, median_cost: f64, now: u64) -> Option<ProviderMarket> {
+/// What machines of a group have in common.
+fn provider_settings(of: &ProviderGroup) -> ProviderSettings {
     let tuning = &of.tuning;
-    let min = match of.behaviour {
-        ProviderBehaviour::Undercut { price_over_cost } => cost * price_over_cost,
-        ProviderBehaviour::Cartel { floor_over_cost } => cost.max(floor_over_cost * median_cost),
-        _ => cost * tuning.min_price_over_cost.unwrap_or(1.0),
-    };
     let mut settings = match of.policy {
-        ProviderPolicyName::Golem => ProviderSettings::new(wei(min)),
+        ProviderPolicyName::Golem => ProviderSettings::new(Wei::ZERO),
         ProviderPolicyName::Published | ProviderPolicyName::Posted | ProviderPolicyName::ZeroIntelligence => {
-            ProviderSettings::published(wei(min))
+            ProviderSettings::published(Wei::ZERO)
         }
     };
     let ratio =
@@ -496,7 +530,7 @@ fn provider_market(of: &ProviderGroup, cost: f64, median_cost: f64, now: u64) ->
     settings.margin_not_taken = ratio(tuning.margin_not_taken, settings.margin_not_taken);
     settings.credit_hours = tuning.credit_hours.unwrap_or(settings.credit_hours);
     settings.payment_rate_min = ratio(tuning.payment_rate_min, settings.payment_rate_min);
-    ProviderMarket::new(settings, LocalTime::from_millis(now)).ok()
+    settings
 }
 
 fn requestor_settings(of: &RequestorGroup) -> RequestorSettings {

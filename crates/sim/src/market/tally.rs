@@ -2,7 +2,9 @@
 
 use super::agents::*;
 use super::outcome::{AgentRow, RunOutcome, Series, Side};
+use super::queue::Queue;
 use super::scenario::*;
+use super::table::Slab;
 use super::world::World;
 use golem_protocol::{RefusalReason, Wei};
 use std::collections::BTreeMap;
@@ -396,6 +398,8 @@ impl World<'_> {
 
     /// Closes the books.
     pub(super) fn finish(mut self) -> RunOutcome {
+        // Nothing happens any more: room for the lists that metrics are computed from.
+        (self.queue, self.tasks, self.runs) = (Queue::new(), Slab::new(), Slab::new());
         self.check_money();
         let metrics = self.metrics();
         RunOutcome { metrics, agents: self.rows(), series: self.tally.series }
@@ -428,8 +432,8 @@ impl World<'_> {
                 cost_gnt_per_hour: of.cost,
                 joined_h: hour(of.joined),
                 left_h: hour(of.left.unwrap_or(self.end)),
-                subtasks_done: of.done,
-                subtasks_failed: of.failed,
+                subtasks_done: u64::from(of.done),
+                subtasks_failed: u64::from(of.failed),
                 busy_hours: hour(of.busy_ms),
                 earned_gnt: earned,
                 spent_gnt: spent,

@@ -57,7 +57,7 @@ impl World<'_> {
         // A look at each before any is asked: its memory is fetched while the others' is, and not one after the other.
         for (_, machine) in &hearers {
             let of = &self.agents.machines[*machine];
-            std::hint::black_box((of.free(), of.performance, of.market.settings().min_price, of.market.state().factor));
+            std::hint::black_box((of.free(), of.performance, of.market.min_price(), of.market.state().factor));
         }
         for (name, machine) in hearers.drain(..) {
             self.heard(handle, machine, name);

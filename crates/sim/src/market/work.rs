@@ -69,7 +69,7 @@ impl World<'_> {
         machine.note_in_vain(self.now);
         machine.busy += 1;
         if machine.free() == 0 {
-            machine.in_vain = [0; HEARD];
+            machine.forget_in_vain();
         }
         if machine.busy == 1 {
             machine.market.busy(now);
@@ -101,7 +101,7 @@ impl World<'_> {
                 if (phase as f64) < honest_share * period as f64 { honest } else { held }
             }
             ProviderBehaviour::ExitScam { honest_subtasks } => {
-                if of.done < u64::from(honest_subtasks) {
+                if of.done < honest_subtasks {
                     honest
                 } else {
                     wrong
