@@ -1,5 +1,6 @@
 //! Who takes part: machines, the names they go by, and requestors.
 
+use super::memory::Heard;
 use super::scenario::*;
 use super::table::{Handle, Table};
 use crate::stream::{SmallStream, mix};
@@ -11,8 +12,8 @@ use golem_protocol::{Address, LocalTime, NodeId, Wei};
 
 /// Fuel a second of the reference machine: what performances are counted in.
 pub(super) const REFERENCE_PERF: f64 = 1e9;
-/// How many open tasks a provider that cannot take them now remembers. Reason: the newest are the likeliest to be open.
-pub(super) const HEARD: usize = 8;
+/// How many offers that others won a provider waits for to have stood in vain. Reason: more at once tell it no more.
+pub(super) const IN_VAIN: usize = 8;
 /// The longest pause between broadcasts, as a multiple of the first. Reason: who heard of a task remembers it; only new
 /// machines and changed prices are reached.
 const PAUSES_MAX: u64 = 16;
@@ -63,10 +64,12 @@ pub(super) struct Machine {
     /// Out of order because of a shock.
     pub out: bool,
     pub market: ProviderMarket,
-    /// Open tasks it heard of while it could not take them, the newest last.
-    pub heard: [Handle; HEARD],
+    /// Open tasks it heard of while it could not take them.
+    pub heard: Heard,
+    /// Which of them it goes for first.
+    pub takes_first: TakesFirst,
     /// When offers that others won will have stood in vain, unless work comes before; 0 for none.
-    pub in_vain: [u64; HEARD],
+    pub in_vain: [u64; IN_VAIN],
     /// Subtasks of the present name that ended badly.
     pub bad: u32,
     pub draws: SmallStream,
@@ -121,14 +124,6 @@ impl Machine {
         for ends in self.in_vain.iter_mut().filter(|ends| **ends != 0 && **ends <= now) {
             *ends = 0;
             self.market.answered(false);
-        }
-    }
-
-    /// Remembers an open task.
-    pub(super) fn hear(&mut self, task: Handle) {
-        if !self.heard.contains(&task) {
-            self.heard.rotate_left(1);
-            self.heard[HEARD - 1] = task;
         }
     }
 }
@@ -310,8 +305,9 @@ impl Agents {
             online: true,
             out: false,
             market: provider_market(of, drawn.cost, self.median_cost, now)?,
-            heard: [Handle::NONE; HEARD],
-            in_vain: [0; HEARD],
+            heard: Heard::new(),
+            takes_first: of.takes_first(),
+            in_vain: [0; IN_VAIN],
             bad: 0,
             draws: SmallStream::new(self.seed, super::BEHAVIOUR, u64::from(id), 0),
             joined: now,
