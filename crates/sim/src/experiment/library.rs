@@ -33,9 +33,11 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S23", include_str!("../../../../scenarios/S23_cartel.toml")),
     ("S24", include_str!("../../../../scenarios/S24_cancel_option.toml")),
     ("S25", include_str!("../../../../scenarios/S25_network.toml")),
+    ("S26", include_str!("../../../../scenarios/S26_concent.toml")),
     ("S27", include_str!("../../../../scenarios/S27_original.toml")),
     ("S28", include_str!("../../../../scenarios/S28_shared_proofs.toml")),
     ("S29", include_str!("../../../../scenarios/S29_verification_compared.toml")),
+    ("S30", include_str!("../../../../scenarios/S30_choice_of_tasks.toml")),
 ];
 
 /// What there is to list.

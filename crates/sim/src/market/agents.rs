@@ -1,6 +1,7 @@
 //! Who takes part: machines, the names they go by, and requestors.
 
 use super::books::{AgentBook, UsualProvider, UsualRequestor};
+use super::memory::Heard;
 use super::scenario::*;
 use super::table::{Handle, Table};
 use crate::stream::{SmallStream, mix};
@@ -14,8 +15,8 @@ use std::sync::Arc;
 
 /// Fuel a second of the reference machine: what performances are counted in.
 pub(super) const REFERENCE_PERF: f64 = 1e9;
-/// How many open tasks a provider that cannot take them now remembers. Reason: the newest are the likeliest to be open.
-pub(super) const HEARD: usize = 8;
+/// How many offers that others won a provider waits for to have stood in vain. Reason: more at once tell it no more.
+pub(super) const IN_VAIN: usize = 8;
 /// The longest pause between broadcasts, as a multiple of the first. Reason: who heard of a task remembers it; only new
 /// machines and changed prices are reached.
 const PAUSES_MAX: u64 = 16;
@@ -68,7 +69,7 @@ pub(super) struct Machine {
     pub cost: f64,
     /// When offers that others won will have stood in vain, unless work comes before; 0 for none. Only where the policy
     /// follows it, from the first on.
-    in_vain: Option<Box<[u64; HEARD]>>,
+    in_vain: Option<Box<[u64; IN_VAIN]>>,
     pub busy_ms: u64,
     /// Subtasks that it agreed to.
     pub taken: u32,
@@ -78,8 +79,10 @@ pub(super) struct Machine {
     pub bad: u32,
     pub earned: Wei,
     pub spent: Wei,
-    /// Open tasks it heard of while it could not take them, the newest last.
-    pub heard: [Handle; HEARD],
+    /// Open tasks it heard of while it could not take them.
+    pub heard: Heard,
+    /// Which of them it goes for first.
+    pub takes_first: TakesFirst,
     pub draws: SmallStream,
     /// When what a sybil has taken will be done.
     pub free_at: u64,
@@ -141,14 +144,6 @@ impl Machine {
     pub(super) fn forget_in_vain(&mut self) {
         if let Some(in_vain) = &mut self.in_vain {
             in_vain.fill(0);
-        }
-    }
-
-    /// Remembers an open task.
-    pub(super) fn hear(&mut self, task: Handle) {
-        if !self.heard.contains(&task) {
-            self.heard.rotate_left(1);
-            self.heard[HEARD - 1] = task;
         }
     }
 }
@@ -347,7 +342,8 @@ impl Agents {
             bad: 0,
             earned: Wei::ZERO,
             spent: Wei::ZERO,
-            heard: [Handle::NONE; HEARD],
+            heard: Heard::new(),
+            takes_first: of.takes_first(),
             draws: SmallStream::new(self.seed, super::BEHAVIOUR, u64::from(id), 0),
             free_at: 0,
             joined: now,

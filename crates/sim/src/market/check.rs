@@ -15,6 +15,8 @@ pub struct ScenarioError {
     pub allowed: String,
 }
 
+/// The most open tasks that a provider remembers. Reason: as many headers as a node.
+const MEMORY_MAX: u32 = 4_096;
 /// The widest range of a positive number. Reason: money has 96 bits, and times of a run 63.
 const POSITIVE: (f64, f64) = (1e-6, 1e6);
 
@@ -102,9 +104,13 @@ impl MarketRules {
         range("market.offer_window_s", self.offer_window_s, (0.0, 86_400.0))?;
         range("market.offer_life_s", self.offer_life_s, (1.0, 86_400.0))?;
         range("market.rebroadcast_s", self.rebroadcast_s, (1.0, 86_400.0))?;
+        range("market.memory", f64::from(self.memory), (1.0, f64::from(MEMORY_MAX)))?;
         range("market.latency_s", self.latency_s, (0.0, 3_600.0))?;
         share("market.loss", self.loss)?;
         range("market.identity_cost_hours", self.identity_cost_hours, (0.0, 1e6))?;
+        for (name, got, allowed) in self.concent.iter().flat_map(|concent| concent.numbers()) {
+            range(&format!("market.concent.{name}"), got, allowed)?;
+        }
         match self.information {
             Information::Local | Information::Proofs | Information::Global | Information::Oracle => Ok(()),
             Information::Gossip { fanout } => {

@@ -2,7 +2,7 @@
 
 use super::agents::*;
 use super::scenario::*;
-use super::tally::{OfGroup, Tally};
+use super::tally::{OfBuyers, OfGroup, Tally};
 use super::world::World;
 use std::collections::BTreeMap;
 
@@ -31,6 +31,8 @@ impl World<'_> {
         self.of_cheats(&mut metrics);
         self.of_requestors(&mut metrics);
         self.of_shock(&mut metrics);
+        let of_concent = self.concent.iter().flat_map(|office| office.metrics(self.tally.total_paid));
+        of_concent.for_each(|(name, value)| put(&mut metrics, name, value));
         put(&mut metrics, "profit_deviators_gnt_per_hour", self.of_deviators());
         metrics
     }
@@ -105,6 +107,13 @@ impl World<'_> {
         };
         let profit: f64 = self.agents.buyers.iter().filter(honest).map(|of| of.value - gnt(of.spent)).sum();
         let count = self.agents.buyers.iter().filter(honest).count();
+        if let [first, .., last] = self.tally.buyers.as_slice() {
+            let finished = |of: &OfBuyers| share(of.done as f64, (of.done + of.lost) as f64);
+            put(metrics, "wait_first_s", first.wait.get());
+            put(metrics, "wait_last_s", last.wait.get());
+            put(metrics, "finished_first_share", finished(first));
+            put(metrics, "finished_last_share", finished(last));
+        }
         put(metrics, "profit_requestor_gnt_per_hour", share(profit, count as f64 * self.end as f64 / MS_PER_HOUR));
         let others = || self.agents.buyers.iter().filter(|of| !honest(of));
         if others().next().is_none() {

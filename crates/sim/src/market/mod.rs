@@ -22,6 +22,8 @@
 mod agents;
 mod books;
 mod check;
+mod concent;
+mod memory;
 mod metrics;
 mod names;
 mod oracle;
@@ -38,6 +40,7 @@ mod work;
 mod world;
 
 pub use check::ScenarioError;
+pub use concent::ConcentRules;
 pub use outcome::{AgentRow, Better, METRICS, MetricInfo, RunOutcome, Series, Side};
 pub use queue::Queue;
 pub use scenario::*;
@@ -118,6 +121,7 @@ fn conforming_scenario(scenario: &Scenario) -> Option<Scenario> {
     let mut any = false;
     for group in conforming.providers.iter_mut().filter(|group| group.deviates) {
         (group.behaviour, group.policy, group.tuning) = (provider.behaviour, provider.policy, provider.tuning);
+        group.takes_first = provider.takes_first;
         any = true;
     }
     for group in conforming.requestors.iter_mut().filter(|group| group.deviates) {
@@ -131,10 +135,12 @@ fn conforming_scenario(scenario: &Scenario) -> Option<Scenario> {
 pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario {
     let mut scenario = scenario.clone();
     scenario.market.mechanism = mechanism;
+    scenario.market.concent = None;
     scenario.agent_rows_max = 1;
     for group in &mut scenario.providers {
         group.policy = ProviderPolicyName::Posted;
         group.tuning = ProviderTuning::default();
+        group.takes_first = None;
     }
     for group in &mut scenario.requestors {
         group.policy = RequestorPolicyName::Random;

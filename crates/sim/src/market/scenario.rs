@@ -4,6 +4,7 @@
 //! variants are written in snake case, those without parameters as strings: `behaviour = "honest"`,
 //! `behaviour = { cheat_benchmark = { factor = 4.0 } }`, `speed = { lognormal = { median = 1.0, sigma = 0.5 } }`.
 
+use super::concent::ConcentRules;
 use super::verification::Verification;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,9 @@ pub struct MarketRules {
     pub offer_life_s: f64,
     /// How long a task with open subtasks waits until it is broadcast again, in seconds; 60.
     pub rebroadcast_s: f64,
+    /// How many open tasks a provider remembers that it could not take when it heard of them; 8. Those beyond, the oldest,
+    /// it hears of again when they are broadcast again.
+    pub memory: u32,
     /// How long a message takes one way, in seconds; 0.1.
     pub latency_s: f64,
     /// The share of headers and offers that are lost, 0 to 1; 0. Agreements, reports and payments are repeated until they
@@ -81,6 +85,8 @@ pub struct MarketRules {
     pub identity_cost_hours: f64,
     /// What a requestor knows of providers beside what it saw; `"local"`.
     pub information: Information,
+    /// A deposit of each requestor behind its deals, and what is done where they are not kept; none.
+    pub concent: Option<ConcentRules>,
 }
 
 impl Default for MarketRules {
@@ -91,10 +97,12 @@ impl Default for MarketRules {
             offer_window_s: 10.0,
             offer_life_s: 600.0,
             rebroadcast_s: 60.0,
+            memory: 8,
             latency_s: 0.1,
             loss: 0.0,
             identity_cost_hours: 0.0,
             information: Information::Local,
+            concent: None,
         }
     }
 }
@@ -149,6 +157,9 @@ pub struct ProviderGroup {
     pub policy: ProviderPolicyName,
     /// Changes to the numbers of the policy.
     pub tuning: ProviderTuning,
+    /// Which of the tasks that it heard of while it was busy a provider goes for first; absent: the best paid by the
+    /// policy `"golem"`, the newest by the others.
+    pub takes_first: Option<TakesFirst>,
     /// How fast one slot is, in reference machines; lognormal, median 1, sigma 0.5.
     pub speed: Distribution,
     /// What a busy slot costs its owner, in GNT an hour; lognormal, median 1, sigma 0.5.
@@ -172,6 +183,7 @@ impl Default for ProviderGroup {
             behaviour: ProviderBehaviour::Honest,
             policy: ProviderPolicyName::Published,
             tuning: ProviderTuning::default(),
+            takes_first: None,
             speed: Distribution::Lognormal { median: 1.0, sigma: 0.5 },
             cost_gnt_per_hour: Distribution::Lognormal { median: 1.0, sigma: 0.5 },
             slots: Distribution::Fixed(1.0),
@@ -180,6 +192,30 @@ impl Default for ProviderGroup {
             deviates: false,
         }
     }
+}
+
+impl ProviderGroup {
+    /// Which of the tasks that it heard of it goes for first.
+    pub fn takes_first(&self) -> TakesFirst {
+        self.takes_first.unwrap_or(match self.policy {
+            ProviderPolicyName::Golem => TakesFirst::BestPaid,
+            ProviderPolicyName::Published | ProviderPolicyName::Posted | ProviderPolicyName::ZeroIntelligence => {
+                TakesFirst::Newest
+            }
+        })
+    }
+}
+
+/// Which of several open tasks a provider goes for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TakesFirst {
+    /// The one that it heard of last.
+    Newest,
+    /// The one that it heard of first.
+    Oldest,
+    /// The one of which an hour of work is expected to bring most, as nodes choose: more by a quarter than a newer one.
+    BestPaid,
 }
 
 /// How a provider sets its price.

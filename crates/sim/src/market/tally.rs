@@ -92,6 +92,14 @@ pub(super) struct OfGroup {
     pub shares: Vec<f64>,
 }
 
+/// What is counted of one group of requestors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OfBuyers {
+    pub wait: Mean,
+    pub done: u64,
+    pub lost: u64,
+}
+
 /// What is counted on the way.
 pub(super) struct Tally {
     pub warmup: u64,
@@ -112,6 +120,7 @@ pub(super) struct Tally {
     pub burnt: Wei,
     pub refusals: BTreeMap<&'static str, u64>,
     pub groups: Vec<OfGroup>,
+    pub buyers: Vec<OfBuyers>,
     pub subtasks: u64,
     pub lost: u64,
     pub done_right: u64,
@@ -162,6 +171,7 @@ impl Tally {
             burnt: Wei::ZERO,
             refusals: BTreeMap::new(),
             groups: vec![OfGroup::default(); scenario.providers.len()],
+            buyers: vec![OfBuyers::default(); scenario.requestors.len()],
             subtasks: 0,
             lost: 0,
             done_right: 0,
@@ -218,6 +228,11 @@ impl Tally {
         *self.refusals.entry(name).or_default() += 1;
     }
 
+    /// A requestor's deposit is too small for what it asks for.
+    pub(super) fn refused_uncovered(&mut self) {
+        *self.refusals.entry("refused_uncovered").or_default() += 1;
+    }
+
     /// A subtask was agreed, and waited so long for it.
     pub(super) fn handed_out(&mut self, machine: &Machine, price_of_work: f64, waited: u64, computes: bool, now: u64) {
         if computes {
@@ -242,6 +257,12 @@ impl Tally {
             self.over_cost_histogram.add(over_cost);
             self.wait.add(waited as f64 / MS_PER_S);
         }
+    }
+
+    /// What is counted of a group of requestors, where it counts already.
+    pub(super) fn of_buyers(&mut self, group: u32, now: u64) -> Option<&mut OfBuyers> {
+        let counts = self.counts(now);
+        self.buyers.get_mut(group as usize).filter(|_| counts)
     }
 
     pub(super) fn slot_freed(&mut self, computed: bool, now: u64) {
@@ -398,6 +419,7 @@ impl World<'_> {
 
     /// Closes the books.
     pub(super) fn finish(mut self) -> RunOutcome {
+        self.close_concent();
         // Nothing happens any more: room for the lists that metrics are computed from.
         (self.queue, self.tasks, self.runs) = (Queue::new(), Slab::new(), Slab::new());
         self.check_money();

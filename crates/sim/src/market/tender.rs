@@ -94,7 +94,7 @@ impl World<'_> {
 
     fn heard(&mut self, handle: Handle, machine: u32, name: u32) {
         if self.agents.machines[machine].free() == 0 {
-            return self.agents.machines[machine].hear(handle);
+            return self.remember_task(handle, machine);
         }
         self.offer(handle, machine, name);
     }
@@ -103,15 +103,16 @@ impl World<'_> {
     fn offer(&mut self, handle: Handle, machine: u32, name: u32) -> bool {
         let now = self.local();
         let life = (self.scenario.market.offer_life_s * MS_PER_S) as u64;
-        let Some(task) = self.tasks.get_mut(handle) else { return false };
+        let Some(task) = self.tasks.get(handle) else { return false };
         if task.offers.iter().any(|offer| offer.name == name && now.0 < offer.made + life) {
             return false;
         }
-        let buyer = self.agents.buyers[task.buyer].name;
+        let (buyer, terms) = (task.buyer, task.terms);
+        let name_of_buyer = node(self.agents.buyers[buyer].name);
         let of = &mut self.agents.machines[machine];
         of.note_in_vain(self.now);
         self.tally.quotes += 1;
-        let quote = match of.market.quote(&node(buyer), &task.terms, of.performance, now) {
+        let quote = match of.market.quote(&name_of_buyer, &terms, of.performance, now) {
             Ok(quote) => quote,
             Err(reason) => {
                 self.tally.refused(&reason);
@@ -126,29 +127,43 @@ impl World<'_> {
             (ProviderBehaviour::Undercut { .. }, _) | (_, ProviderPolicyName::Posted) => quote.min_price,
             (_, ProviderPolicyName::Published | ProviderPolicyName::Golem) => quote.price,
             (_, ProviderPolicyName::ZeroIntelligence) => {
-                let room = task.terms.max_price.saturating_sub(quote.min_price);
+                let room = terms.max_price.saturating_sub(quote.min_price);
                 let part = (of.draws.unit() * 1e9) as u128;
                 quote.min_price.saturating_add(Wei(room.0 / 1_000_000_000 * part))
             }
         };
-        task.offers.push(Offered { name, price, performance: of.performance, made: self.now });
+        let performance = of.performance;
+        if !self.is_covered(buyer, machine, price, terms.subtask_timeout_s) {
+            self.tally.refused_uncovered();
+            return false;
+        }
+        let Some(task) = self.tasks.get_mut(handle) else { return false };
+        task.offers.push(Offered { name, price, performance, made: self.now });
         self.tally.offers += 1;
         self.tally.messages += 1;
         true
     }
 
-    /// A machine with a free slot looks for work among what it heard of, the newest first.
+    /// A machine that cannot take a task now remembers it.
+    fn remember_task(&mut self, handle: Handle, machine: u32) {
+        self.agents.machines[machine].heard.add(handle, self.scenario.market.memory as usize);
+    }
+
+    /// A machine with a free slot looks for work among what it heard of, in the order that it goes by.
     pub(super) fn seek(&mut self, machine: u32) {
         if self.oracle.is_some() {
             return self.oracle_changed(machine);
         }
         while self.agents.machines[machine].free() > 0 {
-            let of = &mut self.agents.machines[machine];
-            let Some(place) = of.heard.iter().rposition(|task| *task != Handle::NONE) else { return };
-            let handle = std::mem::replace(&mut of.heard[place], Handle::NONE);
-            let name = of.name;
-            let worth = self.tasks.get(handle).is_some_and(|task| task.open > 0 && self.now < task.deadline);
-            if worth && self.offer(handle, machine, name) {
+            let (now, buyers) = (self.local(), &self.agents.buyers);
+            let Machine { heard, takes_first, market, performance, name, .. } = &mut self.agents.machines[machine];
+            let profit = |task: &Task| {
+                let buyer = node(buyers[task.buyer].name);
+                market.expected_profit(&buyer, &task.terms, *performance, now).0
+            };
+            let Some(handle) = heard.take(*takes_first, &self.tasks, self.now, profit) else { return };
+            let name = *name;
+            if self.offer(handle, machine, name) {
                 let soon = self.now + (2 * self.latency).max(1);
                 return self.arrange_hand_out(handle, soon);
             }
@@ -219,7 +234,7 @@ impl World<'_> {
         }
         for offer in expired {
             // Its machine may make another, at the price of now.
-            self.agents.machines[self.agents.names[offer.name]].hear(handle);
+            self.remember_task(handle, self.agents.names[offer.name]);
             self.lost(offer);
         }
         lost.into_iter().for_each(|offer| self.lost(offer));

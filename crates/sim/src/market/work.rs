@@ -1,6 +1,7 @@
 //! From the agreement to the money: what becomes of a subtask.
 
 use super::agents::*;
+use super::concent::Dispute;
 use super::scenario::*;
 use super::table::Handle;
 use super::tender::offer_terms;
@@ -20,6 +21,10 @@ impl World<'_> {
         let (terms, work_ms, buyer) = (task.terms, task.work_ms, task.buyer);
         let (worth, opened) = (task.value, task.created);
         let Some(value) = subtask_value(offer.price, terms.subtask_timeout_s) else { return false };
+        if !self.is_covered(buyer, machine, offer.price, terms.subtask_timeout_s) {
+            self.tally.refused_uncovered();
+            return false;
+        }
         let buyer_name = self.agents.buyers[buyer].name;
         let market = &mut self.agents.machines[machine].market;
         let owed = market.record(&node(buyer_name)).map_or(Wei::ZERO, |record| record.owed).saturating_add(value);
@@ -49,6 +54,9 @@ impl World<'_> {
         let paid_per_work = gnt(value) * MS_PER_HOUR / work_ms as f64;
         let of = &self.agents.machines[machine];
         self.tally.handed_out(of, paid_per_work, self.now - opened, computes, self.now);
+        if let Some(of) = self.tally.of_buyers(self.agents.buyers[buyer].group, self.now) {
+            of.wait.add((self.now - opened) as f64 / MS_PER_S);
+        }
         self.start(run);
         true
     }
@@ -173,7 +181,7 @@ impl World<'_> {
         let (machine, task) = (run.machine, run.task);
         self.tally.slot_freed(run.computes, self.now);
         if of.free() > 0 {
-            of.hear(task);
+            of.heard.add(task, self.scenario.market.memory as usize);
             self.seek(machine);
         }
     }
@@ -234,14 +242,23 @@ impl World<'_> {
             return self.accepted(handle, true);
         }
         let Some(run) = self.runs.remove(handle) else { return };
+        let claimed = self.claim(&run, Dispute::Rejected);
         let of = &mut self.agents.machines[run.machine];
-        of.market.released(&node(run.buyer_name), run.value, Release::Rejected);
+        // What is claimed stays owed.
+        if !claimed {
+            of.market.released(&node(run.buyer_name), run.value, Release::Rejected);
+        }
         of.failed += 1;
         let worth = run.worth;
         self.agents.buyers[run.buyer].done += 1;
         self.agents.buyers[run.buyer].value += worth;
         self.tally.finished(worth, true, self.now);
-        self.tally.unpaid(run.value, self.now);
+        if let Some(of) = self.tally.of_buyers(self.agents.buyers[run.buyer].group, self.now) {
+            of.done += 1;
+        }
+        if !claimed {
+            self.tally.unpaid(run.value, self.now);
+        }
     }
 
     fn accepted(&mut self, handle: Handle, right: bool) {
@@ -255,6 +272,9 @@ impl World<'_> {
         self.agents.buyers[buyer].done += 1;
         self.agents.buyers[buyer].value += worth;
         self.tally.finished(worth, right, self.now);
+        if let Some(of) = self.tally.of_buyers(self.agents.buyers[buyer].group, self.now) {
+            of.done += u64::from(right);
+        }
         let Some(group) = self.group_of(buyer) else { return };
         let delay = (group.payment_delay_min * 60_000.0) as u64 + self.latency;
         let pays = match group.behaviour {
@@ -268,8 +288,10 @@ impl World<'_> {
         match pays {
             Some(delay) => self.queue.push(self.now + delay, Event::Payment(handle)),
             None => {
-                self.tally.unpaid(value, self.now);
-                self.runs.remove(handle);
+                let Some(run) = self.runs.remove(handle) else { return };
+                if !self.claim(&run, Dispute::Unpaid) {
+                    self.tally.unpaid(value, self.now);
+                }
             }
         }
     }
@@ -288,6 +310,9 @@ impl World<'_> {
     /// No result, or none that is taken: the subtask is open again.
     fn ended_badly(&mut self, handle: Handle, outcome: Option<Outcome>, release: Release) {
         let Some(run) = self.runs.remove(handle) else { return };
+        if self.agents.machines[run.machine].behaviour == ProviderBehaviour::Hold {
+            self.claim(&run, Dispute::Nothing);
+        }
         if let Some(outcome) = outcome {
             self.remember(run.buyer, &run.offer, &run.terms, outcome);
         }

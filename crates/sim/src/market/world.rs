@@ -1,6 +1,7 @@
 //! The run itself: what happens in which order.
 
 use super::agents::*;
+use super::concent::Office;
 use super::oracle::Oracle;
 use super::outcome::RunOutcome;
 use super::queue::Queue;
@@ -25,6 +26,8 @@ pub(super) enum Event {
     /// What became of a subtask reaches its buyer.
     Report(Handle),
     Payment(Handle),
+    /// The n-th claim on a deposit is settled or ruled on.
+    ClaimDue(u32),
     /// A buyer has run again what others say of a name.
     Rerun(u32, u32),
     /// A machine of a group comes.
@@ -51,6 +54,7 @@ pub(super) struct World<'a> {
     pub tally: Tally,
     pub supply: Supply,
     pub oracle: Option<Oracle>,
+    pub concent: Option<Office>,
     /// For drawing providers without drawing one twice.
     pub marks: Vec<u32>,
     pub mark: u32,
@@ -82,6 +86,7 @@ impl<'a> World<'a> {
             tally,
             supply,
             oracle: (scenario.market.mechanism == Mechanism::Oracle).then(|| Oracle::new(&agents)),
+            concent: Office::new(scenario, agents.median_cost),
             marks: Vec::new(),
             mark: 0,
             hearers: Vec::new(),
@@ -145,6 +150,7 @@ impl<'a> World<'a> {
                 Event::SlotEnd(run) => self.slot_end(run),
                 Event::Report(run) => self.report(run),
                 Event::Payment(run) => self.payment(run),
+                Event::ClaimDue(claim) => self.claim_due(claim),
                 Event::Rerun(buyer, name) => self.rerun(buyer, name),
                 Event::Join(group) => self.join(group),
                 Event::Leave(machine) => self.leave(machine),
@@ -202,6 +208,7 @@ impl<'a> World<'a> {
             self.agents.rename_buyer(buyer);
             self.pay_for_identity_of_buyer(buyer);
         }
+        self.deposit(buyer);
         let uid = (u64::from(buyer) << 32) | u64::from(nth);
         let task = self.new_task(buyer, uid, group);
         self.tally.task_came(task.total, self.now);
@@ -272,8 +279,9 @@ impl<'a> World<'a> {
         let now = self.now;
         let Some(task) = self.tasks.get_mut(handle) else { return };
         if now >= task.deadline {
+            let buyer = task.buyer;
             self.tally.reopened();
-            self.tally.lost(1, now);
+            self.lose(buyer, 1);
             return self.close_if_over(handle);
         }
         task.open += 1;
@@ -289,13 +297,20 @@ impl<'a> World<'a> {
         }
     }
 
+    /// So many subtasks will not be done.
+    fn lose(&mut self, buyer: u32, subtasks: u32) {
+        self.tally.lost(subtasks, self.now);
+        if let Some(of) = self.tally.of_buyers(self.agents.buyers[buyer].group, self.now) {
+            of.lost += u64::from(subtasks);
+        }
+    }
+
     fn deadline(&mut self, handle: Handle) {
-        let now = self.now;
         if let Some(task) = self.tasks.get_mut(handle) {
             let lost = std::mem::take(&mut task.open);
-            let offers = std::mem::take(&mut task.offers);
+            let (buyer, offers) = (task.buyer, std::mem::take(&mut task.offers));
             offers.into_iter().for_each(|offer| self.lost(offer));
-            self.tally.lost(lost, now);
+            self.lose(buyer, lost);
         }
         self.close_if_over(handle);
     }
