@@ -287,6 +287,11 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         self.providers.get(provider)
     }
 
+    /// The book of those remembered.
+    pub fn peers(&self) -> &B {
+        &self.providers
+    }
+
     /// Everybody remembered, in any order.
     pub fn records(&self) -> impl Iterator<Item = (NodeId, ProviderRecord)> {
         self.providers.all()

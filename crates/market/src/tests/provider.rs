@@ -178,7 +178,7 @@ fn time_switched_off_counts_as_nothing() {
     let mut market = market(100);
     market.busy(seconds(0));
     let stored = market.state().clone();
-    let again = ProviderMarket::restore(*market.settings(), stored, seconds(1_000_000)).unwrap();
+    let again = ProviderMarket::restore(market.settings(), stored, seconds(1_000_000)).unwrap();
     assert_eq!(again.factor(seconds(1_000_000)), ratio(0.2));
     assert_eq!(again.state().activity, Activity::Idle);
 }

@@ -115,6 +115,14 @@ impl<U, R> Default for AgentBook<U, R> {
 }
 
 impl<U: Usual<R>, R: Copy> AgentBook<U, R> {
+    /// Reads through it, so that it is in the cache.
+    pub(super) fn look(&self) {
+        const LINE_BYTES: usize = 64;
+        for usual in self.usual.iter().step_by((LINE_BYTES / size_of::<U>()).max(1)) {
+            std::hint::black_box(usual.name());
+        }
+    }
+
     fn place(&self, name: u32) -> Result<usize, usize> {
         self.usual.binary_search_by_key(&name, Usual::name)
     }

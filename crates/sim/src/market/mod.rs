@@ -20,6 +20,7 @@
 //! with a check of that, and stops where it does not hold.
 
 mod agents;
+mod ahead;
 mod books;
 mod check;
 mod concent;

@@ -75,12 +75,22 @@ impl<E: Copy> Queue<E> {
         self.near.insert(place, (at, event));
     }
 
+    /// Whether the next ones had to be found anew; [`Queue::near`] gives them. Nothing may be put in before [`Queue::pop`],
+    /// which does the same.
+    #[inline]
+    pub(super) fn draw_near(&mut self) -> bool {
+        self.near.is_empty() && self.refill().is_some()
+    }
+
+    /// Those of the next ones that are in order already.
+    pub(super) fn near(&self) -> impl Iterator<Item = &(u64, E)> {
+        self.near.iter().rev()
+    }
+
     /// Takes the next one.
     #[inline]
     pub fn pop(&mut self) -> Option<(u64, E)> {
-        if self.near.is_empty() {
-            self.refill()?;
-        }
+        self.draw_near();
         let next = self.near.pop()?;
         self.len -= 1;
         self.now = next.0;

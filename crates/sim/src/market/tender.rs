@@ -58,6 +58,8 @@ impl World<'_> {
         for (_, machine) in &hearers {
             let of = &self.agents.machines[*machine];
             std::hint::black_box((of.free(), of.performance, of.market.min_price(), of.market.state().factor));
+            std::hint::black_box(of.heard.first());
+            of.market.state().requestors.look();
         }
         for (name, machine) in hearers.drain(..) {
             self.heard(handle, machine, name);

@@ -136,7 +136,11 @@ impl<'a> World<'a> {
 
     /// Plays it to its end.
     pub(super) fn play(mut self, progress: &dyn Fn(f64)) -> RunOutcome {
-        while let Some((at, event)) = self.queue.pop() {
+        loop {
+            if self.queue.draw_near() {
+                self.look_ahead();
+            }
+            let Some((at, event)) = self.queue.pop() else { break };
             if at > self.end {
                 break;
             }
