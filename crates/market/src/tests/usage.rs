@@ -94,8 +94,9 @@ proptest! {
         let after: Vec<f64> = copies.iter().map(|copy| factors.of(&copy.provider, performance).to_f64()).collect();
         let logs: f64 = after.iter().map(|factor| (factor / start).ln()).sum();
         prop_assert!(logs.abs() < 1e-4, "{after:?}");
-        for (a, b) in after.iter().zip(&usages).zip(after.iter().zip(&usages).skip(1)).map(|(a, b)| (a, b)) {
-            prop_assert!((a.0 <= b.0) == (a.1 <= b.1) || (a.0 - b.0).abs() < 1e-6);
+        for pair in after.windows(2).zip(usages.windows(2)) {
+            let ((a, b), (less, more)) = ((pair.0[0], pair.0[1]), (pair.1[0], pair.1[1]));
+            prop_assert!((a <= b) == (less <= more) || (a - b).abs() < 1e-6);
         }
         // Again, and nothing is left to learn.
         factors.compare(&copies);

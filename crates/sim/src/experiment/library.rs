@@ -36,6 +36,8 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S27", include_str!("../../../../scenarios/S27_original.toml")),
     ("S28", include_str!("../../../../scenarios/S28_shared_proofs.toml")),
     ("S29", include_str!("../../../../scenarios/S29_verification_compared.toml")),
+    ("S30", include_str!("../../../../scenarios/S30_usage_market.toml")),
+    ("S31", include_str!("../../../../scenarios/S31_metered_tender.toml")),
 ];
 
 /// What there is to list.

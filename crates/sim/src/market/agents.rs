@@ -93,7 +93,9 @@ impl Machine {
             ProviderBehaviour::Honest
             | ProviderBehaviour::CheatBenchmark { .. }
             | ProviderBehaviour::Undercut { .. }
-            | ProviderBehaviour::Cartel { .. } => true,
+            | ProviderBehaviour::Cartel { .. }
+            | ProviderBehaviour::InflateUsage { .. }
+            | ProviderBehaviour::UndercutBudget { .. } => true,
             ProviderBehaviour::Hold
             | ProviderBehaviour::OnOff { .. }
             | ProviderBehaviour::ExitScam { .. }
@@ -445,7 +447,8 @@ impl Drawn {
 fn provider_market(of: &ProviderGroup, cost: f64, median_cost: f64, now: u64) -> Option<ProviderMarket> {
     let tuning = &of.tuning;
     let min = match of.behaviour {
-        ProviderBehaviour::Undercut { price_over_cost } => cost * price_over_cost,
+        ProviderBehaviour::Undercut { price_over_cost }
+        | ProviderBehaviour::UndercutBudget { price_over_cost: Some(price_over_cost), .. } => cost * price_over_cost,
         ProviderBehaviour::Cartel { floor_over_cost } => cost.max(floor_over_cost * median_cost),
         _ => cost * tuning.min_price_over_cost.unwrap_or(1.0),
     };

@@ -21,10 +21,12 @@
 
 mod agents;
 mod check;
+mod metered;
 mod metrics;
 mod names;
 mod oracle;
 mod outcome;
+mod pricing;
 mod queue;
 mod sample;
 mod scenario;
@@ -53,6 +55,7 @@ const TASK: u32 = 104;
 const REACH: u32 = 105;
 const JOIN: u32 = 106;
 const OUTAGE: u32 = 107;
+const PART: u32 = 108;
 
 /// What a market is measured against: the surplus that somebody who knows everything would reach, and that of a choice at
 /// random. It depends on who is there and what is asked for, not on the policies.
@@ -138,9 +141,13 @@ pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario 
     for group in &mut scenario.requestors {
         group.policy = RequestorPolicyName::Random;
         group.tuning = RequestorTuning::default();
+        // The surplus is of work and not of what is paid for it.
+        (group.pricing, group.defence) = (PricingName::Tender, Defence::Recheck);
     }
     scenario
 }
 
+#[cfg(test)]
+mod metered_tests;
 #[cfg(test)]
 mod tests;
