@@ -59,6 +59,13 @@ pub enum ProviderFact {
         /// Its value.
         value: Wei,
     },
+    /// An accepted result costs this much less than was agreed as the most: metered work that burnt less.
+    Unused {
+        /// For whom.
+        requestor: NodeId,
+        /// What is not to be paid.
+        value: Wei,
+    },
     /// A voucher brought this much more.
     Paid {
         /// By whom.

@@ -30,6 +30,7 @@ mod strangers;
 #[cfg(test)]
 mod tests;
 pub mod trust;
+pub mod usage;
 
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
 pub use book::{Book, Peers};
@@ -46,6 +47,7 @@ pub use requestor::{
 pub use speed::{ProgramSpeed, Speeds};
 
 pub use trust::{Efficacy, Numbers};
+pub use usage::{UsageFactors, UsedTime};
 
 use golem_protocol::{Header, Pricing, Wei};
 use serde::{Deserialize, Serialize};

@@ -202,7 +202,7 @@ pub struct RequestorRecord {
     pub touched: u64,
 }
 
-/// How a subtask ended that will not be paid for.
+/// Why a subtask, or a part of its value, will not be paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
@@ -214,10 +214,13 @@ pub enum Release {
     Rejected,
     /// This node stepped back before it had reported anything: no trace remains.
     Cancelled,
+    /// What metered work left of the most that was agreed: it was never due, and no trace remains.
+    Unused,
 }
 
 /// Every way a subtask can end unpaid.
-pub const RELEASES: [Release; 4] = [Release::Failed, Release::TimedOut, Release::Rejected, Release::Cancelled];
+pub const RELEASES: [Release; 5] =
+    [Release::Failed, Release::TimedOut, Release::Rejected, Release::Cancelled, Release::Unused];
 
 /// What a provider remembers; written to disk after each change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -587,16 +590,16 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         }
     }
 
-    /// A subtask worth `value` ended and will not be paid for.
+    /// A subtask worth `value`, or that much of one, ended and will not be paid for.
     ///
-    /// It is no longer owed. What was assigned still counts in the payment rate, except where this node cancelled: that
-    /// leaves no trace. A failure of this very machine is to be given as `Cancelled`: it is not the requestor's.
+    /// It is no longer owed. What was assigned still counts in the payment rate, except where this node cancelled, and for
+    /// what metered work did not use: that leaves no trace. A failure of this very machine is to be given as `Cancelled`: it is not the requestor's.
     pub fn released(&mut self, requestor: &NodeId, value: Wei, release: Release) {
         let Some(mut record) = self.touch(requestor) else { return };
         record.owed = record.owed.saturating_sub(value);
         match release {
             Release::Failed | Release::TimedOut | Release::Rejected => {}
-            Release::Cancelled => record.assigned = record.assigned.saturating_sub(value),
+            Release::Cancelled | Release::Unused => record.assigned = record.assigned.saturating_sub(value),
         }
         if record.assigned == Wei::ZERO && record.paid == Wei::ZERO && record.efficiency.is_none() {
             self.state.requestors.remove(requestor);

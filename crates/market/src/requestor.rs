@@ -12,7 +12,7 @@ use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
     efficiency_at_start, efficiency_seen,
 };
-use golem_protocol::{Header, LocalTime, NodeId, RefusalReason, Wei, subtask_value};
+use golem_protocol::{Header, LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
 /// The most offers ranked at once. Reason: choosing by chance takes the square of it in steps.
@@ -339,7 +339,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
         let quality = self.chance(&offer.provider, &record);
         let Numbers { failure_cost, time_cost, .. } = self.settings.numbers;
-        let price_share = price_share(offer.price, header.max_price);
+        let price_share = price_share(offer, header);
         let odds = Ratio::of_rounded_down(Ratio::ONE.minus(quality).parts() as u128, quality.parts() as u128);
         let time = Ratio::of_rounded_down(time_cost.parts() as u128, efficiency.parts() as u128);
         let quality_term = failure_cost.times_rounded_down(odds).plus(time);
@@ -480,6 +480,15 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         let waiting = &mut ranking.waiting;
         ranking.ranked.retain(|ranked| {
             let quality = ranked.score.quality;
+            // Of metered work a faster machine may ask more for its hour, as it is paid less for the same fuel.
+            let limit = match header.pricing {
+                Pricing::Tender => limit,
+                Pricing::Metered => {
+                    let speed = efficiency_at_start(ranked.offer.performance, header.min_perf).parts();
+                    let wei = mul_div(limit.0, u128::from(speed), u128::from(Ratio::ONE.parts()));
+                    wei.map_or(header.max_price, |(wei, _)| Wei(wei).min(header.max_price))
+                }
+            };
             if ranked.offer.price > limit {
                 waiting.push((ranked.position, ranked.offer, WaitReason::Dear { limit }));
                 return false;
@@ -619,7 +628,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             };
             let before = record.efficiency.unwrap_or_else(start);
             record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
-            let share = price_share(offer.price, header.max_price);
+            let share = price_share(offer, header);
             self.reference =
                 Some(self.reference.map_or(share, |reference| self.settings.numbers.towards(reference, share)));
         }
@@ -676,9 +685,18 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     }
 }
 
-/// `price / max_price`, at most 1.
-fn price_share(price: Wei, max_price: Wei) -> Ratio {
-    Ratio::of_rounded_down(price.0, max_price.0).min(Ratio::ONE)
+/// `price / max_price`, at most 1; of metered work that of its fuel, over what it costs at most: at the maximal price on the
+/// slowest machine that is taken. An hour's price says nothing there, since a fast machine does more in it. Where any
+/// machine is taken there is nothing to measure it by, and it counts as in a tender.
+fn price_share(offer: &OfferTerms, header: &HeaderTerms) -> Ratio {
+    let share = Ratio::of_rounded_down(offer.price.0, header.max_price.0).min(Ratio::ONE);
+    match header.pricing {
+        Pricing::Tender => share,
+        Pricing::Metered => {
+            let speed = efficiency_at_start(offer.performance, header.min_perf);
+            Ratio::of_rounded_down(u128::from(share.parts()), u128::from(speed.parts())).min(Ratio::ONE)
+        }
+    }
 }
 
 /// The price ratio as far as it counts: itself up to `1 + 3t`, then ever less, always below `1 + 4t`.

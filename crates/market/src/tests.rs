@@ -7,6 +7,7 @@ mod proof;
 mod provider;
 mod ratio;
 mod requestor;
+mod usage;
 
 use crate::HeaderTerms;
 use golem_protocol::{Address, LocalTime, NodeId, Pricing, Wei};

@@ -55,6 +55,6 @@ pub use signed::{
     Authentic, CompactSignature, Document, KeySigner, SignatureError, Signed, Signer, pack_signatures, sign,
 };
 pub use units::{ByteCount, ChainTime, Fuel, LocalTime, Now, Wei};
-pub use value::{due, due_for, subtask_value};
+pub use value::{due, due_for, metered_due, subtask_value};
 pub use verdict::{Decision, Verdict};
 pub use voucher::Voucher;

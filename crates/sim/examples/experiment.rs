@@ -1,8 +1,8 @@
 //! Plays an experiment's file and prints the shown metrics of each cell, and what of its expectations holds, without the
 //! rest of golem: `experiment FILE.toml [--quick] [--seed N] [--repeat N] [--set PATH=VALUE] [--cell AXIS=POINT,...]`.
-//! `golem sim run` does the same and writes a report.
+//! `golem sim run` does the same and writes a report. A file that ends with .json is a scenario of golem-des.
 
-use golem_sim::experiment::{Experiment, Options, Results, play};
+use golem_sim::experiment::{Experiment, Options, Results, import, play};
 use golem_sim::market::{self, Mechanism, Scenario, baseline_scenario, baselines, run_against};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -44,7 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let path = path.ok_or("which file? give an experiment's, as scenarios/S01_thirst_balance.toml")?;
-    let experiment = Experiment::read(&std::fs::read_to_string(path)?, &options)?;
+    let mut text = std::fs::read_to_string(&path)?;
+    if path.ends_with(".json") {
+        let imported = import(&text, "imported")?;
+        imported.notes.iter().for_each(|note| eprintln!("{note}"));
+        text = imported.toml;
+    }
+    let experiment = Experiment::read(&text, &options)?;
     let start = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let measured = Baselines::default();

@@ -12,8 +12,8 @@ use golem_sim::experiment::charts::charts;
 use golem_sim::experiment::plot::{Ink, svg};
 use golem_sim::experiment::table;
 use golem_sim::experiment::{
-    Checked, Experiment, IndexEntry, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts, index_page, page, play,
-    with_width,
+    Checked, Experiment, IndexEntry, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts, import, index_page,
+    page, play, with_width,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -27,7 +27,8 @@ const SCREEN_METRICS_MAX: usize = 4;
 /// Which experiment, how much of it, and where to.
 #[derive(Args)]
 pub struct RunArgs {
-    /// An experiment file that ends with .toml, or the id of one that comes with golem
+    /// An experiment file that ends with .toml, the id of one that comes with golem, or a scenario of golem-des that ends
+    /// with .json
     #[arg(value_name = "FILE|ID", required_unless_present = "all")]
     experiment: Option<String>,
     /// Every experiment that comes with golem, and an index of the reports
@@ -153,12 +154,29 @@ fn root(args: &RunArgs) -> PathBuf {
 
 fn text_of(name: &str) -> anyhow::Result<String> {
     let path = Path::new(name);
+    if name.ends_with(".json") {
+        return imported(path).with_context(|| name.to_owned());
+    }
     if name.ends_with(".toml") || path.is_file() {
         return std::fs::read_to_string(path).with_context(|| {
             format!("cannot read the experiment file {name}: `golem sim show ID > {name}` makes one to start from")
         });
     }
     find(name).map(str::to_owned)
+}
+
+/// A scenario of golem-des as an experiment file; says what of it is otherwise here.
+fn imported(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path)?;
+    let id: String = path.file_stem().map_or_else(String::new, |stem| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
+        stem.to_string_lossy().chars().map(plain).collect()
+    });
+    let imported = import(&text, &id)?;
+    for note in &imported.notes {
+        eprintln!("{id}: {note}");
+    }
+    Ok(imported.toml)
 }
 
 fn simulate(

@@ -150,7 +150,7 @@ impl Deal {
     }
 
     /// What the work of a result is worth.
-    fn worth(&self, result: &SubtaskResult) -> Wei {
+    pub fn worth(&self, result: &SubtaskResult) -> Wei {
         due(self.header.pricing, &self.agreement, result)
     }
 

@@ -256,6 +256,11 @@ impl Provider {
             let decision = decision.unwrap_or(Decision::NotAgreed);
             if decision == Decision::Accepted {
                 accepted.due = accepted.due.saturating_add(deal.due(&result));
+                // Else what metered work leaves of its budget would count as owed for good, and use up the credit.
+                let value = deal.value_of(index).saturating_sub(deal.worth(&result));
+                if value > Wei::ZERO {
+                    policy.note(&ProviderFact::Unused { requestor: deal.requestor(), value }, now);
+                }
                 accepted.subtasks += usize::from(matches!(result.outcome, SubtaskOutcome::Completed { .. }));
             } else {
                 if matches!(result.outcome, SubtaskOutcome::Completed { .. }) {

@@ -16,6 +16,17 @@ fn does_a_task_and_pays_for_each_subtask() {
 }
 
 #[test]
+fn what_metered_work_leaves_of_its_budget_is_not_told_to_the_market_as_owed() {
+    for pricing in [Pricing::Tender, Pricing::Metered] {
+        let mut world = World::new(1, order(64, 64 * 7_000, pricing), &[Nature::Honest; 3], CALM);
+        world.run(3_600_000);
+        assert_eq!(world.finished, Some(0));
+        let owed: Vec<i128> = world.providers.iter().map(|host| host.policy.owed).collect();
+        assert_eq!(owed, [0; 3], "{pricing:?}");
+    }
+}
+
+#[test]
 fn survives_loss_repetition_delay_and_crashes_without_losing_or_paying_a_wei_twice() {
     for seed in 0..seeds() {
         let natures = [Nature::Honest, Nature::Honest, Nature::Honest];

@@ -67,6 +67,8 @@ pub(super) struct Fixed {
     pub hedge_after_ms: u64,
     pub drawn: u64,
     pub facts: usize,
+    /// What a provider is told that it is owed.
+    pub owed: i128,
     pub rejected: Vec<NodeId>,
 }
 
@@ -82,6 +84,7 @@ impl Default for Fixed {
             hedge_after_ms: 10_000,
             drawn: 0,
             facts: 0,
+            owed: 0,
             rejected: vec![],
         }
     }
@@ -97,8 +100,18 @@ impl ProviderPolicy for Fixed {
     fn credit(&self, _: NodeId) -> Wei {
         self.credit
     }
-    fn note(&mut self, _: &ProviderFact, _: Now) {
+    fn note(&mut self, fact: &ProviderFact, _: Now) {
         self.facts += 1;
+        match *fact {
+            ProviderFact::Assigned { value, .. } => self.owed += value.0 as i128,
+            ProviderFact::Released { value, .. }
+            | ProviderFact::Unused { value, .. }
+            | ProviderFact::Paid { value, .. } => self.owed -= value.0 as i128,
+            ProviderFact::Completed { .. }
+            | ProviderFact::Overdue { .. }
+            | ProviderFact::Answered { .. }
+            | ProviderFact::Busy(_) => {}
+        }
     }
     fn records(&mut self) -> Vec<Record> {
         vec![]

@@ -150,6 +150,7 @@ impl ProviderPolicy for ProviderMarketPolicy {
             ProviderFact::Released { requestor, value } => {
                 self.market.released(&requestor, value, Release::Rejected);
             }
+            ProviderFact::Unused { requestor, value } => self.market.released(&requestor, value, Release::Unused),
             ProviderFact::Paid { requestor, value } => self.market.paid(&requestor, value),
             // What is overdue counts as owed already: assigned, and neither paid nor released.
             ProviderFact::Overdue { .. } => return,

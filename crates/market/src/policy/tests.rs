@@ -73,6 +73,25 @@ fn offers_nothing_below_the_minimal_price() {
 }
 
 #[test]
+fn metered_work_that_costs_less_than_its_budget_uses_up_no_credit() {
+    let settings = ProviderSettings::new(Wei(1_000));
+    let mut policy =
+        ProviderMarketPolicy::recover(settings, 50, 2, AccessLists::default(), &[], Now::default()).unwrap();
+    let header = Header { pricing: Pricing::Metered, ..header(100_000) };
+    for _ in 0..100 {
+        let price = policy.quote(&header, Now::default()).unwrap().price;
+        for fact in [
+            ProviderFact::Assigned { requestor: node(1), value: price },
+            ProviderFact::Unused { requestor: node(1), value: Wei(price.0 / 2) },
+            ProviderFact::Paid { requestor: node(1), value: Wei(price.0 - price.0 / 2) },
+        ] {
+            policy.note(&fact, Now::default());
+        }
+        assert_eq!(price, Wei(1_200), "nor makes it the next dearer");
+    }
+}
+
+#[test]
 fn offers_nothing_while_closed_and_says_why() {
     let mut policy = provider(&[]);
     policy.close(Some(RefusalReason::Busy));

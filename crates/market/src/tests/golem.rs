@@ -115,6 +115,27 @@ fn takes_the_least_expected_cost_first() {
 }
 
 #[test]
+fn of_metered_work_the_price_of_the_fuel_counts_and_not_that_of_the_hour() {
+    let market = buyer(&[(1, SUCCESS), (2, SUCCESS)]);
+    let (slow, fast) = (offer(1, 40), OfferTerms { performance: 300, ..offer(2, 60) });
+    let first = |pricing, min_perf| {
+        let header = HeaderTerms { pricing, min_perf, ..header(100) };
+        order(&market.rank(&[slow, fast], &header, seconds(0), 1_000, 0))[0]
+    };
+    assert_eq!(first(Pricing::Tender, 100), node(1));
+    assert_eq!(first(Pricing::Metered, 100), node(2), "60 for three hours' fuel against 40 for one's");
+    assert_eq!(first(Pricing::Metered, 0), node(1), "with nothing to measure by, the hour");
+    // Dear is who asks more for the fuel: 60 was paid for twice as much of it.
+    let header = HeaderTerms { pricing: Pricing::Metered, min_perf: 100, ..header(100) };
+    let mut market = RequestorMarket::new(RequestorSettings::default());
+    (0..200).for_each(|_| market.outcome(&OfferTerms { performance: 200, ..offer(1, 60) }, &header, SUCCESS));
+    let ranking =
+        market.rank(&[offer(1, 31), OfferTerms { performance: 300, ..offer(2, 89) }], &header, seconds(0), 0, 0);
+    assert_eq!(order(&ranking), [node(2)]);
+    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(30) })]), "{ranking:?}");
+}
+
+#[test]
 fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
     let mut market = RequestorMarket::new(RequestorSettings::default());
     let take = |market: &RequestorMarket, price, waited_s| {

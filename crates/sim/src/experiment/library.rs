@@ -38,6 +38,8 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S28", include_str!("../../../../scenarios/S28_shared_proofs.toml")),
     ("S29", include_str!("../../../../scenarios/S29_verification_compared.toml")),
     ("S30", include_str!("../../../../scenarios/S30_choice_of_tasks.toml")),
+    ("U01", include_str!("../../../../scenarios/U01_usage_market.toml")),
+    ("S31", include_str!("../../../../scenarios/S31_metered_tender.toml")),
 ];
 
 /// What there is to list.

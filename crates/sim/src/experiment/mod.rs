@@ -14,6 +14,7 @@
 pub mod charts;
 mod expect;
 mod file;
+mod golem_des;
 mod library;
 mod page;
 pub mod play;
@@ -28,6 +29,7 @@ mod verdict;
 
 pub use expect::{Direction, Expect, Expected, Holds, Quantity};
 pub use file::{Cell, Experiment, ExperimentError, Options, REPEAT_MAX, Repeat, Show};
+pub use golem_des::{IMPORT_BYTES_MAX, ImportError, Imported, import};
 pub use library::{LIBRARY, Listed, library, listed};
 pub use page::{IndexEntry, RunFacts, index_page, page, with_width};
 pub use play::{CellRuns, Progress, RunFailure, play};

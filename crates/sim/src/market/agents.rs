@@ -103,7 +103,9 @@ impl Machine {
             ProviderBehaviour::Honest
             | ProviderBehaviour::CheatBenchmark { .. }
             | ProviderBehaviour::Undercut { .. }
-            | ProviderBehaviour::Cartel { .. } => true,
+            | ProviderBehaviour::Cartel { .. }
+            | ProviderBehaviour::InflateUsage { .. }
+            | ProviderBehaviour::UndercutBudget { .. } => true,
             ProviderBehaviour::Hold
             | ProviderBehaviour::OnOff { .. }
             | ProviderBehaviour::ExitScam { .. }
@@ -370,7 +372,10 @@ impl Agents {
     ) -> Option<ProviderMarket<AgentBook<UsualRequestor, RequestorRecord>>> {
         let cost = drawn.cost;
         let min = match of.behaviour {
-            ProviderBehaviour::Undercut { price_over_cost } => cost * price_over_cost,
+            ProviderBehaviour::Undercut { price_over_cost }
+            | ProviderBehaviour::UndercutBudget { price_over_cost: Some(price_over_cost), .. } => {
+                cost * price_over_cost
+            }
             ProviderBehaviour::Cartel { floor_over_cost } => cost.max(floor_over_cost * self.median_cost),
             _ => cost * of.tuning.min_price_over_cost.unwrap_or(1.0),
         };

@@ -30,13 +30,16 @@ impl World<'_> {
                     }
                 }
                 Event::Arrival(_) | Event::Rerun(..) | Event::Join(_) | Event::Leave(_) => {}
+                Event::NextTask(_) | Event::ClaimDue(_) => {}
                 Event::OutageStart(_) | Event::OutageEnd(_) | Event::Step => {}
             }
         }
         for event in next() {
             match *event {
-                Event::Arrival(buyer) | Event::Rerun(buyer, _) => look_at_buyer(&self.agents.buyers[buyer]),
-                Event::Broadcast(_) | Event::PatienceEnd(_) | Event::Join(_) => {}
+                Event::Arrival(buyer) | Event::NextTask(buyer) | Event::Rerun(buyer, _) => {
+                    look_at_buyer(&self.agents.buyers[buyer])
+                }
+                Event::Broadcast(_) | Event::PatienceEnd(_) | Event::Join(_) | Event::ClaimDue(_) => {}
                 Event::HandOut(task) | Event::Deadline(task) => self.look_at_offers(task),
                 Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) => self.look_at_run(run),
                 Event::Leave(machine) => look_at_machine(&self.agents.machines[machine]),
@@ -73,7 +76,7 @@ impl World<'_> {
 }
 
 fn look_at_machine(of: &Machine) {
-    black_box((of.market.state().factor, of.performance, of.busy_ms, of.earned, of.heard.first(), of.heard.last()));
+    black_box((of.market.state().factor, of.performance, of.busy_ms, of.earned, of.heard.ends()));
 }
 
 fn look_at_buyer(of: &Buyer) {

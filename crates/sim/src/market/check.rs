@@ -155,6 +155,14 @@ impl ProviderGroup {
             | ProviderBehaviour::AcceptThenCancel { share: part }
             | ProviderBehaviour::SelectiveFailure { share: part } => share(&at("share"), part),
             ProviderBehaviour::Cartel { floor_over_cost } => range(&at("floor_over_cost"), floor_over_cost, (0.0, 1e3)),
+            ProviderBehaviour::InflateUsage { factor, step_s } => {
+                range(&at("factor"), factor, (1.0, 1e3))?;
+                range(&at("step_s"), step_s, (0.0, 1e6))
+            }
+            ProviderBehaviour::UndercutBudget { price_over_cost, epsilon } => {
+                range(&at("price_over_cost"), price_over_cost.unwrap_or(1.0), (0.0, 1e3))?;
+                share(&at("epsilon"), epsilon)
+            }
         }
     }
 }
@@ -194,6 +202,21 @@ impl RequestorGroup {
             (None, Some(tasks)) => range(&at("tasks_per_day"), tasks, (0.0, 1e6))?,
             (None, None) => {}
         }
+        if self.arrival != ArrivalName::Poisson && (self.load.is_some() || self.tasks_per_day.is_some()) {
+            return refuse(
+                &at("arrival"),
+                "set beside a rate of arrivals",
+                "\"poisson\", or leave out load and tasks_per_day",
+            );
+        }
+        if let Defence::Redundancy { copies } = self.defence {
+            range(&at("defence.redundancy.copies"), f64::from(copies), (2.0, 16.0))?;
+            if self.policy != RequestorPolicyName::Published {
+                let allowed = "\"published\", the only policy that looks at what copies reported";
+                return refuse(&at("policy"), self.policy.name(), allowed);
+            }
+        }
+        range(&at("subtask_spread"), self.subtask_spread, (0.0, 2.0))?;
         self.subtasks.check(&at("subtasks"), (1.0, SUBTASKS_MAX))?;
         self.work_s.check(&at("work_s"), (0.001, 1e7))?;
         self.value_gnt_per_hour.check(&at("value_gnt_per_hour"), (0.0, 1e6))?;

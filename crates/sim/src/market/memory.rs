@@ -26,6 +26,12 @@ impl Heard {
         Heard { near: [Handle::NONE; NEAR], older: None }
     }
 
+    /// The first and the last place of those in the machine itself: who looks at them has all of it in the cache.
+    pub(super) const fn ends(&self) -> (Handle, Handle) {
+        let [first, .., last] = self.near;
+        (first, last)
+    }
+
     /// Remembers a task, and forgets the oldest where there would be more than `most`.
     pub(super) fn add(&mut self, task: Handle, most: usize) {
         if self.near.contains(&task) || self.older.as_ref().is_some_and(|older| older.contains(&task)) {

@@ -33,8 +33,19 @@ impl World<'_> {
         self.of_shock(&mut metrics);
         let of_concent = self.concent.iter().flat_map(|office| office.metrics(self.tally.total_paid));
         of_concent.for_each(|(name, value)| put(&mut metrics, name, value));
+        self.of_metered(&mut metrics);
         put(&mut metrics, "profit_deviators_gnt_per_hour", self.of_deviators());
         metrics
+    }
+
+    /// What false reports of usage cost, and what is done about them.
+    fn of_metered(&self, metrics: &mut Metrics) {
+        let counts = &self.metered.counts;
+        let (paid, honest) = (gnt(counts.paid), gnt(counts.honest));
+        put(metrics, "overpaid_share", share(paid - honest, paid));
+        put(metrics, "cost_over_honest", share(paid + counts.checked_gnt, counts.needed_gnt));
+        put(metrics, "lies_found_share", share(counts.lies_found as f64, counts.lies as f64));
+        put(metrics, "bans_honest_share", share(counts.bans_honest as f64, counts.bans as f64));
     }
 
     /// What those gain whose group deviates, on both sides together, for an hour of the run.

@@ -25,10 +25,12 @@ mod books;
 mod check;
 mod concent;
 mod memory;
+mod metered;
 mod metrics;
 mod names;
 mod oracle;
 mod outcome;
+mod pricing;
 mod queue;
 mod sample;
 mod scenario;
@@ -58,6 +60,7 @@ const TASK: u32 = 104;
 const REACH: u32 = 105;
 const JOIN: u32 = 106;
 const OUTAGE: u32 = 107;
+const PART: u32 = 108;
 
 /// What a market is measured against: the surplus that somebody who knows everything would reach, and that of a choice at
 /// random. It depends on who is there and what is asked for, not on the policies.
@@ -146,9 +149,13 @@ pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario 
     for group in &mut scenario.requestors {
         group.policy = RequestorPolicyName::Random;
         group.tuning = RequestorTuning::default();
+        // The surplus is of work and not of what is paid for it.
+        (group.pricing, group.defence) = (PricingName::Tender, Defence::Recheck);
     }
     scenario
 }
 
+#[cfg(test)]
+mod metered_tests;
 #[cfg(test)]
 mod tests;

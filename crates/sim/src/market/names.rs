@@ -18,7 +18,14 @@ impl ProviderBehaviour {
             ProviderBehaviour::AcceptThenCancel { .. } => "accept_then_cancel",
             ProviderBehaviour::SelectiveFailure { .. } => "selective_failure",
             ProviderBehaviour::Cartel { .. } => "cartel",
+            ProviderBehaviour::InflateUsage { .. } => "inflate_usage",
+            ProviderBehaviour::UndercutBudget { .. } => "undercut_budget",
         }
+    }
+
+    /// Whether it reports more usage than there was.
+    pub(super) fn inflates(&self) -> bool {
+        matches!(self, ProviderBehaviour::InflateUsage { .. } | ProviderBehaviour::UndercutBudget { .. })
     }
 }
 

@@ -5,6 +5,7 @@
 //! `behaviour = { cheat_benchmark = { factor = 4.0 } }`, `speed = { lognormal = { median = 1.0, sigma = 0.5 } }`.
 
 use super::concent::ConcentRules;
+pub use super::pricing::{ArrivalName, Defence, PricingName};
 use super::verification::Verification;
 use serde::{Deserialize, Serialize};
 
@@ -329,6 +330,23 @@ pub enum ProviderBehaviour {
         /// The least price over the median cost.
         floor_over_cost: f64,
     },
+    /// Does its work, and reports more usage of metered work than there was, up to the budget.
+    InflateUsage {
+        /// Reported over true usage.
+        factor: f64,
+        /// And so many seconds of its machine more with each subtask that it has done; 0.
+        #[serde(default)]
+        step_s: f64,
+    },
+    /// Does its work, and reports such a usage of metered work that the budget is just used.
+    UndercutBudget {
+        /// What it asks, over its cost; absent: what its policy says.
+        #[serde(default)]
+        price_over_cost: Option<f64>,
+        /// The share of the budget that it leaves; 0.
+        #[serde(default)]
+        epsilon: f64,
+    },
 }
 
 /// Requestors that are alike.
@@ -343,6 +361,10 @@ pub struct RequestorGroup {
     pub behaviour: RequestorBehaviour,
     /// How they choose among offers; `"published"`.
     pub policy: RequestorPolicyName,
+    /// What is paid for; `"tender"`.
+    pub pricing: PricingName,
+    /// What is done about false reports of usage, where work is metered; `"recheck"`.
+    pub defence: Defence,
     /// Changes to the numbers of the policy.
     pub tuning: RequestorTuning,
     /// The share of all machines' capacity that the work of the whole group would take, 0 to 10; 0.3. The capacity is
@@ -350,10 +372,15 @@ pub struct RequestorGroup {
     pub load: Option<f64>,
     /// Tasks of each requestor a day, in a Poisson process.
     pub tasks_per_day: Option<f64>,
+    /// When tasks come; `"poisson"`, at the rate above.
+    pub arrival: ArrivalName,
     /// How many subtasks a task has; 10. Rounded to a whole number, at least 1.
     pub subtasks: Distribution,
     /// The work of one subtask, in seconds of the reference machine; 1,800. One number is drawn for each task.
     pub work_s: Distribution,
+    /// How much the subtasks of one task differ in work: the standard deviation of the logarithm, 0 to 2; 0. A planner who
+    /// knows everything reckons with the mean.
+    pub subtask_spread: f64,
     /// What finished work is worth to its requestor, in GNT for an hour of the reference machine; 6. One number is drawn
     /// for each task.
     pub value_gnt_per_hour: Distribution,
@@ -382,10 +409,14 @@ impl Default for RequestorGroup {
             count: 100,
             behaviour: RequestorBehaviour::Honest,
             policy: RequestorPolicyName::Published,
+            pricing: PricingName::Tender,
+            defence: Defence::Recheck,
             tuning: RequestorTuning::default(),
             load: None,
             tasks_per_day: None,
+            arrival: ArrivalName::Poisson,
             subtasks: Distribution::Fixed(10.0),
+            subtask_spread: 0.0,
             work_s: Distribution::Fixed(1_800.0),
             value_gnt_per_hour: Distribution::Fixed(6.0),
             max_price: MaxPrice::OverCost(3.0),
@@ -403,6 +434,7 @@ impl RequestorGroup {
     /// The load of this group where it is what sets the number of tasks: 0.3 where nothing is said.
     pub fn load(&self) -> Option<f64> {
         match (self.load, self.tasks_per_day) {
+            _ if self.arrival != ArrivalName::Poisson => None,
             (Some(load), _) => Some(load),
             (None, Some(_)) => None,
             (None, None) => Some(0.3),

@@ -6,7 +6,7 @@ use super::table::Handle;
 use super::world::{Event, World};
 use crate::stream::{Draw, SmallStream};
 use golem_market::{HeaderTerms, OfferTerms, WaitReason};
-use golem_protocol::Wei;
+use golem_protocol::{Pricing, Wei};
 
 /// Steps of the search for the price at which a winner would have lost.
 const SECOND_SCORE_STEPS: u32 = 24;
@@ -58,7 +58,7 @@ impl World<'_> {
         for (_, machine) in &hearers {
             let of = &self.agents.machines[*machine];
             std::hint::black_box((of.free(), of.performance, of.market.min_price(), of.market.state().factor));
-            std::hint::black_box(of.heard.first());
+            std::hint::black_box(of.heard.ends());
             of.market.state().requestors.look();
         }
         for (name, machine) in hearers.drain(..) {
@@ -114,7 +114,8 @@ impl World<'_> {
         let of = &mut self.agents.machines[machine];
         of.note_in_vain(self.now);
         self.tally.quotes += 1;
-        let quote = match of.market.quote(&name_of_buyer, &terms, of.performance, now) {
+        let performance = self.metered.promised(machine, terms.pricing, of.performance);
+        let quote = match of.market.quote(&name_of_buyer, &terms, performance, now) {
             Ok(quote) => quote,
             Err(reason) => {
                 self.tally.refused(&reason);
@@ -126,7 +127,9 @@ impl World<'_> {
             Mechanism::Tender | Mechanism::Oracle => of.policy,
         };
         let price = match (of.behaviour, policy) {
-            (ProviderBehaviour::Undercut { .. }, _) | (_, ProviderPolicyName::Posted) => quote.min_price,
+            (ProviderBehaviour::Undercut { .. }, _)
+            | (ProviderBehaviour::UndercutBudget { price_over_cost: Some(_), .. }, _)
+            | (_, ProviderPolicyName::Posted) => quote.min_price,
             (_, ProviderPolicyName::Published | ProviderPolicyName::Golem) => quote.price,
             (_, ProviderPolicyName::ZeroIntelligence) => {
                 let room = terms.max_price.saturating_sub(quote.min_price);
@@ -134,7 +137,6 @@ impl World<'_> {
                 quote.min_price.saturating_add(Wei(room.0 / 1_000_000_000 * part))
             }
         };
-        let performance = of.performance;
         if !self.is_covered(buyer, machine, price, terms.subtask_timeout_s) {
             self.tally.refused_uncovered();
             return false;
@@ -267,6 +269,9 @@ impl World<'_> {
         let market = &mut self.agents.buyers[book].market;
         market.heard(terms_of.iter().map(|offer| offer.provider));
         match policy {
+            RequestorPolicyName::Published if terms.pricing == Pricing::Metered => {
+                self.rank_by_usage(buyer, terms, &terms_of, &mut order);
+            }
             RequestorPolicyName::Published | RequestorPolicyName::Golem | RequestorPolicyName::SecondScore => {
                 let ranking = market.rank(&terms_of, terms, now, waited_ms / 1_000, random);
                 order.taken.extend(ranking.ranked.iter().map(|ranked| ranked.position));
@@ -307,6 +312,11 @@ impl World<'_> {
                 order.taken.sort_by_key(|position| terms_of.get(*position).map(|offer| (offer.price, offer.provider)));
             }
         }
+        let banned = |position: &usize| offers.get(*position).is_some_and(|offer| self.is_banned(buyer, offer.name));
+        let (refused, taken) = order.taken.iter().partition::<Vec<usize>, _>(|position| banned(position));
+        order.taken = taken;
+        order.refused.extend(refused);
+        order.waiting.retain(|position| !banned(position));
         if self.scenario.market.information == Information::Oracle {
             let agents = &self.agents;
             let (taken, refused) = order.taken.iter().partition(|position| {
@@ -316,6 +326,23 @@ impl World<'_> {
             order.refused.extend::<Vec<usize>>(refused);
         }
         order
+    }
+
+    /// The published rule of metered work: the least usage factor times price first.
+    fn rank_by_usage(&mut self, buyer: u32, terms: &HeaderTerms, offers: &[OfferTerms], order: &mut Order) {
+        let now = self.local();
+        let mut admitted = Vec::new();
+        for (position, offer) in offers.iter().enumerate() {
+            match self.agents.buyers[self.book_of(buyer)].market.admit(offer, terms, now) {
+                Ok(()) => admitted.push((self.usage_cost(buyer, offer), offer.provider, position)),
+                Err(reason) => {
+                    order.refused.push(position);
+                    self.tally.refused(&reason);
+                }
+            }
+        }
+        admitted.sort();
+        order.taken.extend(admitted.into_iter().map(|(.., position)| position));
     }
 
     /// Whose book a requestor looks into: its own, or the one that all share.

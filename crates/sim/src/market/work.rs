@@ -18,7 +18,7 @@ impl World<'_> {
     /// One subtask of a task is agreed with a machine. Whether that was possible.
     pub(super) fn assign(&mut self, handle: Handle, machine: u32, offer: Offered) -> bool {
         let Some(task) = self.tasks.get(handle) else { return false };
-        let (terms, work_ms, buyer) = (task.terms, task.work_ms, task.buyer);
+        let (terms, buyer) = (task.terms, task.buyer);
         let (worth, opened) = (task.value, task.created);
         let Some(value) = subtask_value(offer.price, terms.subtask_timeout_s) else { return false };
         if !self.is_covered(buyer, machine, offer.price, terms.subtask_timeout_s) {
@@ -26,13 +26,17 @@ impl World<'_> {
             return false;
         }
         let buyer_name = self.agents.buyers[buyer].name;
+        let Some(part) = self.take_part(handle, offer.name) else { return false };
         let market = &mut self.agents.machines[machine].market;
         let owed = market.record(&node(buyer_name)).map_or(Wei::ZERO, |record| record.owed).saturating_add(value);
         let credit = market.credit(&node(buyer_name), offer.price, terms.subtask_timeout_s);
         if owed > credit || market.assigned(node(buyer_name), value).is_err() {
             self.tally.refused(&RefusalReason::CreditExceeded { owed, credit });
+            self.give_back(handle, &part, offer.name);
             return false;
         }
+        let work_ms = part.work_ms;
+        let bill = self.bill(machine, part, &offer_terms(&offer), &terms, value);
         let (fate, takes, computes) = self.plan(machine, work_ms, u64::from(terms.subtask_timeout_s) * 1_000);
         let started = self.now + self.latency;
         let run = Run {
@@ -51,18 +55,19 @@ impl World<'_> {
             slot_ended: false,
             worth,
         };
-        let paid_per_work = gnt(value) * MS_PER_HOUR / work_ms as f64;
+        let paid_per_work = gnt(bill.due) * MS_PER_HOUR / work_ms as f64;
         let of = &self.agents.machines[machine];
         self.tally.handed_out(of, paid_per_work, self.now - opened, computes, self.now);
         if let Some(of) = self.tally.of_buyers(self.agents.buyers[buyer].group, self.now) {
             of.wait.add((self.now - opened) as f64 / MS_PER_S);
         }
-        self.start(run);
+        let started = self.start(run);
+        self.keep_bill(started, handle, bill);
         true
     }
 
     /// A run begins.
-    pub(super) fn start(&mut self, run: Run) {
+    pub(super) fn start(&mut self, run: Run) -> Handle {
         if let Some(task) = self.tasks.get_mut(run.task) {
             task.open -= 1;
             task.running += 1;
@@ -86,6 +91,7 @@ impl World<'_> {
         let handle = self.runs.insert(run);
         self.queue.push(ends, Event::SlotEnd(handle));
         self.queue.push(back, Event::Report(handle));
+        handle
     }
 
     /// How a run will end, after how many ms, and whether the machine computes meanwhile.
@@ -100,7 +106,9 @@ impl World<'_> {
             ProviderBehaviour::Honest
             | ProviderBehaviour::CheatBenchmark { .. }
             | ProviderBehaviour::Undercut { .. }
-            | ProviderBehaviour::Cartel { .. } => honest,
+            | ProviderBehaviour::Cartel { .. }
+            | ProviderBehaviour::InflateUsage { .. }
+            | ProviderBehaviour::UndercutBudget { .. } => honest,
             ProviderBehaviour::Hold => held,
             ProviderBehaviour::OnOff { period_hours, honest_share } => {
                 let period = ((period_hours * MS_PER_HOUR) as u64).max(1);
@@ -171,6 +179,9 @@ impl World<'_> {
         }
         match run.fate {
             Fate::Right | Fate::Wrong => {
+                if run.fate == Fate::Right {
+                    self.metered.ran(run.machine, handle, took);
+                }
                 of.market.completed(&node(run.buyer_name), &run.terms, run.offer.performance, took);
             }
             Fate::Failed | Fate::TimedOut | Fate::Cancelled => {}
@@ -203,7 +214,12 @@ impl World<'_> {
             Some(Fate::Right) => {
                 let rate = self.check_rate(handle, buyer);
                 self.tally.rechecked(rate);
-                self.accept_or_lie(handle);
+                if self.finds_lie(handle, buyer, rate) {
+                    self.prove(handle);
+                    self.ended_badly(handle, Some(Outcome::Rejected), Release::Rejected);
+                } else {
+                    self.accept_or_lie(handle);
+                }
             }
             Some(Fate::Wrong) => {
                 let rate = self.check_rate(handle, buyer);
@@ -241,6 +257,7 @@ impl World<'_> {
         if !lies {
             return self.accepted(handle, true);
         }
+        self.metered.forget(handle);
         let Some(run) = self.runs.remove(handle) else { return };
         let claimed = self.claim(&run, Dispute::Rejected);
         let of = &mut self.agents.machines[run.machine];
@@ -262,6 +279,7 @@ impl World<'_> {
     }
 
     fn accepted(&mut self, handle: Handle, right: bool) {
+        self.settle_bill(handle);
         let Some(run) = self.runs.get(handle) else { return };
         let (buyer, machine, terms, value) = (run.buyer, run.machine, run.terms, run.value);
         let outcome = Outcome::Success { computation_ms: run.ends - run.started };
@@ -313,6 +331,7 @@ impl World<'_> {
         if self.agents.machines[run.machine].behaviour == ProviderBehaviour::Hold {
             self.claim(&run, Dispute::Nothing);
         }
+        self.give_back_run(handle, run.task, run.name);
         if let Some(outcome) = outcome {
             self.remember(run.buyer, &run.offer, &run.terms, outcome);
         }

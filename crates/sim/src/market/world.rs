@@ -2,6 +2,7 @@
 
 use super::agents::*;
 use super::concent::Office;
+use super::metered::Metered;
 use super::oracle::Oracle;
 use super::outcome::RunOutcome;
 use super::queue::Queue;
@@ -18,6 +19,8 @@ use golem_protocol::{LocalTime, Pricing};
 pub(super) enum Event {
     /// A task may arrive at a buyer: at the highest rate of the run, and thinned to the rate of now.
     Arrival(u32),
+    /// A buyer whose tasks come one after the other has none.
+    NextTask(u32),
     Broadcast(Handle),
     HandOut(Handle),
     Deadline(Handle),
@@ -55,6 +58,7 @@ pub(super) struct World<'a> {
     pub supply: Supply,
     pub oracle: Option<Oracle>,
     pub concent: Option<Office>,
+    pub metered: Metered,
     /// For drawing providers without drawing one twice.
     pub marks: Vec<u32>,
     pub mark: u32,
@@ -87,6 +91,7 @@ impl<'a> World<'a> {
             supply,
             oracle: (scenario.market.mechanism == Mechanism::Oracle).then(|| Oracle::new(&agents)),
             concent: Office::new(scenario, agents.median_cost),
+            metered: Metered::default(),
             marks: Vec::new(),
             mark: 0,
             hearers: Vec::new(),
@@ -110,7 +115,10 @@ impl<'a> World<'a> {
     fn arrange(&mut self) {
         self.queue.push(self.tally.step_ms, Event::Step);
         for buyer in self.agents.buyers.ids() {
-            self.arrange_arrival(buyer);
+            match self.group_of(buyer).map(|group| group.arrival) {
+                Some(ArrivalName::Once | ArrivalName::Repeating) => self.queue.push(0, Event::NextTask(buyer)),
+                Some(ArrivalName::Poisson) | None => self.arrange_arrival(buyer),
+            }
         }
         for (group, of) in (0u32..).zip(&self.scenario.providers) {
             self.joins.push((of.count, SmallStream::new(self.seed, super::JOIN, u64::from(group), 0)));
@@ -148,6 +156,7 @@ impl<'a> World<'a> {
             self.tally.events += 1;
             match event {
                 Event::Arrival(buyer) => self.arrival(buyer),
+                Event::NextTask(buyer) => self.next_task(buyer),
                 Event::Broadcast(task) => self.broadcast(task),
                 Event::HandOut(task) => self.hand_out(task),
                 Event::Deadline(task) => self.deadline(task),
@@ -199,9 +208,12 @@ impl<'a> World<'a> {
     fn arrival(&mut self, buyer: u32) {
         self.arrange_arrival(buyer);
         let times = self.load_times();
-        if self.agents.buyers[buyer].arrivals.unit() * self.rate_max >= times {
-            return;
+        if self.agents.buyers[buyer].arrivals.unit() * self.rate_max < times {
+            self.next_task(buyer);
         }
+    }
+
+    fn next_task(&mut self, buyer: u32) {
         let Some(group) = self.group_of(buyer) else { return };
         let nth = self.agents.buyers[buyer].tasks;
         self.agents.buyers[buyer].tasks += 1;
@@ -218,6 +230,7 @@ impl<'a> World<'a> {
         self.tally.task_came(task.total, self.now);
         let deadline = task.deadline;
         let handle = self.tasks.insert(task);
+        self.begin_sheet(handle, group);
         self.queue.push(deadline, Event::Deadline(handle));
         if self.oracle.is_some() {
             self.oracle_task(handle);
@@ -228,7 +241,8 @@ impl<'a> World<'a> {
 
     fn new_task(&self, buyer: u32, uid: u64, group: &RequestorGroup) -> Task {
         let mut draws = SmallStream::new(self.seed, super::TASK, uid, 0);
-        let total = group.subtasks.draw(&mut draws).round().clamp(1.0, SUBTASKS_MAX) as u32;
+        let copies = group.copies();
+        let total = group.subtasks.draw(&mut draws).round().clamp(1.0, SUBTASKS_MAX) as u32 * copies;
         let work_s = group.work_s.draw(&mut draws).clamp(0.001, 1e7);
         let value_rate = group.value_gnt_per_hour.draw(&mut draws).max(0.0);
         let inflated = match group.behaviour {
@@ -245,14 +259,18 @@ impl<'a> World<'a> {
             max_price: wei(max_price),
             min_perf: (group.min_perf * REFERENCE_PERF).round() as u64,
             subtask_timeout_s: timeout_s as u32,
-            pricing: Pricing::Tender,
+            pricing: match group.pricing {
+                PricingName::Tender => Pricing::Tender,
+                PricingName::Metered => Pricing::Metered,
+            },
         };
         Task {
             buyer,
             uid,
             terms,
             work_ms: (work_s * MS_PER_S).round().max(1.0) as u64,
-            value: value_rate * work_s / 3_600.0,
+            // All copies together are worth one result.
+            value: value_rate * work_s / 3_600.0 / f64::from(copies),
             created: self.now,
             deadline: self.now + (timeout_s * group.deadline_timeouts * MS_PER_S) as u64,
             total,
@@ -324,9 +342,14 @@ impl<'a> World<'a> {
         let Some(task) = self.tasks.get(handle) else { return };
         if task.open == 0 && task.running == 0 {
             let took = self.now - task.created;
-            let ideal = task.work_ms;
+            let (ideal, buyer) = (task.work_ms, task.buyer);
             self.tally.task_over(took, ideal, self.now);
+            self.end_sheet(handle, buyer);
             self.tasks.remove(handle);
+            if self.group_of(buyer).is_some_and(|group| group.arrival == ArrivalName::Repeating) {
+                // Not at once: each task takes some time, or the run would not end.
+                self.queue.push(self.now + 1, Event::NextTask(buyer));
+            }
         }
     }
 
