@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 /// What a payer knows and owes in one channel. What is signed only grows within an epoch, and is remembered for the
 /// last [`EPOCHS_KEPT`] epochs: after a reorg a voucher of any of them can be good again.
 ///
-/// Reserves belong to agreements, not to epochs: an agreement that outlives a closing is paid from what is open then.
+/// Reserves belong to agreements, not to epochs: an agreement that outlives a closing is paid from what is open then. Where
+/// nothing is, it is paid in the opening to come: a voucher of an epoch that ended is worth nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayerLedger {
     channel: ChannelId,
@@ -38,7 +39,7 @@ impl PayerLedger {
         &self.state
     }
 
-    /// The highest cumulative amount ever signed in this epoch.
+    /// The highest cumulative amount ever signed in this epoch; in the one to come where this one has ended.
     pub fn signed(&self) -> Wei {
         self.signed_in(self.epoch())
     }
@@ -47,6 +48,16 @@ impl PayerLedger {
     pub fn signed_in(&self, epoch: u32) -> Wei {
         let claimed = if epoch == self.state.epoch { self.state.claimed } else { Wei::ZERO };
         self.signed.get(&epoch).map_or(claimed, |signed| claimed.max(*signed))
+    }
+
+    /// The voucher that nothing can pay yet, since the channel ended before what it stands for was owed. It is as good as
+    /// others once so much is put in.
+    pub fn promised(&self) -> Option<Voucher> {
+        Some(self.voucher()).filter(|voucher| self.has_ended() && voucher.epoch > self.state.epoch)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.state.epoch > 0 && self.state.deposit == Wei::ZERO
     }
 
     /// Whether more was signed in the present epoch than is remembered. Nothing new is signed in such a one.
@@ -115,8 +126,8 @@ impl PayerLedger {
 
     /// Turns `amount` of the reserve into debt: the voucher to sign, for everything owed so far.
     ///
-    /// It is owed whatever the chain shows by now: work that was agreed is paid while a close is under way, and after a
-    /// reorg that lowered the deposit. The caller makes this ledger durable before the signature leaves.
+    /// It is owed whatever the chain shows by now: work that was agreed is paid while a close is under way, after the end
+    /// of the channel, and after a reorg that lowered the deposit. The caller makes this ledger durable before the signature leaves.
     /// Errors: `NotReserved`, `EpochForgotten`, `Overflow`. Nothing changes then.
     pub fn pay(&mut self, amount: Wei) -> Result<Voucher, PayError> {
         if amount > self.reserved {
@@ -131,17 +142,20 @@ impl PayerLedger {
         Ok(self.voucher())
     }
 
-    /// The voucher for what is owed now.
+    /// The voucher for what is owed now. Of an epoch that ended it is the last one, until something is owed in the next: a
+    /// reorg may take the end back.
     pub fn voucher(&self) -> Voucher {
-        Voucher { payee: self.channel.payee, epoch: self.epoch(), cumulative: self.signed() }
+        let is_owed_next = self.has_ended() && self.signed() > Wei::ZERO;
+        let epoch = if self.has_ended() && !is_owed_next { self.state.epoch } else { self.epoch() };
+        Voucher { payee: self.channel.payee, epoch, cumulative: self.signed_in(epoch) }
     }
 
-    /// The epoch to sign for: the one the chain shows. Where a reorg took the first opening away it is the one seen
-    /// last, which is the one that comes back.
+    /// The epoch to sign for: the one the chain shows, or the next where that one has ended. Where a reorg took the first
+    /// opening away it is the one seen last, which is the one that comes back.
     fn epoch(&self) -> u32 {
         match self.state.epoch {
             0 => self.signed.last_key_value().map_or(0, |(epoch, _)| *epoch),
-            epoch => epoch,
+            epoch => epoch.saturating_add(u32::from(self.has_ended())),
         }
     }
 

@@ -209,8 +209,11 @@ impl Provider {
         step: &mut Step,
     ) {
         let (requestor, digest) = (agreement.requestor, agreement.digest());
-        let (owed, credit) = (self.exposure(requestor), policy.credit(requestor));
-        if owed > credit {
+        let (owed, credit) = (self.exposure(requestor, agreement.payer), policy.credit(requestor));
+        // Where nothing of it could be begun before more is paid, what is signed now would be waited for in vain.
+        let least = agreement.subtasks.iter().map(|subtask| subtask.value).min().unwrap_or_default();
+        let debt = self.owed_by(agreement.payer);
+        if owed > credit || (debt > Wei::ZERO && debt.saturating_add(least) > credit) {
             return step.refuse(requestor, digest, RefusalReason::CreditExceeded { owed, credit });
         }
         if self.has_better(policy, &agreement, now) {
@@ -259,7 +262,9 @@ impl Provider {
             .deals
             .values()
             .filter(|deal| deal.agreement.payer == agreement.payer)
-            .fold(account.owed, |sum, deal| sum.saturating_add(deal.open_value()).saturating_add(deal.own_open_fees()));
+            .fold(account.signed_beyond(), |sum, deal| {
+                sum.saturating_add(deal.open_value()).saturating_add(deal.own_open_fees())
+            });
         // Where our payee is the author, its fees come out of the same channel.
         let is_author = agreement.app.payee() == Some(agreement.payee);
         let fees = if is_author { agreement.app.of(agreement.subtasks.len()) } else { Wei::ZERO };

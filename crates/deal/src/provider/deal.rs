@@ -56,6 +56,10 @@ struct DealRecord {
 
 /// A ledger and what is owed beside it. A verdict and its voucher may come apart (one repeated, one lost), so both are
 /// counted: what was accepted against what was paid.
+///
+/// What stays owed is lent, and nothing of a deposit: with each verdict comes a voucher for all that its payer means to
+/// pay in the epoch that is open, so what that leaves out (its channel ended too soon, it cheats) no later one brings, and
+/// a deposit that had to cover it as well would be too small for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Account {
     pub ledger: PayeeLedger,
@@ -220,6 +224,12 @@ impl Account {
         let covered = self.owed.min(amount);
         self.owed = self.owed.saturating_sub(covered);
         self.ahead = self.ahead.saturating_add(amount.saturating_sub(covered));
+    }
+
+    /// What a voucher held of the present epoch takes of the deposit beyond what was taken as payment.
+    pub fn signed_beyond(&self) -> Wei {
+        let held = self.ledger.best().map_or(Wei::ZERO, |best| best.document.cumulative);
+        held.saturating_sub(self.ledger.earned())
     }
 
     /// The higher of what could not be taken yet and `voucher`.

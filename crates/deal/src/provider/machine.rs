@@ -239,9 +239,19 @@ impl Provider {
         self.accounts.iter().map(|(payer, account)| (*payer, account.owed)).collect()
     }
 
+    /// What one payer owes so.
+    pub fn owed_by(&self, payer: Address) -> Wei {
+        self.accounts.get(&payer).map_or(Wei::ZERO, |account| account.owed)
+    }
+
     /// How many deals are open.
     pub fn open_deals(&self) -> usize {
         self.deals.len()
+    }
+
+    /// Whether a deal is open.
+    pub fn is_open(&self, agreement: &B256) -> bool {
+        self.deals.contains_key(agreement)
     }
 
     /// How many subtasks are being computed.
@@ -263,9 +273,10 @@ impl Provider {
         ChannelId { payer, payee: self.settings.payee }
     }
 
-    /// What is at stake with one requestor: work done and not paid, plus what runs for it now.
-    pub(super) fn exposure(&self, requestor: NodeId) -> Wei {
-        let mut payers = BTreeSet::new();
+    /// What is at stake with one requestor: work done and not paid, plus what runs for it now. Its payer's debts count
+    /// though no deal is open any more.
+    pub(super) fn exposure(&self, requestor: NodeId, payer: Address) -> Wei {
+        let mut payers = BTreeSet::from([payer]);
         let mut sum = Wei::ZERO;
         for deal in self.deals.values().filter(|deal| deal.requestor() == requestor) {
             payers.insert(deal.agreement.payer);
@@ -311,12 +322,23 @@ impl Provider {
             if let Some((from, voucher)) = unsettled {
                 self.take_voucher(policy, from, voucher, now, step);
             }
+            if before.0.close_at.0 == 0 && state.close_at.0 != 0 {
+                self.report_before_the_end(channel.payer, now);
+            }
         }
         let Some(account) = self.accounts.get(&channel.payer) else { return };
         if state.close_at.0 != 0 && account.ledger.claimable() > Wei::ZERO {
             step.effects.push(ProviderEffect::Claim { payer: channel.payer });
         }
         self.consider_answered(policy, channel, now, step);
+    }
+
+    /// A channel closes: what it is to pay is asked for now, however long the requestor has been silent.
+    fn report_before_the_end(&mut self, payer: Address, now: Now) {
+        let deals = self.deals.values_mut().filter(|deal| deal.agreement.payer == payer);
+        for open in deals.filter_map(|deal| deal.report.as_mut()) {
+            (open.send_again, open.attempts) = (now.local, 0);
+        }
     }
 
     /// The agreements for which this was the last channel to look at.

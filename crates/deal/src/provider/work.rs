@@ -72,7 +72,7 @@ impl Provider {
                     break;
                 }
                 let requestor = deal.requestor();
-                let owed = self.exposure(requestor).saturating_add(deal.value_of(index));
+                let owed = self.exposure(requestor, deal.agreement.payer).saturating_add(deal.value_of(index));
                 let credit = policy.credit(requestor);
                 if owed > credit {
                     if self.held_back.insert(requestor) {
@@ -114,7 +114,7 @@ impl Provider {
     fn still_covered(&self, payer: Address, value: Wei) -> Result<(), CoverError> {
         let account = self.accounts.get(&payer).ok_or(CoverError::NotOpen)?;
         let deals = self.deals.values().filter(|deal| deal.agreement.payer == payer);
-        let needed = deals.fold(value.saturating_add(account.owed), |sum, deal| {
+        let needed = deals.fold(value.saturating_add(account.signed_beyond()), |sum, deal| {
             sum.saturating_add(deal.unpaid_work())
                 .saturating_add(deal.running_value())
                 .saturating_add(deal.own_begun_fees())

@@ -271,6 +271,7 @@ impl Requestor {
             // What is paid was reserved when it was agreed, so this does not fail; if it ever did, nothing is signed.
             if channel.ledger.pay(paid).is_ok() {
                 step.records.extend(Self::payer_record(channel));
+                channel.keep_promise(now, step);
             }
         }
         step.effects.extend(proof.map(Box::new).map(RequestorEffect::Publish));
@@ -296,8 +297,9 @@ impl Requestor {
 
     /// Everything owed to a payee so far, signed; nothing where nothing is owed.
     pub(super) fn voucher_for(&self, payee: Address) -> Option<Signed<Voucher>> {
-        let channel = self.channels.get(&payee).filter(|channel| channel.ledger.signed() > Wei::ZERO)?;
-        let voucher = sign(channel.ledger.voucher(), &self.settings.chain, &*self.keys.payment).ok()?;
+        let owed = self.channels.get(&payee)?.ledger.voucher();
+        let owed = Some(owed).filter(|voucher| voucher.cumulative > Wei::ZERO)?;
+        let voucher = sign(owed, &self.settings.chain, &*self.keys.payment).ok()?;
         Some(voucher.into_signed())
     }
 }

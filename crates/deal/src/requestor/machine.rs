@@ -21,7 +21,7 @@ const COUNTERSIGN_MS: u64 = 12_000;
 const ANNOUNCE_MS: u64 = 3_000;
 /// How long an answer about a channel is waited for, in milliseconds, before it is asked for again. Reason: a
 /// transaction can take minutes; the effect says which deposit to reach, so that asking again does not fund twice.
-pub(super) const FUND_WAIT_MS: u64 = 180_000;
+const FUND_WAIT_MS: u64 = 180_000;
 /// How long a failed funding is left alone, in milliseconds. Reason: an RPC that is down, a wallet that is empty.
 pub(super) const FUND_AGAIN_MS: u64 = 10_000;
 /// The most tasks at once. Reason: each keeps a book of offers and subtasks in memory.
@@ -55,6 +55,37 @@ pub(super) enum Funding {
     Failed {
         again: LocalTime,
     },
+}
+
+impl Channel {
+    /// From when on the chain may be asked for something again.
+    pub fn asks_next(&self) -> LocalTime {
+        match self.funding {
+            Funding::Idle => LocalTime(0),
+            Funding::Reading { since } | Funding::Asked { since, .. } => since.saturating_add(FUND_WAIT_MS + 1),
+            Funding::Failed { again } => again,
+        }
+    }
+
+    /// Asks how the channel stands.
+    pub fn read(&mut self, now: Now, step: &mut Step) {
+        self.funding = Funding::Reading { since: now.local };
+        step.effects.push(RequestorEffect::ReadChannel(self.ledger.channel()));
+    }
+
+    /// Puts in what was signed after the channel had ended: no other work may ever open it again, and what was agreed is
+    /// paid.
+    pub fn keep_promise(&mut self, now: Now, step: &mut Step) {
+        let Some(Voucher { payee, epoch, cumulative }) = self.ledger.promised() else { return };
+        if self.asks_next() > now.local {
+            return;
+        }
+        if !self.known {
+            return self.read(now, step);
+        }
+        self.funding = Funding::Asked { deposit: cumulative, epoch, since: now.local };
+        step.effects.push(RequestorEffect::Fund { payee, amount: cumulative, deposit: cumulative, epoch });
+    }
 }
 
 /// The requestor's machine.
@@ -260,6 +291,16 @@ impl Requestor {
         self.channels.values().map(|channel| channel.ledger.clone()).collect()
     }
 
+    /// The batches that are proposed or agreed, and not over.
+    pub fn open_agreements(&self) -> impl Iterator<Item = &Authentic<Agreement>> {
+        self.deals.values().filter(|deal| deal.stage != Stage::Closed).map(|deal| &deal.agreement)
+    }
+
+    /// Whether a batch is one of them.
+    pub fn is_open(&self, agreement: &B256) -> bool {
+        self.deals.get(agreement).is_some_and(|deal| deal.stage != Stage::Closed)
+    }
+
     fn on_start(&mut self, order: TaskOrder, now: Now, step: &mut Step) {
         let header = match sign(order.header.clone(), &self.settings.chain, &*self.keys.identity) {
             Ok(_) if !(1..=Checks::COPIES_MAX).contains(&order.checks.copies) => {
@@ -312,6 +353,7 @@ impl Requestor {
             step.records.extend(Self::payer_record(channel));
             Self::make_good(id.payee, channel, before, now, step);
         }
+        channel.keep_promise(now, step);
     }
 
     /// After a reorg that took a deposit back: what vouchers and agreements rest on is put in again, since it was promised.
@@ -386,6 +428,7 @@ impl Requestor {
         }
         self.end_waits(policy, now, step);
         self.forget_old_deals();
+        self.channels.values_mut().for_each(|channel| channel.keep_promise(now, step));
     }
 
     /// Sends a proposal again, or takes back what is late.
@@ -519,7 +562,8 @@ impl Requestor {
             let wait_ms = self.copies_wait_ms(deal.agreement.subtask_timeout_s);
             deal.waiting_since().map(|since| since.saturating_add(wait_ms))
         });
-        let lost = lost.chain(waits);
+        let promised = self.channels.values().filter(|channel| channel.ledger.promised().is_some());
+        let lost = lost.chain(waits).chain(promised.map(Channel::asks_next));
         windows.chain(announcements).chain(timeouts).chain(lost.filter(|at| *at > now.local)).min()
     }
 

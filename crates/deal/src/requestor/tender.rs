@@ -2,7 +2,7 @@
 
 use super::deal::{Deal, Stage};
 use super::interface::{RequestorEffect, RequestorEvent};
-use super::machine::{FUND_WAIT_MS, Funding, Requestor, Step, legs};
+use super::machine::{Funding, Requestor, Step, legs};
 use super::task::{OFFERS_MAX, Place, Task};
 use crate::{RequestorFact, RequestorPolicy, Straggler};
 use golem_protocol::limits::SUBTASKS_PER_AGREEMENT_MAX;
@@ -365,17 +365,11 @@ impl Requestor {
 
     fn leg_covers(&mut self, leg: &Leg, wanted: u64, now: Now, step: &mut Step) -> u64 {
         let Leg { payee, each, share, room } = *leg;
-        let id = ChannelId { payer: self.keys.payment.address(), payee };
         let channel = self.channel(payee);
-        let may_ask = match channel.funding {
-            Funding::Idle => true,
-            Funding::Reading { since } | Funding::Asked { since, .. } => now.local.saturating_sub(since) > FUND_WAIT_MS,
-            Funding::Failed { again } => again <= now.local,
-        };
+        let may_ask = channel.asks_next() <= now.local;
         if !channel.known {
             if may_ask {
-                channel.funding = Funding::Reading { since: now.local };
-                step.effects.push(RequestorEffect::ReadChannel(id));
+                channel.read(now, step);
             }
             return 0;
         }
@@ -391,6 +385,9 @@ impl Requestor {
             let amount = ample.max(needed).min(room);
             if amount > Wei::ZERO && amount >= least {
                 let state = *channel.ledger.state();
+                // What was signed after the end is paid first, whatever it opens for.
+                let promised = channel.ledger.promised().map_or(Wei::ZERO, |voucher| voucher.cumulative);
+                let amount = amount.saturating_add(promised);
                 let (deposit, epoch) = match (state.deposit, state.epoch) {
                     (Wei::ZERO, epoch) => (amount, epoch.saturating_add(1)),
                     (deposit, epoch) => (deposit.saturating_add(amount), epoch),

@@ -1,5 +1,6 @@
 //! The two machines against each other, and against peers that lie.
 
+mod closes;
 mod copies;
 mod fees;
 mod refusals;

@@ -140,3 +140,20 @@ fn a_damaged_ledger_is_found() {
     bytes.truncate(bytes.len() - 1);
     assert!(postcard::from_bytes::<PayerLedger>(&bytes).is_err());
 }
+
+#[test]
+fn what_was_agreed_is_paid_in_the_next_opening_once_the_channel_has_ended() {
+    let mut ledger = opened(100);
+    ledger.reserve(Wei(60)).unwrap();
+    ledger.pay(Wei(10)).unwrap();
+    ledger.observe(open(1, 0));
+    // Nothing is owed in the next yet: the last voucher stands, for a reorg may take the end back.
+    assert_eq!((ledger.voucher(), ledger.promised()), (voucher(1, 10), None));
+    assert_eq!(ledger.pay(Wei(20)), Ok(voucher(2, 20)));
+    assert_eq!(ledger.promised(), Some(voucher(2, 20)));
+    ledger.observe(open(1, 100));
+    assert_eq!((ledger.voucher(), ledger.promised()), (voucher(1, 10), None));
+    ledger.observe(open(2, 50));
+    assert_eq!((ledger.voucher(), ledger.promised(), ledger.available()), (voucher(2, 20), None, Wei::ZERO));
+    assert_eq!(ledger.check_invariants(), vec![]);
+}

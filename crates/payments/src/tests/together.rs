@@ -146,7 +146,7 @@ impl World {
         assert!(payee.earned() >= accepted, "a voucher was lost");
         let mut payer = self.payer.clone();
         payer.observe(state);
-        assert!(payer.signed() >= signed, "a signature was forgotten");
+        assert!(payer.signed_in(state.epoch) >= signed, "a signature was forgotten");
     }
 }
 
