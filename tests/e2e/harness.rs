@@ -99,11 +99,21 @@ impl Stage {
         (0..count).map(|index| self.file(&format!("in-{index}.txt"), input_text(index))).collect()
     }
 
-    /// A data folder with the key of the next funded account.
+    /// A data folder with the key of the next funded account, that asks and chooses by the published rules: most stories
+    /// count payments at one price, and ours ask less of a stranger at first.
     pub fn node(&self, name: &str) -> Node {
+        self.with_key(self.folder(name, "rules = \"published\"\n"))
+    }
+
+    /// The same by the rules that a node has where nothing is set.
+    pub fn node_by_our_rules(&self, name: &str) -> Node {
+        self.with_key(self.folder(name, ""))
+    }
+
+    fn with_key(&self, node: Node) -> Node {
         let account = &self.devnet.accounts()[self.accounts_used.fetch_add(1, Ordering::Relaxed)];
         let key: String = account.key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let node = self.empty_node(name);
+        let name = &node.name;
         let key = self.file(&format!("{name}.key"), key);
         node.golem(["wallet", "import", "--key-file", &text(&key)]).done("wallet import");
         assert_eq!(node.address(), account.address);
@@ -112,16 +122,19 @@ impl Stage {
 
     /// A data folder for this chain, without a key.
     pub fn empty_node(&self, name: &str) -> Node {
+        self.folder(name, "")
+    }
+
+    fn folder(&self, name: &str, rules: &str) -> Node {
         let node = Node {
             name: name.to_owned(),
             dir: self.path(name),
             password: self.file(&format!("{name}.password"), PASSWORD),
         };
         std::fs::create_dir_all(&node.dir).expect("a folder can be made");
-        // The published rules: the stories count payments at one price, and ours ask less of a stranger at first.
         let settings = format!(
             "[chain]\nrpc_url = \"{}\"\npoll_ms = 100\n[network]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\nmdns = false\n\
-             [provider]\nrules = \"published\"\n[requestor]\nrules = \"published\"\ngrace_ms = 3000\nlost_ms = 3000\nlinger_ms = 5000\n",
+             [provider]\n{rules}[requestor]\n{rules}grace_ms = 3000\nlost_ms = 3000\nlinger_ms = 5000\n",
             self.devnet.rpc_url()
         );
         std::fs::write(node.dir.join("golem.toml"), settings).expect("settings can be written");

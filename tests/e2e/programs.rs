@@ -18,6 +18,12 @@ pub const COPY: &str = r#"
           (br $more))))))
 "#;
 
+/// [`COPY`], but for the last bit of the first byte of each piece.
+pub fn wrong_copy() -> String {
+    let wrong = "(i32.store8 (i32.const 64) (i32.xor (i32.load8_u (i32.const 64)) (i32.const 1)))";
+    COPY.replacen("(drop (call $write", &format!("{wrong}\n          (drop (call $write"), 1)
+}
+
 /// Copies its standard input to its standard output, and counts to so many millions before it does.
 pub fn slow_copy(millions: u32) -> String {
     let count = format!(

@@ -35,7 +35,7 @@ pub enum MarketCommand {
 const RANK_HELP: &str = r#"OFFERS.json:
   {
     "header": { "max_price_wei_per_hour": "100", "min_perf": 0, "subtask_timeout_s": 60 },
-    "settings": { "rules": "golem", "choice": "greedy", "patience": 2, "quality_floor": 0 },
+    "settings": { "rules": "golem", "choice": "greedy", "patience": 4, "quality_floor": 0 },
     "waited_s": 30, "reference": 0.6, "random": 7,
     "offers": [
       { "provider": "0x00000000000000000000000000000000000000a1", "price_wei_per_hour": "80", "performance": 1000,

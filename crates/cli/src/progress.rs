@@ -3,6 +3,7 @@
 use crate::output::{self, count, one_line, short, short_gnt};
 use crate::provide::node_text;
 use golem_deal::{OwnRunReason, RequestorEvent};
+use golem_market::{Dear, Held};
 use golem_node::RequestorNotice;
 use golem_protocol::{NodeId, RefusalReason, Wei};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -94,6 +95,7 @@ impl TaskScreen {
                     self.say(&format!("channel to {} funded with {}", short(payee), short_gnt(*amount)));
                 }
             }
+            RequestorNotice::OffersWait { offers, held, .. } => self.say(&held_text(*offers, held)),
             RequestorNotice::ProofLookedAt { provider, found, .. } => {
                 self.say(&format!("somebody told of a wrong result of {}; {found}", short(&provider.0)));
             }
@@ -155,11 +157,8 @@ impl TaskScreen {
             RequestorEvent::FundFailed { payee, detail } => {
                 self.say(&format!("the channel to {} could not be funded: {detail}", short(payee)));
             }
-            RequestorEvent::OffersWait { offers, .. } => self.say(&format!(
-                "{} so far, and none is taken yet: dearer than what was paid before, or of providers in doubt or out of \
-                 reach. Better ones are waited for; with `patience = 0` under [requestor] in golem.toml dear ones are not",
-                count(*offers, "offer")
-            )),
+            // Told by the node, which knows the prices.
+            RequestorEvent::OffersWait { .. } => {}
             RequestorEvent::BudgetReached { open, .. } => {
                 self.say(&format!("the budget of {} is used up with {} open", self.budget, count(*open, "subtask")));
             }
@@ -289,6 +288,31 @@ impl TaskScreen {
             eprintln!();
         }
     }
+}
+
+/// Why no offer is taken yet: which price is waited for, what is offered, and how long until that is taken.
+fn held_text(offers: u32, held: &Held) -> String {
+    let Held { dear, doubtful, accused } = held;
+    let mut why = Vec::new();
+    if let Some(Dear { price, limit, taken_in_s }) = dear {
+        why.push(format!(
+            "the cheapest that could be had asks {} an hour, and by what was paid before {} is taken now, more the longer \
+             this waits: that one in {taken_in_s} s, a cheaper one earlier. With `patience = 0` under [requestor] in \
+             golem.toml nothing is waited for",
+            short_gnt(*price),
+            short_gnt(*limit)
+        ));
+    }
+    if *doubtful > 0 {
+        why.push(format!("{} of providers in doubt, which come last", count(*doubtful, "offer")));
+    }
+    if *accused > 0 {
+        why.push(format!("{} of providers said to be wrong, which is looked at first", count(*accused, "offer")));
+    }
+    if why.is_empty() {
+        why.push("their providers are out of reach, or got nothing more in this task".to_owned());
+    }
+    format!("{} so far, and none is taken yet: {}", count(offers, "offer"), why.join("; "))
 }
 
 fn bars(name: &str, subtasks: u32) -> Look {

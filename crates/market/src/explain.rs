@@ -6,7 +6,7 @@
 //! ```json
 //! {
 //!   "header": { "max_price_wei_per_hour": "100", "min_perf": 0, "subtask_timeout_s": 60 },
-//!   "settings": { "rules": "golem", "choice": "greedy", "quality_floor": 0, "patience": 2 },
+//!   "settings": { "rules": "golem", "choice": "greedy", "quality_floor": 0, "patience": 4 },
 //!   "waited_s": 30, "reference": 0.6, "random": 7,
 //!   "offers": [
 //!     { "provider": "0x00000000000000000000000000000000000000a1", "price_wei_per_hour": "80", "performance": 1000,
@@ -578,7 +578,9 @@ impl fmt::Display for RankReport {
         }
         for row in &self.waiting {
             let why = match row.reason {
-                WaitReason::Dear { limit } => format!("dear: up to {} is paid by now", limit.0),
+                WaitReason::Dear { limit, taken_after_s } => {
+                    format!("dear: up to {} is paid by now, and this after {taken_after_s} s", limit.0)
+                }
                 WaitReason::Doubt { quality } => format!("in doubt: a chance of success of {quality}"),
                 WaitReason::Accused { .. } => "accused of a wrong result, which is looked at first".to_owned(),
             };

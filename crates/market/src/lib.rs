@@ -42,7 +42,8 @@ pub use provider::{
 };
 pub use ratio::{NotARatio, Ratio};
 pub use requestor::{
-    Choice, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings, Score, WaitReason,
+    Choice, Dear, Held, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket, RequestorSettings,
+    Score, WaitReason,
 };
 pub use speed::{ProgramSpeed, Speeds};
 

@@ -15,10 +15,12 @@ use crate::{
 use golem_protocol::{Header, LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
+mod waiting;
+
+pub use waiting::{Dear, Held, WaitReason};
+
 /// The most offers ranked at once. Reason: choosing by chance takes the square of it in steps.
 pub const OFFERS_MAX: usize = 4_096;
-/// Where fewer providers than this were ever dealt with, those in doubt are not held back: there is nobody to wait for.
-const PROVIDERS_FEW: usize = 8;
 /// The chance of success that is given to a provider of which a result was seen to be wrong.
 const CHANCE_PROVEN: Ratio = Ratio::from_parts(1_000);
 const PARTS_PER_PPM: u64 = Ratio::ONE.parts() / 1_000_000;
@@ -176,37 +178,6 @@ pub struct Ranking {
     pub waiting: Vec<(usize, OfferTerms, WaitReason)>,
 }
 
-/// In which order those in doubt are tried.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum DoubtClass {
-    BetterThanStrangers,
-    Stranger,
-    WorseThanStrangers,
-    Proven,
-}
-
-/// Why an offer that can be taken is not taken yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WaitReason {
-    /// It is dearer than what was paid before, and there is time to wait for a better one.
-    Dear {
-        /// The most that would be paid now, wei per hour.
-        limit: Wei,
-    },
-    /// Its provider is in doubt, and others are to be had.
-    Doubt {
-        /// The chance of success it is given.
-        quality: Ratio,
-    },
-    /// A result of its provider is said to be wrong, and it is to be computed again before anything is taken: see
-    /// [`crate::Proofs::begin`].
-    Accused {
-        /// How many better offers can be taken now. Where that is enough, nothing need be computed.
-        ahead: usize,
-    },
-}
-
 /// A requestor's book of providers. What is stored is the whole of it but the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -358,7 +329,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     }
 
     /// The chance that a provider's next subtask succeeds: next to none where a result of it was seen to be wrong.
-    fn chance(&self, provider: &NodeId, record: &ProviderRecord) -> Ratio {
+    pub(crate) fn chance(&self, provider: &NodeId, record: &ProviderRecord) -> Ratio {
         if self.proofs.is_proven(provider) {
             return CHANCE_PROVEN;
         }
@@ -459,71 +430,6 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
                 self.strangers.heard(provider, self.dealings);
             }
         }
-    }
-
-    /// Takes out what is too dear or too doubtful for now.
-    fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, now: LocalTime, waited_s: u64) {
-        let patience_s = self.settings.patience.parts() as u128 * header.subtask_timeout_s as u128;
-        let waited = Ratio::of_rounded_down(waited_s as u128 * Ratio::ONE.parts() as u128, patience_s);
-        let share_max = match self.reference {
-            Some(reference) if waited < Ratio::ONE => {
-                reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited))
-            }
-            Some(_) | None => Ratio::ONE,
-        };
-        let limit = mul_div(header.max_price.0, share_max.parts() as u128, Ratio::ONE.parts() as u128)
-            .map_or(header.max_price, |(wei, _)| Wei(wei));
-        let Numbers { trust_min, doubt_one_in, .. } = self.settings.numbers;
-        let nobody_else = self.providers.count() < PROVIDERS_FEW || waited >= Ratio::ONE;
-        let room_for_doubt = self.doubted <= self.dealings / doubt_one_in.max(1);
-        let (mut ahead, mut doubtful) = (0, Vec::new());
-        let waiting = &mut ranking.waiting;
-        ranking.ranked.retain(|ranked| {
-            let quality = ranked.score.quality;
-            // Of metered work a faster machine may ask more for its hour, as it is paid less for the same fuel.
-            let limit = match header.pricing {
-                Pricing::Tender => limit,
-                Pricing::Metered => {
-                    let speed = efficiency_at_start(ranked.offer.performance, header.min_perf).parts();
-                    let wei = mul_div(limit.0, u128::from(speed), u128::from(Ratio::ONE.parts()));
-                    wei.map_or(header.max_price, |(wei, _)| Wei(wei).min(header.max_price))
-                }
-            };
-            if ranked.offer.price > limit {
-                waiting.push((ranked.position, ranked.offer, WaitReason::Dear { limit }));
-                return false;
-            }
-            let provider = ranked.offer.provider;
-            if quality >= trust_min {
-                if self.proofs.holds(&provider, header.subtask_timeout_s, now) {
-                    waiting.push((ranked.position, ranked.offer, WaitReason::Accused { ahead }));
-                    return false;
-                }
-                ahead += 1;
-                return true;
-            }
-            doubtful.push(*ranked);
-            false
-        });
-        // Stable: of equals the better score stays first.
-        let newcomer = self.newcomers.chance(&self.settings.numbers, &Efficacy::default());
-        doubtful.sort_by_key(|ranked| {
-            let provider = &ranked.offer.provider;
-            let class = match self.record(provider) {
-                _ if self.proofs.is_proven(provider) => DoubtClass::Proven,
-                Some(_) if ranked.score.quality >= newcomer => DoubtClass::BetterThanStrangers,
-                Some(_) => DoubtClass::WorseThanStrangers,
-                None => DoubtClass::Stranger,
-            };
-            (class, self.strangers.since(provider))
-        });
-        let one = room_for_doubt && doubtful.first().is_some_and(|first| !self.proofs.is_proven(&first.offer.provider));
-        let room = if nobody_else { doubtful.len() } else { usize::from(one) };
-        let held = doubtful.split_off(room.min(doubtful.len()));
-        waiting.extend(
-            held.iter().map(|held| (held.position, held.offer, WaitReason::Doubt { quality: held.score.quality })),
-        );
-        ranking.ranked.extend(doubtful);
     }
 
     /// Which share of a provider's results is run again, in parts per million, where the task asks for `base_ppm`. By our

@@ -32,6 +32,9 @@ impl RequestorNotice {
             RequestorNotice::Funded { payee, amount, transaction } => {
                 json!({"kind": "funded", "payee": payee, "amount_wei": amount, "transaction": transaction})
             }
+            RequestorNotice::OffersWait { header, offers, held } => {
+                json!({"kind": "offers_wait", "header": header, "offers": offers, "held": held})
+            }
             RequestorNotice::ProofLookedAt { provider, accuser, found } => {
                 json!({"kind": "proof_looked_at", "provider": provider, "accuser": accuser, "found": found})
             }

@@ -1,6 +1,7 @@
 //! What happened, for whoever watches: a bounded memory of the latest events, and streams of those to come.
 
 use golem_deal::{ProviderEvent, RequestorEvent};
+use golem_market::Held;
 use golem_protocol::{Address, B256, NodeId, Wei};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,6 +63,15 @@ pub enum RequestorNotice {
         amount: Wei,
         /// The transaction; `None` where the deposit was there already.
         transaction: Option<B256>,
+    },
+    /// Nothing is under way, and none of the offers that stand is taken yet.
+    OffersWait {
+        /// For which task.
+        header: B256,
+        /// How many offers stand.
+        offers: u32,
+        /// What is waited for; nothing where their providers are out of reach.
+        held: Held,
     },
     /// A wrong result that somebody else told of was looked at, before work was given to its provider.
     ProofLookedAt {

@@ -120,9 +120,14 @@ impl RequestorLoop {
                     progress.budget_reached();
                 }
             }
+            RequestorEvent::OffersWait { header, offers } => {
+                let order = self.machine.order(*header);
+                let held = order.map(|order| self.policy.held(&order.header)).unwrap_or_default();
+                // In place of the machine's own word, which knows no prices.
+                return self.say(RequestorNotice::OffersWait { header: *header, offers: *offers, held });
+            }
             RequestorEvent::Refused { .. }
             | RequestorEvent::RefusedByPeer { .. }
-            | RequestorEvent::OffersWait { .. }
             | RequestorEvent::OwnRun { .. }
             | RequestorEvent::Hedged { .. }
             | RequestorEvent::KnownGiven { .. }

@@ -6,7 +6,8 @@ use crate::access::AccessLists;
 use crate::checking::{CheckRate, PPM};
 use crate::requestor::OfferTerms;
 use crate::{
-    Claim, HeaderTerms, Outcome, Proofs, Ratio, RequestorMarket, RequestorSettings, Unheard, Violation, WaitReason,
+    Claim, HeaderTerms, Held, Outcome, Proofs, Ratio, RequestorMarket, RequestorSettings, Unheard, Violation,
+    WaitReason,
 };
 use golem_deal::{Checks, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler};
 use golem_protocol::{B256, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
@@ -34,8 +35,9 @@ pub struct RequestorMarketPolicy {
     checks: BTreeMap<B256, Checks>,
     /// The latest terms by provider; a bounded number of them.
     terms: BTreeMap<NodeId, (HeaderTerms, OfferTerms)>,
-    /// When each task's offers were first looked at, by the header's nonce; a bounded number of them.
-    opened: BTreeMap<u64, LocalTime>,
+    /// When each task's offers were first looked at, and what waited when they were last, by the header's nonce; a bounded
+    /// number of them.
+    opened: BTreeMap<u64, (LocalTime, Held)>,
     /// Proofs that were begun and nobody looks at yet.
     looks: Vec<Claim>,
     saving: Saving,
@@ -99,6 +101,11 @@ impl RequestorMarketPolicy {
         self.market.score(&offer, &HeaderTerms::from(header)).score.parts() / (Ratio::ONE.parts() / 1_000_000)
     }
 
+    /// What of a task's offers was not taken yet when they were last looked at, and why.
+    pub fn held(&self, header: &Header) -> Held {
+        self.opened.get(&header.nonce).map(|(_, held)| *held).unwrap_or_default()
+    }
+
     /// Keeps a proof of a wrong result that somebody published. Its signatures were checked, and that the report is of an
     /// agreement of the accuser with the accused; it has not been run again.
     ///
@@ -141,14 +148,15 @@ impl RequestorMarketPolicy {
 
     /// Since when a task's offers have been looked at.
     fn opened(&mut self, header: &Header, now: Now) -> LocalTime {
-        if let Some(opened) = self.opened.get(&header.nonce) {
+        if let Some((opened, _)) = self.opened.get(&header.nonce) {
             return *opened;
         }
         if self.opened.len() >= TERMS_MAX {
-            let oldest = self.opened.iter().min_by_key(|(nonce, opened)| (**opened, **nonce)).map(|(nonce, _)| *nonce);
+            let oldest =
+                self.opened.iter().min_by_key(|(nonce, (opened, _))| (*opened, **nonce)).map(|(nonce, _)| *nonce);
             oldest.and_then(|oldest| self.opened.remove(&oldest));
         }
-        self.opened.insert(header.nonce, now.local);
+        self.opened.insert(header.nonce, (now.local, Held::default()));
         now.local
     }
 }
@@ -168,6 +176,9 @@ impl RequestorPolicy for RequestorMarketPolicy {
         let random = self.lot.draw();
         self.market.heard(offers.iter().map(|offer| offer.provider));
         let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, waited_s, random);
+        if let Some((_, held)) = self.opened.get_mut(&header.nonce) {
+            *held = Held::of(&ranking.waiting, waited_s);
+        }
         for (_, offer, reason) in &ranking.waiting {
             // Where enough others are to be had, it need not be known what this one is worth.
             if let WaitReason::Accused { ahead } = reason

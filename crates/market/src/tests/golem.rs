@@ -132,7 +132,7 @@ fn of_metered_work_the_price_of_the_fuel_counts_and_not_that_of_the_hour() {
     let ranking =
         market.rank(&[offer(1, 31), OfferTerms { performance: 300, ..offer(2, 89) }], &header, seconds(0), 0, 0);
     assert_eq!(order(&ranking), [node(2)]);
-    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(30) })]), "{ranking:?}");
+    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(30), .. })]), "{ranking:?}");
 }
 
 #[test]
@@ -149,7 +149,18 @@ fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
     assert!(take(&market, 75, 200) && !take(&market, 76, 200), "half way to the maximum in half the patience");
     assert!(take(&market, 100, 400) && !take(&market, 101, 1_000_000));
     let ranking = market.rank(&[offer(1, 90)], &header(100), seconds(0), 0, 0);
-    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(50) })]), "{ranking:?}");
+    assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Dear { limit: Wei(50), .. })]), "{ranking:?}");
+    for price in 51..=100 {
+        let ranking = market.rank(&[offer(1, price)], &header(100), seconds(0), 0, 0);
+        let [(0, _, WaitReason::Dear { taken_after_s, .. })] = ranking.waiting[..] else { panic!("{ranking:?}") };
+        assert!(
+            take(&market, price, taken_after_s) && !take(&market, price, taken_after_s - 1),
+            "{price} {taken_after_s}"
+        );
+    }
+    let ranking = market.rank(&[offer(1, 90), offer(2, 75), offer(3, 40)], &header(100), seconds(0), 30, 0);
+    let dear = Dear { price: Wei(75), limit: Wei(53), taken_in_s: 170 };
+    assert_eq!(Held::of(&ranking.waiting, 30), Held { dear: Some(dear), doubtful: 0, accused: 0 });
     let hasty = RequestorSettings { patience: Ratio::ZERO, ..RequestorSettings::default() };
     assert!(take(&RequestorMarket::restore(hasty, market), 100, 0));
 }

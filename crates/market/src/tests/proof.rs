@@ -56,6 +56,18 @@ fn who_is_accused_waits_until_it_was_looked_at_and_is_the_last_to_be_taken_then(
     assert_eq!(market.proofs_mut().hear(claim(1, 101)), Err(Unheard::Known));
     let late = market.rank(&[offer(1, 40)], &header(100), seconds(0), 400, 0);
     assert_eq!(late.ranked.len(), 1, "where nobody else has turned up");
+    let late = market.rank(&[offer(1, 40), offer(2, 50)], &header(100), seconds(0), 400, 0);
+    assert!(late.ranked.len() == 1 && late.ranked[0].position == 1, "somebody has, and may only be busy now");
+}
+
+#[test]
+fn who_was_seen_to_be_wrong_gets_nothing_while_another_is_there_however_few_are_known() {
+    let mut market = RequestorMarket::new(RequestorSettings::default());
+    assert_eq!(taken(&market, 0), (vec![0, 1], vec![]));
+    market.proven(node(1));
+    let (ranked, waiting) = taken(&market, 0);
+    assert!(ranked == [1] && matches!(waiting[..], [WaitReason::Doubt { .. }]), "{ranked:?} {waiting:?}");
+    assert_eq!(market.rank(&[offer(1, 40)], &header(100), seconds(0), 0, 0).ranked.len(), 1, "nobody else is there");
 }
 
 #[test]
