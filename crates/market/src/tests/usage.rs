@@ -84,7 +84,8 @@ fn forgets_who_was_not_compared_for_longest() {
 proptest! {
     #[test]
     fn comparing_keeps_the_product_of_the_factors_and_orders_them_as_reported(
-        usages in prop::collection::vec(1_000u64..100_000_000, 2..8),
+        // Close enough that no factor meets its bounds.
+        usages in prop::collection::vec(1_000u64..30_000, 2..8),
         performance in 60u64..900,
     ) {
         let mut factors = UsageFactors::new(100);
