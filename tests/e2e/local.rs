@@ -34,6 +34,20 @@ with open("all.txt", "w", encoding="utf-8") as out:
     out.writelines(f"{word} {n}\n" for word, n in sorted(words.items()))
 "#;
 
+/// Makes a table as text and as a database, and answers a query on it: the machine's own SQLite.
+const MAKE_TABLES: &str = r#"
+import csv, sqlite3, sys
+rows = [(1 + n % 31, n * 7919 % 1000 / 8) for n in range(5000)]
+with open("table.csv", "w", newline="") as out:
+    csv.writer(out).writerows([("day", "amount"), *((f"{day:02}", amount) for day, amount in rows)])
+database = sqlite3.connect("table.db")
+database.execute("create table t(day text, amount real)")
+database.executemany("insert into t values(?, ?)", [(f"{day:02}", amount) for day, amount in rows])
+database.commit()
+for row in database.execute(sys.argv[1]):
+    print(*row, sep="|")
+"#;
+
 /// A place to run tasks in. Compiled modules are kept from one test run to the next.
 struct Bench {
     home: TempDir,
@@ -191,6 +205,66 @@ File.write("count.txt", double(words.size))
     let broken = text(&bench.file("broken.rb", "raise ArgumentError, \"not \" + ARGV[0]\n"));
     let ended = bench.golem(&["map", &broken, &one, "--local", "-o", "out"]);
     assert!(ended.stderr.contains("not /in/one.txt (ArgumentError)"), "{}", ended.stderr);
+}
+
+#[test]
+fn files_packed_by_a_compressor_nobody_here_wrote_come_back() {
+    let bench = Bench::set();
+    for tool in ["zstd", "unzstd"] {
+        let ended = bench.golem(&["app", "fetch", tool]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    // A text, a picture that is packed already, and a file that is packed by far.
+    let inputs = ["LICENSE", "docs/render.png", "Cargo.lock"].map(|file| text(&root.join(file)));
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let args = ["--args", "{file} {name}.zst --compression-level 9"];
+    let (_, out) = bench.local(&[&["map", "zstd"][..], &inputs, &args].concat());
+    let packed = bench.path("packed");
+    std::fs::rename(&out, &packed).unwrap();
+    let archive = |input: &str| {
+        let name = Path::new(input).file_name().unwrap().to_str().unwrap();
+        text(&packed.join(name).join(format!("{name}.zst")))
+    };
+    for (input, least) in inputs.iter().zip([2.5, 0.9, 3.5]) {
+        let bytes = std::fs::read(archive(input)).unwrap();
+        assert!(bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]), "{input} is no frame of Zstandard");
+        let length = std::fs::metadata(input).unwrap().len();
+        assert!(length as f64 > least * bytes.len() as f64, "{input}: {length} bytes became {}", bytes.len());
+    }
+    let archives: Vec<String> = inputs.iter().map(|input| archive(input)).collect();
+    let archives: Vec<&str> = archives.iter().map(String::as_str).collect();
+    let (_, out) = bench.local(&[&["map", "unzstd"][..], &archives, &["--args", "{file} back"]].concat());
+    for (input, archive) in inputs.iter().zip(archives) {
+        let back = std::fs::read(out.join(Path::new(archive).file_name().unwrap()).join("back")).unwrap();
+        assert!(back == std::fs::read(input).unwrap(), "{input} came back as something else");
+    }
+}
+
+#[test]
+fn sql_over_tables_gives_here_what_it_gives_on_the_machine() {
+    let bench = Bench::set();
+    let ended = bench.golem(&["app", "fetch", "sqlite"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let make = bench.file("make.py", MAKE_TABLES);
+    let query = "with days as (select day, sum(amount) as total from t group by day) select day, total, \
+                 round(avg(total) over (order by day rows 2 preceding), 3) from days order by day";
+    let native = Command::new("python3").args([&text(&make), query]).current_dir(bench.home.path()).output();
+    let native = native.expect("python3 runs");
+    assert!(native.status.success(), "{}", String::from_utf8_lossy(&native.stderr));
+    let wanted = String::from_utf8(native.stdout).unwrap();
+    assert_eq!(wanted.lines().count(), 31);
+    let import = format!(":memory: \".mode csv\" \".import {{file}} t\" \".mode list\" \"{query}\"");
+    let (_, out) = bench.local(&["map", "sqlite", "table.csv", "--args", &import]);
+    assert_eq!(read(&out.join("table.csv/stdout")), wanted);
+    // The same out of a database that another SQLite made, in pages.
+    std::fs::remove_dir_all(&out).unwrap();
+    let open = format!("-readonly {{file}} \"{query}\"");
+    let (_, out) = bench.local(&["map", "sqlite", "table.db", "--args", &open]);
+    assert_eq!(read(&out.join("table.db/stdout")), wanted);
+    let ended =
+        bench.golem(&["map", "sqlite", "table.db", "--local", "-o", "bad", "--args", "-readonly {file} nonsense"]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("syntax error"), "{}", ended.stderr);
 }
 
 #[test]

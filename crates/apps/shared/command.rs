@@ -1,8 +1,7 @@
-//! What an app's commands have in common: options, the lines of a plan, results.
+//! What an app's commands have in common: options and results.
 //!
 //! Not a crate but a file that each app includes, because modules are built by the compiler alone.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// Options as they stand after a command: `--NAME VALUE`. A value that is empty counts as not given.
@@ -47,31 +46,6 @@ impl Options {
             format!("--{name} {}: give a whole number from {least} to {most}", self.text(name).unwrap_or_default())
         })
     }
-}
-
-/// A subtask as a line of the plan that `split` prints.
-pub fn subtask_line(name: &str, args: &[&str]) -> String {
-    let args: Vec<String> = args.iter().map(|arg| json(arg)).collect();
-    format!("{{\"name\":{},\"args\":[{}]}}\n", json(name), args.join(","))
-}
-
-/// A text as JSON.
-pub fn json(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if (c as u32) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// The file of this name that each subtask left, by the subtask's number.

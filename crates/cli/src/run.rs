@@ -131,7 +131,7 @@ pub struct RunArgs {
     golem map count.py texts/*.txt --with tables/ --budget 1 -o out\n  golem map count.py texts/*.txt --local -o out"
 )]
 pub struct MapArgs {
-    /// A WASI preview 1 program (.wasm), or a script in Python (.py) or Ruby (.rb)
+    /// A WASI preview 1 program (.wasm), a script in Python (.py) or Ruby (.rb), or the name of a tool that was fetched
     program: PathBuf,
     /// One subtask for each of these files
     #[arg(required = true)]

@@ -8,7 +8,7 @@
 //!          store/             durable records (golem-store)
 //!          content/           inputs and outputs by digest
 //!          modules/           compiled modules by digest
-//!          programs/          interpreters that were fetched
+//!          programs/          programs of others that were fetched
 //!          api.json           where the running node answers; mode 0600
 //! ```
 
@@ -144,7 +144,7 @@ impl Folder {
         self.path.join("modules")
     }
 
-    /// Where interpreters that were fetched lie.
+    /// Where programs of others that were fetched lie.
     pub fn programs(&self) -> PathBuf {
         self.path.join("programs")
     }

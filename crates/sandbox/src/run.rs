@@ -7,7 +7,7 @@ use crate::profile::{self, STACK_MAX};
 use crate::request::{Limits, Pace};
 use crate::stack;
 use crate::ticker::Ticker;
-use crate::wasi::{self, fuel};
+use crate::wasi::linked::{self, fuel};
 use crate::world::{Halt, World};
 use golem_protocol::{ByteCount, Fuel};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub(crate) struct Guest {
 }
 
 /// Counts memory and tables, and refuses what passes the limit.
-struct Limiter {
+pub(crate) struct Limiter {
     memory_max: usize,
     memory_peak: usize,
     memory_refused: bool,
@@ -47,7 +47,7 @@ struct Limiter {
 }
 
 impl Limiter {
-    fn new(limits: &Limits) -> Limiter {
+    pub(crate) fn new(limits: &Limits) -> Limiter {
         Limiter {
             memory_max: limits.memory_max.0 as usize,
             memory_peak: 0,
@@ -57,26 +57,48 @@ impl Limiter {
             table_refused: false,
         }
     }
+    /// Whether memory may have so many bytes.
+    pub(crate) fn memory(&mut self, desired: usize) -> bool {
+        self.memory_refused |= desired > self.memory_max;
+        if desired <= self.memory_max {
+            self.memory_peak = self.memory_peak.max(desired);
+        }
+        desired <= self.memory_max
+    }
+
+    /// Whether a table may have so many elements, with what the others have.
+    pub(crate) fn table(&mut self, current: usize, desired: usize) -> bool {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        self.table_refused |= total > self.table_elements_max;
+        if total <= self.table_elements_max {
+            self.table_elements = total;
+        }
+        total <= self.table_elements_max
+    }
+
+    /// The most that memory has been.
+    pub(crate) fn memory_peak(&self) -> ByteCount {
+        ByteCount::from_bytes(self.memory_peak as u64)
+    }
+
+    /// The end of a program that did not end by itself and had been refused something: mostly it aborts, which by
+    /// itself would say nothing about the reason.
+    pub(crate) fn refused(&self, limits: &Limits) -> Option<Exit> {
+        match (self.memory_refused, self.table_refused) {
+            (true, _) => Some(Exit::OutOfMemory { memory_max: limits.memory_max }),
+            (false, true) => Some(Exit::TableTooLarge { table_elements_max: limits.table_elements_max }),
+            (false, false) => None,
+        }
+    }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_max {
-            self.memory_refused = true;
-            return Ok(false);
-        }
-        self.memory_peak = self.memory_peak.max(desired);
-        Ok(true)
+        Ok(self.memory(desired))
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
-        if total > self.table_elements_max {
-            self.table_refused = true;
-            return Ok(false);
-        }
-        self.table_elements = total;
-        Ok(true)
+        Ok(self.table(current, desired))
     }
 }
 
@@ -148,7 +170,7 @@ impl Machine {
     /// On an engine of which the caller says that it keeps the profile.
     pub(crate) fn on(engine: Engine) -> Result<Machine, SandboxError> {
         let mut linker = Linker::new(&engine);
-        wasi::link(&mut linker).map_err(SandboxError::engine)?;
+        linked::link(&mut linker).map_err(SandboxError::engine)?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::engine)?;
         Ok(Machine { engine, linker, ticker })
     }
@@ -228,36 +250,35 @@ impl Machine {
         Ok(Ended {
             fuel: Fuel::from_units(limits.fuel_max.0.saturating_sub(used)),
             took,
-            memory_peak: ByteCount::from_bytes(guest.limiter.memory_peak as u64),
+            memory_peak: guest.limiter.memory_peak(),
             world: guest.world,
             exit,
         })
     }
 }
 
+/// The end that the host made. Errors: it is no fault of the program.
+pub(crate) fn halted(halt: &Halt, limits: &Limits) -> Result<Exit, RunFailure> {
+    Ok(match halt {
+        Halt::Exit(code) => Exit::Exited { code: *code },
+        Halt::OutOfFuel => Exit::OutOfFuel { fuel_max: limits.fuel_max },
+        Halt::OutputTooLarge => Exit::OutputTooLarge { output_max: limits.output_max },
+        Halt::TooManyFiles => Exit::TooManyFiles { output_files_max: limits.output_files_max },
+        Halt::WallClock => Exit::WallClock { wall_ms: limits.wall_ms },
+        Halt::Cancelled => return Err(RunFailure::Cancelled),
+        Halt::Input { index, reason } => return Err(RunFailure::Input { index: *index, reason: reason.clone() }),
+    })
+}
+
 fn exit_of(error: &wasmtime::Error, limiter: &Limiter, limits: &Limits) -> Result<Exit, RunFailure> {
     if let Some(halt) = error.downcast_ref::<Halt>() {
-        return Ok(match halt {
-            Halt::Exit(code) => Exit::Exited { code: *code },
-            Halt::OutOfFuel => Exit::OutOfFuel { fuel_max: limits.fuel_max },
-            Halt::OutputTooLarge => Exit::OutputTooLarge { output_max: limits.output_max },
-            Halt::TooManyFiles => Exit::TooManyFiles { output_files_max: limits.output_files_max },
-            Halt::WallClock => Exit::WallClock { wall_ms: limits.wall_ms },
-            Halt::Cancelled => return Err(RunFailure::Cancelled),
-            Halt::Input { index, reason } => {
-                return Err(RunFailure::Input { index: *index, reason: reason.clone() });
-            }
-        });
+        return halted(halt, limits);
     }
     if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
         return Ok(Exit::OutOfFuel { fuel_max: limits.fuel_max });
     }
-    // A program that is refused memory mostly aborts, which by itself would say nothing about the reason.
-    if limiter.memory_refused {
-        return Ok(Exit::OutOfMemory { memory_max: limits.memory_max });
-    }
-    if limiter.table_refused {
-        return Ok(Exit::TableTooLarge { table_elements_max: limits.table_elements_max });
+    if let Some(exit) = limiter.refused(limits) {
+        return Ok(exit);
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return Ok(Exit::Trapped { kind: trap_kind(*trap) });

@@ -211,7 +211,7 @@ impl Here {
         let ended = self.machine.execute(&program, world, &job.spec.limits, cancel, job.pace);
         let ended = ended.map_err(|failure: RunFailure| failure.into_error(job.paths, self.slots))?;
         if let (Exit::Exited { .. }, Some(folder)) = (&ended.exit, output) {
-            ended.world.left(&mut |left| match left {
+            ended.world.files.left(&mut |left| match left {
                 Left::Dir(path) => folder.make_dir(path),
                 Left::File(path, bytes) => folder.write(path, &mut &bytes[..], bytes.len() as u64),
             })?;
@@ -220,7 +220,7 @@ impl Here {
             exit: ended.exit,
             fuel: ended.fuel,
             memory_peak: ended.memory_peak,
-            stderr_tail: ended.world.stderr_tail(),
+            stderr_tail: ended.world.files.stderr_tail(),
             took: ended.took,
         }))
     }

@@ -9,6 +9,7 @@ mod depth;
 mod differential;
 mod fuel;
 mod malicious;
+mod programs;
 
 /// One sandbox for all tests: starting one reserves address space for every slot.
 fn sandbox() -> &'static Sandbox {
@@ -94,11 +95,14 @@ fn request(module: Vec<u8>, folder: &Path) -> RunRequest {
     }
 }
 
+/// Runs a program, and again on another engine, which must see the same.
 fn run_with(module: Vec<u8>, change: impl FnOnce(&mut RunRequest)) -> (RunOutcome, TempDir) {
     let folder = TempDir::new().unwrap();
     let mut request = request(module, folder.path());
     change(&mut request);
-    (sandbox().run(&request, &CancelToken::new(), Pace::FULL).unwrap(), folder)
+    let outcome = sandbox().run(&request, &CancelToken::new(), Pace::FULL).unwrap();
+    programs::also_interpreted(&request, &outcome);
+    (outcome, folder)
 }
 
 fn run(body: &str) -> RunOutcome {

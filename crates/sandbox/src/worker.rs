@@ -203,14 +203,14 @@ impl Worker {
             exit: ended.exit.clone(),
             fuel: ended.fuel,
             memory_peak: ended.memory_peak,
-            stderr_tail: ended.world.stderr_tail(),
+            stderr_tail: ended.world.files.stderr_tail(),
             took: ended.took,
         });
         self.wire.tell(&Answer::Ended(told))?;
         if !matches!(ended.exit, Exit::Exited { .. }) {
             return Ok(());
         }
-        ended.world.left(&mut |left| match left {
+        ended.world.files.left(&mut |left| match left {
             Left::Dir(path) => self.wire.tell(&Answer::Dir { path: path.to_owned() }),
             Left::File(path, bytes) => {
                 self.wire.tell(&Answer::File { path: path.to_owned(), bytes: bytes.len() as u64 })?;

@@ -14,6 +14,8 @@ mod command;
 #[path = "../../shared/markup.rs"]
 mod markup;
 mod picture;
+#[path = "../../shared/plan.rs"]
+mod plan;
 #[path = "../../shared/random.rs"]
 mod random;
 mod search;
@@ -22,7 +24,8 @@ mod sequence;
 mod tests;
 
 use chain::Chain;
-use command::{json, Options};
+use command::Options;
+use plan::json;
 use sequence::Sequence;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -88,7 +91,7 @@ fn split(options: &Options) -> Result<(), String> {
                 "--search",
                 &number_text,
             ];
-            print!("{}", command::subtask_line(&format!("{}-{number}", sequence.name), &args));
+            print!("{}", plan::subtask_line(&format!("{}-{number}", sequence.name), &args));
         }
     }
     Ok(())

@@ -11,6 +11,8 @@
 mod blake3;
 #[path = "../../shared/command.rs"]
 mod command;
+#[path = "../../shared/plan.rs"]
+mod plan;
 mod sha256;
 #[path = "../../shared/share.rs"]
 mod share;
@@ -209,7 +211,7 @@ fn split(options: &Options) -> Result<(), String> {
             "--count",
             &count_text,
         ];
-        print!("{}", command::subtask_line(&format!("from-{first}"), &args));
+        print!("{}", plan::subtask_line(&format!("from-{first}"), &args));
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ mod market;
 #[path = "../../shared/markup.rs"]
 mod markup;
 mod normal;
+#[path = "../../shared/plan.rs"]
+mod plan;
 #[path = "../../shared/random.rs"]
 mod random;
 mod sample;
@@ -25,8 +27,9 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-use command::{json, Options};
+use command::Options;
 use market::Contract;
+use plan::json;
 use sample::Sums;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -82,7 +85,7 @@ fn split(options: &Options) -> Result<(), String> {
         let (own, number) = (((end - first) * 2).to_string(), part.to_string());
         let market = options.needed("market")?;
         let args = ["simulate", "--market", market, "--paths", &own, "--seed", &seed, "--part", &number];
-        print!("{}", command::subtask_line(&format!("part-{part}"), &args));
+        print!("{}", plan::subtask_line(&format!("part-{part}"), &args));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! From where the scene is seen.
 
+use crate::angle::sin_cos;
 use crate::bvh::Ray;
 use crate::vector::{vec3, Vec3};
 
@@ -59,7 +60,7 @@ impl Camera {
     /// Turned round its target, by a part of a whole turn.
     fn turned(&self, part: f32) -> Camera {
         let axis = self.up.unit();
-        let (sin, cos) = (part * std::f32::consts::PI * 2.0).sin_cos();
+        let (sin, cos) = sin_cos(part * std::f32::consts::PI * 2.0);
         let arm = self.eye - self.target;
         // Rodrigues' formula.
         let arm = arm * cos + axis.cross(arm) * sin + axis * (axis.dot(arm) * (1.0 - cos));
@@ -117,7 +118,8 @@ impl Camera {
         let right = forward.cross(self.up.unit()).unit_or(forward.frame().0);
         let up = right.cross(forward);
         let longer = width.max(height) as f32;
-        let scale = (self.fov.to_radians() * 0.5).tan() * 2.0 / longer;
+        let (sin, cos) = sin_cos(self.fov.to_radians() * 0.5);
+        let scale = sin / cos * 2.0 / longer;
         let (dx, dy) = ((x - width as f32 * 0.5) * scale, (height as f32 * 0.5 - y) * scale);
         Ray { origin: self.eye, dir: (forward + right * dx + up * dy).unit() }
     }

@@ -10,12 +10,15 @@
 //!
 //! `tile` finds the scene in `/in`; `merge` finds the tiles below it. The same arguments give the same bytes.
 
+mod angle;
 mod bvh;
 mod camera;
 mod film;
 mod lanes;
 mod material;
 mod obj;
+#[path = "../../shared/plan.rs"]
+mod plan;
 mod png;
 mod sampler;
 mod scene;
@@ -29,7 +32,6 @@ use camera::Camera;
 use film::Film;
 use scene::Scene;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The largest picture: a quarter of an hour of a fast machine even at one sample.
@@ -196,30 +198,12 @@ fn split(options: &Options, input: &Path) -> Result<(), String> {
                 add("--frame", frame.to_string());
                 name = format!("frame-{:04}-{}", frame, name);
             }
-            let args: Vec<String> = args.iter().map(|arg| json(arg)).collect();
-            let _ = writeln!(lines, "{{\"name\":\"{}\",\"args\":[{}]}}", name, args.join(","));
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            lines.push_str(&plan::subtask_line(&name, &args));
         }
     }
     print!("{}", lines);
     Ok(())
-}
-
-fn json(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if (c as u32) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 fn tile(options: &Options, input: &Path, output: &Path) -> Result<(), String> {

@@ -5,6 +5,7 @@
 //! everything else is `Kd` under a clear coat whose strength is `Ks`, where 0.5 is that of plastic. `Ns` is how polished
 //! metal and coat are. `d` below 1 otherwise lets that share of light pass straight on.
 
+use crate::angle::sin_cos;
 use crate::obj::MtlMaterial;
 use crate::vector::{vec3, Vec3};
 use std::f32::consts::PI;
@@ -119,9 +120,8 @@ impl Material {
                     reflect(to_eye, facet(*alpha, normal, to_eye, u, v))
                 } else {
                     let (a, b) = normal.frame();
-                    let (radius, angle) = (u.sqrt(), 2.0 * PI * v);
-                    (a * (radius * angle.cos()) + b * (radius * angle.sin()) + normal * (1.0 - u).max(0.0).sqrt())
-                        .unit()
+                    let (radius, (sin, cos)) = (u.sqrt(), sin_cos(2.0 * PI * v));
+                    (a * (radius * cos) + b * (radius * sin) + normal * (1.0 - u).max(0.0).sqrt()).unit()
                 }
             }
         };
@@ -174,10 +174,10 @@ fn facet(alpha: f32, normal: Vec3, to_eye: Vec3, u: f32, v: f32) -> Vec3 {
     let eye = vec3(alpha * a.dot(to_eye), alpha * b.dot(to_eye), normal.dot(to_eye).max(1e-5)).unit();
     let t1 = vec3(-eye.y, eye.x, 0.0).unit_or(vec3(1.0, 0.0, 0.0));
     let t2 = eye.cross(t1);
-    let (radius, angle) = (u.sqrt(), 2.0 * PI * v);
-    let p1 = radius * angle.cos();
+    let (radius, (sin, cos)) = (u.sqrt(), sin_cos(2.0 * PI * v));
+    let p1 = radius * cos;
     let s = 0.5 * (1.0 + eye.z);
-    let p2 = (1.0 - s) * (1.0 - p1 * p1).max(0.0).sqrt() + s * radius * angle.sin();
+    let p2 = (1.0 - s) * (1.0 - p1 * p1).max(0.0).sqrt() + s * radius * sin;
     let p3 = (1.0 - p1 * p1 - p2 * p2).max(0.0).sqrt();
     let stretched = t1 * p1 + t2 * p2 + eye * p3;
     let local = vec3(alpha * stretched.x, alpha * stretched.y, stretched.z.max(1e-6)).unit();

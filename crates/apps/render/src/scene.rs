@@ -1,5 +1,6 @@
 //! A scene ready to be looked at: geometry, materials, lights, the sky.
 
+use crate::angle::sin_cos;
 use crate::bvh::{Bvh, Hit, Ray};
 use crate::camera::Camera;
 use crate::material::Material;
@@ -136,7 +137,10 @@ impl Scene {
         }
         let up = dir.y.max(-0.2) * 0.833 + 0.167;
         let sun = dir.dot(vec3(0.48, 0.72, 0.5)).max(0.0);
-        let glow = sun.powi(64) * 6.0 + sun.powi(6) * 0.5;
+        // Powers 64 and 6, by products whose order is ours.
+        let (second, fourth) = (sun * sun, (sun * sun) * (sun * sun));
+        let sixteenth = (fourth * fourth) * (fourth * fourth);
+        let glow = (sixteenth * sixteenth) * (sixteenth * sixteenth) * 6.0 + fourth * second * 0.5;
         vec3(0.95, 0.97, 1.0).lerp(vec3(0.28, 0.5, 0.95), up.clamp(0.0, 1.0)) + vec3(1.0, 0.85, 0.6) * glow
     }
 
@@ -145,7 +149,7 @@ impl Scene {
         let centre = (self.lo + self.hi) * 0.5;
         let radius = ((self.hi - self.lo).length() * 0.5).max(1e-4);
         let fov = 40.0f32;
-        let eye = centre + vec3(0.55, 0.4, 1.0).unit() * (radius / (fov.to_radians() * 0.5).sin());
+        let eye = centre + vec3(0.55, 0.4, 1.0).unit() * (radius / sin_cos(fov.to_radians() * 0.5).0);
         Camera { eye, target: centre, up: vec3(0.0, 1.0, 0.0), fov }
     }
 }

@@ -212,7 +212,7 @@ fn of_wasmi(ty: &wasmi::ValType) -> wasmtime::ValType {
     }
 }
 
-fn wasmi_trap(code: wasmi::TrapCode) -> TrapKind {
+pub(super) fn wasmi_trap(code: wasmi::TrapCode) -> TrapKind {
     use wasmi::TrapCode;
     match code {
         TrapCode::UnreachableCodeReached => TrapKind::Unreachable,
@@ -229,7 +229,7 @@ fn wasmi_trap(code: wasmi::TrapCode) -> TrapKind {
 }
 
 /// wasmi has errors of their own for segments that do not fit.
-fn instantiation_trap(error: &wasmi::Error) -> TrapKind {
+pub(super) fn instantiation_trap(error: &wasmi::Error) -> TrapKind {
     match error.as_trap_code() {
         Some(code) => wasmi_trap(code),
         None if error.to_string().contains("table") => TrapKind::TableOutOfBounds,
@@ -238,11 +238,15 @@ fn instantiation_trap(error: &wasmi::Error) -> TrapKind {
 }
 
 fn engines() -> (wasmtime::Engine, wasmi::Engine) {
+    (wasmtime::Engine::new(&profile::engine_config()).unwrap(), interpreter())
+}
+
+pub(super) fn interpreter() -> wasmi::Engine {
     let mut config = wasmi::Config::default();
     config.wasm_tail_call(true).wasm_extended_const(true).wasm_simd(true);
     // The count that is built into the module must end endless calls, not this.
     config.set_max_recursion_depth(1 << 20).set_max_stack_height(1 << 30);
-    (wasmtime::Engine::new(&profile::engine_config()).unwrap(), wasmi::Engine::new(&config))
+    wasmi::Engine::new(&config)
 }
 
 #[test]
@@ -259,7 +263,7 @@ fn two_engines_agree_on_what_processors_differ_in() {
     }
 }
 
-fn deep_enough<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+pub(super) fn deep_enough<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let stack = profile::STACK_MAX.0 as usize + (16 << 20);
         std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, run).unwrap().join().unwrap()

@@ -156,18 +156,18 @@ fn files_grown_and_cut_off_hold_no_memory() {
     };
     for at in 0..100u32 {
         let name = at.to_string();
-        let fd = world.open(4, name.as_bytes(), flags(false)).unwrap();
-        world.write(fd, &[1; 1 << 19], None).unwrap();
+        let fd = world.files.open(4, name.as_bytes(), flags(false)).unwrap();
+        world.files.write(fd, &[1; 1 << 19], None).unwrap();
         if at % 2 == 0 {
-            let crate::world::Handle::File { node, .. } = *world.handle(fd).unwrap() else { panic!() };
-            world.set_size(node, 1).unwrap();
+            let crate::world::Handle::File { node, .. } = *world.files.handle(fd).unwrap() else { panic!() };
+            world.files.set_size(node, 1).unwrap();
         } else {
-            let again = world.open(4, name.as_bytes(), flags(true)).unwrap();
-            world.close(again).unwrap();
+            let again = world.files.open(4, name.as_bytes(), flags(true)).unwrap();
+            world.files.close(again).unwrap();
         }
-        world.close(fd).unwrap();
+        world.files.close(fd).unwrap();
     }
-    let held = world.memory_held();
+    let held = world.files.memory_held();
     assert!(held < 2 << 20, "{held} bytes of the host are held by files that are empty");
 }
 
@@ -193,9 +193,9 @@ fn many_inputs_take_few_descriptors_of_the_host() {
     let before = open();
     for round in 0..2 {
         for at in 0..500u32 {
-            let fd = world.open(3, at.to_string().as_bytes(), flags).unwrap();
+            let fd = world.files.open(3, at.to_string().as_bytes(), flags).unwrap();
             let mut byte = [0];
-            assert_eq!(world.read(fd, &mut byte, None).unwrap(), 1, "round {round}, input {at}");
+            assert_eq!(world.files.read(fd, &mut byte, None).unwrap(), 1, "round {round}, input {at}");
         }
     }
     // Other tests run at the same time and have files open too.
