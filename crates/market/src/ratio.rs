@@ -38,12 +38,21 @@ impl Ratio {
 
     /// `numerator / denominator` rounded down; held at [`Ratio::MAX`], which is also the answer for a denominator of 0.
     pub fn of_rounded_down(numerator: u128, denominator: u128) -> Ratio {
+        // Divisions of 64 bits take a fraction of the time, and most come out with them.
+        if let (Ok(numerator), Ok(denominator)) = (u64::try_from(numerator), u64::try_from(denominator))
+            && let Some(product) = numerator.checked_mul(ONE)
+        {
+            return product.checked_div(denominator).map_or(Ratio::MAX, Ratio::from_parts);
+        }
         let parts = mul_div(numerator, ONE as u128, denominator).map_or(u128::MAX, |(quotient, _)| quotient);
         Ratio::from_parts(u64::try_from(parts).unwrap_or(u64::MAX))
     }
 
     /// The product, rounded down.
     pub fn times_rounded_down(self, other: Ratio) -> Ratio {
+        if let Some(product) = self.0.checked_mul(other.0) {
+            return Ratio::from_parts(product / ONE);
+        }
         let parts = self.0 as u128 * other.0 as u128 / ONE as u128;
         Ratio::from_parts(u64::try_from(parts).unwrap_or(u64::MAX))
     }
@@ -138,7 +147,9 @@ pub(crate) fn mul_div(a: u128, b: u128, divisor: u128) -> Option<(u128, bool)> {
         return None;
     }
     if let Some(product) = a.checked_mul(b) {
-        return Some((product / divisor, product % divisor != 0));
+        // One division and not two: 128 bits by 128 are a call.
+        let quotient = product / divisor;
+        return Some((quotient, quotient * divisor != product));
     }
     // Long division, 16 bits of `a` at a time from the top: rest and product stay below 2^125.
     let (mut quotient, mut rest) = (0u128, 0u128);

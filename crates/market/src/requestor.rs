@@ -272,6 +272,16 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     ///
     /// Errors: `Denied`, `PriceAboveMax`, `BelowMinPerf`, `BelowQualityFloor`: in this order, to be sent as they are.
     pub fn admit(&self, offer: &OfferTerms, header: &HeaderTerms, now: LocalTime) -> Result<(), RefusalReason> {
+        self.admit_known(&self.record(&offer.provider).unwrap_or_default(), offer, header, now)
+    }
+
+    fn admit_known(
+        &self,
+        record: &ProviderRecord,
+        offer: &OfferTerms,
+        header: &HeaderTerms,
+        now: LocalTime,
+    ) -> Result<(), RefusalReason> {
         self.access.admit(&offer.provider, now)?;
         if offer.price > header.max_price {
             return Err(RefusalReason::PriceAboveMax { price: offer.price, max_price: header.max_price });
@@ -279,10 +289,9 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         if offer.performance < header.min_perf {
             return Err(RefusalReason::BelowMinPerf { performance: offer.performance, min_perf: header.min_perf });
         }
-        let record = self.record(&offer.provider).unwrap_or_default();
         let quality = match self.settings.rules {
             Rules::Published => record.efficacy.quality_from(self.settings.numbers.distrust),
-            Rules::Golem => self.chance(&offer.provider, &record),
+            Rules::Golem => self.chance(&offer.provider, record),
         };
         if quality < self.settings.quality_floor {
             return Err(RefusalReason::BelowQualityFloor);
@@ -297,18 +306,21 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     /// passes `1 + 4t`: an offer of 0 does not win on its own, and the worse a provider's record, the less it can make
     /// up for by being cheap.
     pub fn score(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
+        self.score_known(&self.record(&offer.provider).unwrap_or_default(), offer, header)
+    }
+
+    fn score_known(&self, record: &ProviderRecord, offer: &OfferTerms, header: &HeaderTerms) -> Score {
         match self.settings.rules {
-            Rules::Published => self.published_score(offer, header),
-            Rules::Golem => self.expected_cost(offer, header),
+            Rules::Published => self.published_score(record, offer, header),
+            Rules::Golem => self.expected_cost(record, offer, header),
         }
     }
 
-    fn expected_cost(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
-        let record = self.record(&offer.provider).unwrap_or_default();
+    fn expected_cost(&self, record: &ProviderRecord, offer: &OfferTerms, header: &HeaderTerms) -> Score {
         let efficiency = record
             .efficiency
             .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
-        let quality = self.chance(&offer.provider, &record);
+        let quality = self.chance(&offer.provider, record);
         let Numbers { failure_cost, time_cost, .. } = self.settings.numbers;
         let price_share = price_share(offer, header);
         let odds = Ratio::of_rounded_down(Ratio::ONE.minus(quality).parts() as u128, quality.parts() as u128);
@@ -336,8 +348,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         self.newcomers.chance(&self.settings.numbers, &record.efficacy)
     }
 
-    fn published_score(&self, offer: &OfferTerms, header: &HeaderTerms) -> Score {
-        let record = self.record(&offer.provider).unwrap_or_default();
+    fn published_score(&self, record: &ProviderRecord, offer: &OfferTerms, header: &HeaderTerms) -> Score {
         let efficiency = record
             .efficiency
             .unwrap_or_else(|| efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX));
@@ -392,9 +403,10 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
                 ranking.refused.push((position, *offer, full));
                 continue;
             }
-            match self.admit(offer, header, now) {
+            let record = self.record(&offer.provider).unwrap_or_default();
+            match self.admit_known(&record, offer, header, now) {
                 Ok(()) => {
-                    let score = self.score(offer, header);
+                    let score = self.score_known(&record, offer, header);
                     ranking.ranked.push(Ranked { position, offer: *offer, score, probability: Ratio::ZERO });
                 }
                 Err(reason) => ranking.refused.push((position, *offer, reason)),
