@@ -142,7 +142,7 @@ pub struct Score {
     pub price_ratio: Ratio,
     /// The price ratio as far as it counts; see [`RequestorMarket::score`].
     pub advantage: Ratio,
-    /// `alpha * advantage`; by our rules `price / max_price`.
+    /// `alpha * advantage`; by our rules `price / max_price`, and of metered work that of its fuel.
     pub price_term: Ratio,
     /// `R`.
     pub efficiency: Ratio,

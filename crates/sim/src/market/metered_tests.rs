@@ -32,12 +32,13 @@ const HALF_MORE: ProviderBehaviour = ProviderBehaviour::InflateUsage { factor: 1
 const WHOLE_BUDGET: ProviderBehaviour = ProviderBehaviour::UndercutBudget { price_over_cost: Some(0.5), epsilon: 0.0 };
 
 #[test]
-fn metered_work_goes_on_for_weeks_and_the_truth_costs_nothing_more() {
+fn what_metered_work_leaves_of_its_budget_is_no_debt_and_the_truth_costs_nothing_more() {
     for scenario in [metered(), golem(metered())] {
         let metrics = play(&scenario).metrics;
         assert_eq!(metrics["overpaid_share"], 0.0);
         assert!(metrics["finished_share"] > 0.97, "{}", metrics["finished_share"]);
-        assert_eq!(metrics.get("refused_credit_exceeded"), play(&scenario).metrics.get("refused_credit_exceeded"));
+        let refused = metrics.get("refused_credit_exceeded").copied().unwrap_or(0.0);
+        assert!(refused < 0.02 * metrics["quotes"], "{refused} of {} offers lack credit", metrics["quotes"]);
         // A second of the reference machine costs what its fuel costs, and no longer twice that for the timeout.
         assert!(metrics["price_over_cost"] < 5.5, "{}", metrics["price_over_cost"]);
     }
