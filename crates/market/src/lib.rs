@@ -21,11 +21,13 @@ pub mod checking;
 mod choice;
 pub mod explain;
 pub mod policy;
+pub mod promises;
 pub mod proof;
 pub mod provider;
 pub mod ratio;
 pub mod requestor;
 pub mod speed;
+mod standing;
 #[cfg(test)]
 mod tests;
 pub mod trust;
@@ -33,7 +35,8 @@ pub mod trust;
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
 pub use book::Book;
 pub use checking::{CheckRate, check_ppm, expected_gain, stake};
-pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
+pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy, standings_in};
+pub use promises::{Delivered, Overstated, Promises, TimedResult};
 pub use proof::{Claim, Proofs, Unheard};
 pub use provider::{
     Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,
@@ -44,6 +47,7 @@ pub use requestor::{
     Score, WaitReason,
 };
 pub use speed::{ProgramSpeed, Speeds};
+pub use standing::{ProgramStanding, Standing};
 
 pub use trust::{Efficacy, Numbers};
 

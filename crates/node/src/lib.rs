@@ -26,6 +26,7 @@ mod courier;
 pub mod error;
 mod event_json;
 pub mod events;
+pub mod evidence;
 pub mod folder;
 mod gossip;
 pub mod identity;

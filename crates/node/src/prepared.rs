@@ -30,6 +30,8 @@ pub struct PreparedTask {
     pub contents: Vec<PreparedContent>,
     /// How the results become one, where they do.
     pub merge: Option<MergeSpec>,
+    /// What a subtask has to fetch at most besides the module: its document, and the files in it.
+    pub input_max: ByteCount,
 }
 
 /// A content to keep, so that providers can fetch it.
@@ -133,6 +135,7 @@ pub(crate) async fn prepare(
     }
     let task_seed: [u8; 32] = rand::random();
     let mut inputs = Vec::with_capacity(plan.subtasks.len());
+    let mut input_max = 0;
     for subtask in &plan.subtasks {
         let index = subtask.index;
         let document = plan.input(subtask, digest, task_seed);
@@ -142,6 +145,9 @@ pub(crate) async fn prepare(
         }
         let digest = ContentHash(B256::from(*blake3::hash(&bytes).as_bytes()));
         inputs.push(digest);
+        let files = subtask.files.iter().chain(&subtask.stdin).filter_map(|place| plan.files.get(*place as usize));
+        let files = files.fold(0u64, |sum, file| sum.saturating_add(file.size.0));
+        input_max = files.saturating_add(bytes.len() as u64).max(input_max);
         contents.push(PreparedContent::Bytes { digest, bytes });
     }
     let header = Header {
@@ -171,7 +177,8 @@ pub(crate) async fn prepare(
         offer_window_ms: terms.offer_window_ms,
     };
     let subtask_names = plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
-    Ok(PreparedTask { name: plan.name.clone(), order, subtask_names, contents, merge: plan.merge.clone() })
+    let (name, merge, input_max) = (plan.name.clone(), plan.merge.clone(), ByteCount::from_bytes(input_max));
+    Ok(PreparedTask { name, order, subtask_names, contents, merge, input_max })
 }
 
 /// How a plan's results are checked, in the machine's words.

@@ -35,13 +35,30 @@ pub(crate) struct TaskView {
 
 /// What the owner, or the HTTP interface, asks of the loop.
 pub(crate) enum RequestorCommand {
-    Run { order: Box<TaskOrder>, note: TaskNote, reply: oneshot::Sender<Result<Running, RunTaskError>> },
-    Resume { header: B256, reply: oneshot::Sender<Result<Running, RunTaskError>> },
+    Run {
+        order: Box<TaskOrder>,
+        note: TaskNote,
+        input_max: ByteCount,
+        reply: oneshot::Sender<Result<Running, RunTaskError>>,
+    },
+    Resume {
+        header: B256,
+        reply: oneshot::Sender<Result<Running, RunTaskError>>,
+    },
     StopTask(B256),
-    View { header: B256, reply: oneshot::Sender<Option<Box<TaskView>>> },
+    View {
+        header: B256,
+        reply: oneshot::Sender<Option<Box<TaskView>>>,
+    },
     Status(oneshot::Sender<RequestorStatus>),
-    RequestClose { payee: Address, reply: oneshot::Sender<Result<ChainTime, SettleError>> },
-    Finalize { payee: Address, reply: oneshot::Sender<Result<B256, SettleError>> },
+    RequestClose {
+        payee: Address,
+        reply: oneshot::Sender<Result<ChainTime, SettleError>>,
+    },
+    Finalize {
+        payee: Address,
+        reply: oneshot::Sender<Result<B256, SettleError>>,
+    },
     Stop,
 }
 
@@ -149,14 +166,14 @@ impl RequestorHandle {
     /// nothing was announced then.
     pub async fn run_task(&self, task: PreparedTask) -> Result<TaskHandle, RunTaskError> {
         task.check(&self.keys)?;
-        let PreparedTask { name, order, subtask_names, contents, merge } = task;
+        let PreparedTask { name, order, subtask_names, contents, merge, input_max } = task;
         self.contents.keep_task(&order, contents).await?;
         let note = TaskNote::new(name, subtask_names, merge);
         self.save_note(order.header.digest(&self.chain), &note).await?;
         // Subscribed before the start, so that the first event is not missed.
         let events = self.link.events.stream();
         let order = Box::new(order);
-        let running = self.link.ask(|reply| RequestorCommand::Run { order, note, reply }).await??;
+        let running = self.link.ask(|reply| RequestorCommand::Run { order, note, input_max, reply }).await??;
         Ok(self.task_handle(running, events))
     }
 
@@ -177,7 +194,6 @@ impl RequestorHandle {
         let running = self.link.ask(|reply| RequestorCommand::Resume { header, reply }).await??;
         Ok(self.task_handle(running, events))
     }
-
     fn task_handle(&self, running: Running, events: EventStream<RequestorNotice>) -> TaskHandle {
         TaskHandle { header: running.header, link: self.link.clone(), events, finished: running.finished }
     }
