@@ -330,7 +330,8 @@ async fn start(
     let ran = async {
         payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?).await?;
         let terms = args.terms(app);
-        let prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
+        let mut prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
+        prepared.preview = cut.preview.as_ref().map(|preview| preview.note(cut.plan.limits));
         let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
         let watching = Watching::new(folder, &cut, out)?;
         let task = node.run_task(prepared).await?;
@@ -391,9 +392,13 @@ async fn resume(
         };
         let mut screen = TaskScreen::new(&task.name, task.task.subtasks, task.task.budget);
         screen.done_before(task.task.done, task.task.spent.saturating_add(task.task.fees));
+        let shown = node.shown(task.task.header).await?;
+        let mut watching = shown.map(|shown| Watching::resumed(folder, shown, out)).transpose()?;
         let handle = node.resume(task.task.header).await?;
-        // What shows a task is in its manifest, which is not kept.
-        follow(&node, handle, screen, None, &mut signals, out).await
+        if let Some(watching) = watching.as_mut().filter(|_| task.task.done > 0) {
+            look(watching, &node, task.task.header, &screen).await;
+        }
+        follow(&node, handle, screen, watching, &mut signals, out).await
     };
     finish(ran.await, node, args, &mut signals).await
 }
@@ -452,10 +457,8 @@ async fn follow(
                 TaskProgress::Watched(Watched::Event(event)) => {
                     screen.event(&event.event);
                     let news = matches!(event.event, RequestorNotice::Deal(RequestorEvent::Accepted { .. }));
-                    if let (true, Some(watched)) = (news, &mut watching)
-                        && let Err(error) = watched.look(node, header).await
-                    {
-                        screen.say(&format!("no preview: {}", output::error_text(&error)));
+                    if let (true, Some(watching)) = (news, &mut watching) {
+                        look(watching, node, header, &screen).await;
                     }
                 }
                 TaskProgress::Watched(Watched::Missed(missed)) => screen.say(&format!("{missed} events were too fast to show")),
@@ -502,6 +505,13 @@ async fn follow(
             };
             Ok(Ran { header, report: None, error: Some(error), collected })
         }
+    }
+}
+
+/// Draws what there is. A task goes on where that cannot be done.
+async fn look(watching: &mut Watching, node: &RequestorHandle, header: B256, screen: &TaskScreen) {
+    if let Err(error) = watching.look(node, header).await {
+        screen.say(&format!("no preview: {}", output::error_text(&error)));
     }
 }
 

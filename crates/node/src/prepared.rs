@@ -3,6 +3,7 @@
 use crate::content::DOCUMENT_BYTES_MAX;
 use crate::error::{PrepareError, RunTaskError};
 use crate::identity::NodeKeys;
+use crate::note::PreviewNote;
 use golem_deal::{Checks, Rechecks, TaskOrder};
 use golem_market::CheckRate;
 use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Pricing, Wei};
@@ -32,6 +33,8 @@ pub struct PreparedTask {
     pub merge: Option<MergeSpec>,
     /// What a subtask has to fetch at most besides the module: its document, and the files in it.
     pub input_max: ByteCount,
+    /// How it is shown while it goes on, where it is; kept with the task, and nobody here draws it.
+    pub preview: Option<PreviewNote>,
 }
 
 /// A content to keep, so that providers can fetch it.
@@ -178,7 +181,7 @@ pub(crate) async fn prepare(
     };
     let subtask_names = plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
     let (name, merge, input_max) = (plan.name.clone(), plan.merge.clone(), ByteCount::from_bytes(input_max));
-    Ok(PreparedTask { name, order, subtask_names, contents, merge, input_max })
+    Ok(PreparedTask { name, order, subtask_names, contents, merge, input_max, preview: None })
 }
 
 /// How a plan's results are checked, in the machine's words.
