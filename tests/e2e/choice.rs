@@ -72,4 +72,9 @@ fn a_dear_offer_waits_for_a_cheaper_one_and_is_taken_where_none_comes() {
     let paid: Wei = crate::harness::wei(&answer["spent_wei"]);
     assert_eq!(paid, Wei(960_000_000_000_000_000 * 100 / 3600 + 1), "at what it asks: {answer:#}");
     assert_eq!(also_running.stop(PATIENCE).code, Some(0));
+
+    let remembered = requestor.json(["market", "providers", "--json"]);
+    let who = |place: usize| remembered[place]["provider"].as_str().and_then(|text| text.parse().ok());
+    let both = (Some(dear.address()), Some(cheap.address()));
+    assert_eq!((who(0), who(1)), both, "the one dealt with last comes first: {remembered:#}");
 }

@@ -279,6 +279,31 @@ fn a_script_without_its_interpreter_is_told_how_to_get_it() {
 }
 
 #[test]
+fn an_app_that_was_started_builds_and_runs_as_it_is() {
+    let bench = Bench::set();
+    let mut built = 0;
+    for language in ["rust", "c"] {
+        let name = format!("my-{language}");
+        let ended = bench.golem(&["app", "new", &name, "--lang", language]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let script = Command::new("sh").arg(bench.path(&name).join("build.sh")).output().expect("a shell runs");
+        match script.status.code() {
+            // It says itself that no compiler here can do it; scripts/build-apps installs the one for Rust.
+            Some(2) => continue,
+            code => assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&script.stderr)),
+        }
+        built += 1;
+        let out = format!("out-{language}");
+        let ended = bench.golem(&["run", &name, "--local", "--json", "-o", &out, "--parts", "3"]);
+        let answer = ended.json();
+        assert_eq!((&answer["finished"], fuel(&answer).len()), (&true.into(), 3), "{answer:#} {}", ended.stderr);
+        let words = read(&bench.path(&out).join("words.txt"));
+        assert_eq!((words.lines().next(), words.lines().count()), (Some("     6 the"), 15), "{words}");
+    }
+    eprintln!("{built} of 2 starters were built and run");
+}
+
+#[test]
 fn apps_can_be_listed_looked_at_and_started() {
     let bench = Bench::set();
     let list = bench.golem(&["app", "list", "--json"]).json();

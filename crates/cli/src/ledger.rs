@@ -89,6 +89,13 @@ impl Ledgers {
     }
 }
 
+/// Everything that is saved in a folder on which no node runs.
+///
+/// Errors: another process holds the folder; it is of another version.
+pub fn records(folder: &Folder) -> anyhow::Result<Vec<Record>> {
+    load(&DiskStore::open(&folder.store(), RECORD_SCHEMA)?)
+}
+
 fn load(store: &dyn Store) -> anyhow::Result<Vec<Record>> {
     let mut records = Vec::new();
     for table in Table::ALL {

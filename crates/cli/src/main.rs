@@ -83,7 +83,7 @@ enum Command {
     App(app::AppCommand),
     /// Show how a node stands: its network, its deals, its money
     Status(status::StatusArgs),
-    /// Explain prices and scores, term by term
+    /// Explain prices and scores, term by term, and show what is remembered of providers
     #[command(subcommand)]
     Market(market::MarketCommand),
     /// Hold the machines that nodes run against simulated worlds
@@ -145,7 +145,7 @@ async fn dispatch(cli: Cli, parameters: parameters::Parameters) -> anyhow::Resul
         Command::Concent(command) => concent::run(&context, command).await,
         Command::App(command) => app::run(&context, command, parameters).await,
         Command::Status(args) => status::run(&context, args).await,
-        Command::Market(command) => market::run(command),
+        Command::Market(command) => market::run(&context, command).await,
         Command::Sim(command) => sim::run(command),
         Command::Demo(args) => demo::run(&context, args).await,
     }

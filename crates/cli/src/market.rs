@@ -1,10 +1,16 @@
 //! `golem market`: prices and scores explained, by the code that the node runs.
 
 use crate::Answer;
-use crate::output;
+use crate::api::{LiveNode, Role};
+use crate::context::Context;
+use crate::ledger;
+use crate::output::{self, count, short_gnt};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use golem_market::Standing;
 use golem_market::explain::{self, INPUT_BYTES_MAX, QuoteReport};
+use golem_node::evidence;
+use golem_node::folder::Folder;
 use std::fmt::Display;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,6 +23,13 @@ pub enum MarketCommand {
     Rank {
         /// The offers, as --help shows them; - reads standard input
         offers: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what this data folder remembers of the providers it bought from: what they promised, and what they delivered
+    #[command(after_long_help = PROVIDERS_HELP)]
+    Providers {
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -57,9 +70,17 @@ const QUOTE_HELP: &str = r#"STATE.json:
   }
 Only the two prices are needed. Ends with 1 if no offer is made."#;
 
+const PROVIDERS_HELP: &str = "\
+An offer promises a performance, in fuel per second. It is taken for no more than what was seen of that program here. Who \
+repeats a promise that it could know to be wrong, and delivers less than half of it in nine results of ten, is refused for \
+an hour or until it offers what it does; the agreements and reports that show it, with the provider's signature, are in the file named. How long a result \
+took is what this node's clock said: others see the promise and the fuel, and have to believe the time. Ends with 1 if \
+nobody is remembered.";
+
 /// Explains it.
-pub fn run(command: MarketCommand) -> anyhow::Result<Answer> {
+pub async fn run(context: &Context, command: MarketCommand) -> anyhow::Result<Answer> {
     match command {
+        MarketCommand::Providers { json } => providers(context, json).await,
         MarketCommand::Rank { offers, json } => {
             let report = explain::rank_json(&read(&offers)?).with_context(|| offers.display().to_string())?;
             print(&report, json)?;
@@ -71,6 +92,88 @@ pub fn run(command: MarketCommand) -> anyhow::Result<Answer> {
             Ok(if matches!(report, QuoteReport::Offered(_)) { Answer::Yes } else { Answer::No })
         }
     }
+}
+
+async fn providers(context: &Context, json: bool) -> anyhow::Result<Answer> {
+    let folder = context.folder()?;
+    let standings: Vec<Standing> = match LiveNode::find(&folder).await? {
+        Some(node) if node.role()? == Role::Requestor => serde_json::from_value(node.status()["providers"].clone())
+            .context("the running node is of another version")?,
+        Some(_) => bail!("a provider runs on {}, which buys nothing meanwhile", folder.path().display()),
+        None => golem_market::standings_in(&ledger::records(&folder)?)?,
+    };
+    let shown: Vec<Shown> = standings.into_iter().map(|standing| Shown::new(&folder, standing)).collect();
+    if json {
+        output::json(&shown)?;
+    } else {
+        shown.iter().try_for_each(|shown| output::line(shown.to_string().trim_end()))?;
+    }
+    Ok(if shown.is_empty() { Answer::No } else { Answer::Yes })
+}
+
+/// A provider's standing, and where the evidence against it is.
+#[derive(serde::Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    standing: Standing,
+    evidence: Option<PathBuf>,
+    /// How many results are in it, once its signatures were checked.
+    evidence_results: Option<usize>,
+    evidence_fault: Option<String>,
+}
+
+impl Shown {
+    fn new(folder: &Folder, standing: Standing) -> Shown {
+        let file = evidence::file(folder.path(), standing.provider);
+        let mut shown = Shown { standing, evidence: None, evidence_results: None, evidence_fault: None };
+        if file.is_file() {
+            match evidence::read(&file).and_then(|evidence| evidence.check().map(|()| evidence.results.len())) {
+                Ok(results) => shown.evidence_results = Some(results),
+                Err(error) => shown.evidence_fault = Some(error.to_string()),
+            }
+            shown.evidence = Some(file);
+        }
+        shown
+    }
+}
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Standing { provider, chance, success, failure, paid_wei, proven_wrong, programs } = &self.standing;
+        let (chance, success, failure) = (chance.to_f64(), success.to_f64(), failure.to_f64());
+        let wrong = if *proven_wrong { "; a result of it was wrong" } else { "" };
+        writeln!(
+            f,
+            "{provider}  chance of success {chance:.3}, {success:.1} accepted and {failure:.1} not of late, paid {}{wrong}",
+            short_gnt(*paid_wei)
+        )?;
+        for program in programs {
+            let Some(delivered) = program.delivered else { continue };
+            let subtasks = count(program.results, "subtask");
+            let (promised, delivered) = (giga(program.promised), giga(delivered));
+            writeln!(
+                f,
+                "  promised {promised} G fuel/s, delivered {delivered} G over {subtasks} of {}",
+                program.program
+            )?;
+            if program.overstated {
+                writeln!(f, "  {} broke it by more than half: refused", count(program.broken, "result"))?;
+            }
+        }
+        match (&self.evidence, &self.evidence_fault, self.evidence_results) {
+            (Some(file), Some(fault), _) => writeln!(f, "  evidence in {} that shows nothing: {fault}", file.display()),
+            (Some(file), None, results) => {
+                let signed = count(results.unwrap_or_default(), "result");
+                writeln!(f, "  evidence in {}: {signed}, signatures checked", file.display())
+            }
+            (None, _, _) => Ok(()),
+        }
+    }
+}
+
+/// Thousands of millions, with two decimals.
+fn giga(fuel: u64) -> String {
+    format!("{:.2}", fuel as f64 / 1e9)
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -4,7 +4,7 @@ use crate::apps::Cut;
 use crate::workbench::{Job, Workbench, ending};
 use anyhow::Context as _;
 use golem_node::folder::Folder;
-use golem_node::{Collected, RequestorHandle};
+use golem_node::{Collected, PreviewNote, RequestorHandle, ShownTask};
 use golem_protocol::B256;
 use golem_sandbox::{CancelToken, InputFile};
 use golem_task::TaskLimits;
@@ -30,6 +30,11 @@ impl Preview {
     /// By a module that is run with these arguments, the results in `/in/INDEX/`.
     pub fn new(args: Vec<String>) -> Preview {
         Preview { args, due: Mutex::new(Some(Instant::now())), drawn: Mutex::default() }
+    }
+
+    /// What is kept with the task, so that it is shown when it is taken up again.
+    pub fn note(&self, limits: TaskLimits) -> PreviewNote {
+        PreviewNote { args: self.args.clone(), limits }
     }
 
     /// Whether it is time for another.
@@ -142,6 +147,20 @@ impl Watching {
             cancel: CancelToken::new(),
             drawing: None,
         }))
+    }
+
+    /// For a task that is taken up again, where how it is shown was kept with it.
+    pub fn resumed(folder: &Folder, shown: ShownTask, out: &Path) -> anyhow::Result<Watching> {
+        let ShownTask { preview, module, subtask_names } = shown;
+        Ok(Watching {
+            preview: Arc::new(Preview::new(preview.args)),
+            workbench: Arc::new(Workbench::open(folder, &module)?),
+            names: subtask_names,
+            limits: preview.limits,
+            out: out.to_path_buf(),
+            cancel: CancelToken::new(),
+            drawing: None,
+        })
     }
 
     /// Draws what there is, beside the task, if it is time. A task goes on where it cannot be looked at.

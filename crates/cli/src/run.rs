@@ -1,11 +1,14 @@
 //! `golem run` and `golem map`: work for the machines of the network, or tried on this one.
 
+mod terms;
+mod watch;
+
 use crate::Answer;
 use crate::apps::{Cut, Source};
-use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
+use crate::context::{Context, chain_settings};
 use crate::files::{self, Places};
 use crate::local;
-use crate::output::{self, Table, count, short_gnt};
+use crate::output::{self, count};
 use crate::parameters::Parameters;
 use crate::plan_report::{self, PlanReport};
 use crate::preview::Watching;
@@ -15,86 +18,15 @@ use crate::progress::TaskScreen;
 use crate::workbench::Workbench;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use golem_deal::RequestorEvent;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
-use golem_node::{
-    CollectError, Collected, RequestorConfig, RequestorHandle, RequestorNode, RequestorNotice, TaskError, TaskHandle,
-    TaskProgress, TaskReport, TaskTerms, Watched,
-};
-use golem_protocol::{Address, AppFee, B256, ByteCount, Fuel, Wei};
+use golem_node::{RequestorConfig, RequestorHandle, RequestorNode};
+use golem_protocol::Wei;
 use golem_sandbox::Isolation;
-use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, MapTask, Price, TaskPlan, Verification};
-use serde_json::json;
+use golem_task::{MapTask, Price};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How often it is looked whether copies are still under way once all results are here.
-const COPIES_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
-/// How often it is said that nobody has offered anything yet.
-const WAITING_SAID_EVERY: Duration = Duration::from_secs(10);
-
-/// What may be spent, and how results are checked.
-#[derive(Args)]
-struct TermArgs {
-    /// The most that is spent, fees included, in GNT; never passed
-    #[arg(long, value_name = "GNT", value_parser = gnt)]
-    budget: Option<Wei>,
-    /// The most for an hour of one slot, in GNT
-    #[arg(long, value_name = "GNT", value_parser = gnt)]
-    max_price: Option<Wei>,
-    /// Whose app it is, as AppRegistry has it: its author gets a fee for each accepted subtask
-    #[arg(long, value_name = "ADDRESS")]
-    author: Option<Address>,
-    /// The most for the author, for each accepted subtask, in GNT; without, an app with a fee is not run
-    #[arg(long, value_name = "GNT", value_parser = gnt)]
-    max_fee: Option<Wei>,
-    /// How results are checked: none, recheck:0.1 to compute a tenth of them again here, redundancy:2 to give each subtask
-    /// to two providers and compare (redundancy:2+recheck:0.1 for both), or adaptive for as much as each provider's
-    /// history makes it take
-    #[arg(long, value_name = "HOW", value_parser = Verification::parse)]
-    verify: Option<Verification>,
-    /// Give subtasks whose result is known already to providers that cannot tell, as this share of all handed out
-    #[arg(long, value_name = "SHARE", value_parser = known_answers)]
-    known_answers: Option<u32>,
-    /// Give what somebody is late with to another besides: off, cheap (one subtask in 20 at most), or on
-    #[arg(long, value_name = "WHEN", value_parser = hedging)]
-    hedge: Option<Hedging>,
-    /// How long one subtask may take, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(golem_protocol::limits::SUBTASK_TIMEOUT_S_MAX)))]
-    timeout: Option<u32>,
-    /// The most memory of one subtask, such as 512MiB
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
-    memory_max: Option<u64>,
-    /// The most fuel of one subtask: what the sandbox counts, about a thousand million a second
-    #[arg(long, value_name = "FUEL", value_parser = clap::value_parser!(u64).range(1..))]
-    fuel_max: Option<u64>,
-    /// Take no provider that does less fuel a second
-    #[arg(long, value_name = "FUEL", default_value_t = 0)]
-    min_perf: u64,
-    /// How long offers are gathered before the first are taken, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 1500)]
-    offer_window: u64,
-    /// Give the task up after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    deadline: Option<u32>,
-    /// Show the plan, the prices and the most it can cost; announce and spend nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Run all of it here, in the sandbox, without network, chain or key; costs nothing
-    #[arg(long, conflicts_with = "dry_run")]
-    local: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// Stop when standard input ends: for a program that starts this one, and must not leave it behind
-    #[arg(long)]
-    until_stdin_ends: bool,
-    #[command(flatten)]
-    chain: ChainArgs,
-    #[command(flatten)]
-    network: NetworkArgs,
-}
+use terms::TermArgs;
+use watch::{finish, follow, look};
 
 /// What to run.
 #[derive(Args)]
@@ -159,59 +91,6 @@ pub struct MapArgs {
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn known_answers(text: &str) -> Result<u32, String> {
-    match Verification::parse_fraction(text) {
-        Ok(ppm) if ppm <= KNOWN_PPM_MAX => Ok(ppm),
-        Ok(_) => Err(format!("`{text}` is more than half of what is handed out; write 0.5 at most")),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn hedging(text: &str) -> Result<Hedging, String> {
-    match text {
-        "off" => Ok(Hedging::Off),
-        "cheap" => Ok(Hedging::Cheap),
-        "on" => Ok(Hedging::On),
-        _ => Err(format!("`{text}` is none of off, cheap and on")),
-    }
-}
-
-impl TermArgs {
-    fn apply(&self, plan: &mut TaskPlan) {
-        plan.price.budget = self.budget.unwrap_or(plan.price.budget);
-        plan.price.max_per_hour = self.max_price.unwrap_or(plan.price.max_per_hour);
-        plan.verification = self.verify.unwrap_or(plan.verification);
-        plan.extras.known_ppm = self.known_answers.unwrap_or(plan.extras.known_ppm);
-        plan.extras.hedging = self.hedge.unwrap_or(plan.extras.hedging);
-        plan.deadline_s = self.deadline.unwrap_or(plan.deadline_s);
-        if let Some(author) = self.author {
-            // Whoever names an author itself says what it may cost itself.
-            plan.app = Some(AppTerms { author, fee_max: Wei::ZERO });
-        }
-        if let (Some(app), Some(fee_max)) = (&mut plan.app, self.max_fee) {
-            app.fee_max = fee_max;
-        }
-        for limits in [Some(&mut plan.limits), plan.merge.as_mut().map(|merge| &mut merge.limits)].into_iter().flatten()
-        {
-            limits.timeout_s = self.timeout.unwrap_or(limits.timeout_s);
-            limits.subtask.memory_max = self.memory_max.map_or(limits.subtask.memory_max, ByteCount::from_bytes);
-            limits.subtask.fuel_max = self.fuel_max.map_or(limits.subtask.fuel_max, Fuel::from_units);
-        }
-    }
-
-    fn signals(&self) -> anyhow::Result<StopSignals> {
-        let mut signals = StopSignals::new()?;
-        if self.until_stdin_ends {
-            signals.and_end_of_stdin();
-        }
-        Ok(signals)
-    }
-
-    fn terms(&self, app: AppFee) -> TaskTerms {
-        TaskTerms { min_perf: self.min_perf, offer_window_ms: self.offer_window, app, ..TaskTerms::default() }
-    }
 }
 
 /// Runs an app or a manifest.
@@ -330,7 +209,8 @@ async fn start(
     let ran = async {
         payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?).await?;
         let terms = args.terms(app);
-        let prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
+        let mut prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
+        prepared.preview = cut.preview.as_ref().map(|preview| preview.note(cut.plan.limits));
         let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
         let watching = Watching::new(folder, &cut, out)?;
         let task = node.run_task(prepared).await?;
@@ -391,9 +271,13 @@ async fn resume(
         };
         let mut screen = TaskScreen::new(&task.name, task.task.subtasks, task.task.budget);
         screen.done_before(task.task.done, task.task.spent.saturating_add(task.task.fees));
+        let shown = node.shown(task.task.header).await?;
+        let mut watching = shown.map(|shown| Watching::resumed(folder, shown, out)).transpose()?;
         let handle = node.resume(task.task.header).await?;
-        // What shows a task is in its manifest, which is not kept.
-        follow(&node, handle, screen, None, &mut signals, out).await
+        if let Some(watching) = watching.as_mut().filter(|_| task.task.done > 0) {
+            look(watching, &node, task.task.header, &screen).await;
+        }
+        follow(&node, handle, screen, watching, &mut signals, out).await
     };
     finish(ran.await, node, args, &mut signals).await
 }
@@ -425,214 +309,9 @@ async fn started(
     }
 }
 
-/// What came of a task.
-struct Ran {
-    header: B256,
-    report: Option<TaskReport>,
-    error: Option<TaskError>,
-    collected: Collected,
-}
-
-/// Watches a task to its end, and gathers what it made.
-async fn follow(
-    node: &RequestorHandle,
-    mut task: TaskHandle,
-    mut screen: TaskScreen,
-    mut watching: Option<Watching>,
-    signals: &mut StopSignals,
-    out: &Path,
-) -> anyhow::Result<Ran> {
-    let header = task.header();
-    let mut asked = false;
-    let mut waiting = tokio::time::interval(WAITING_SAID_EVERY);
-    waiting.tick().await;
-    let ended = loop {
-        tokio::select! {
-            progress = task.next() => match progress {
-                TaskProgress::Watched(Watched::Event(event)) => {
-                    screen.event(&event.event);
-                    let news = matches!(event.event, RequestorNotice::Deal(RequestorEvent::Accepted { .. }));
-                    if let (true, Some(watched)) = (news, &mut watching)
-                        && let Err(error) = watched.look(node, header).await
-                    {
-                        screen.say(&format!("no preview: {}", output::error_text(&error)));
-                    }
-                }
-                TaskProgress::Watched(Watched::Missed(missed)) => screen.say(&format!("{missed} events were too fast to show")),
-                TaskProgress::Finished(ended) => break ended,
-            },
-            _ = waiting.tick() => if screen.waits_for_offers() {
-                let peers = node.status().await?.network.peers;
-                screen.say(&format!("no offers yet; {}. {}", count(peers, "peer"), match peers {
-                    0 => "Name a node to start from with --bootstrap, or wait for one on this network.",
-                    _ => "Providers may ask for more than --max-price, or be busy.",
-                }));
-            },
-            _ = signals.next() => {
-                if asked {
-                    screen.end();
-                    bail!("stopped at once; take the task up again with `golem run --resume={header} -o {}`", out.display());
-                }
-                asked = true;
-                screen.say("Stopping: what is agreed may end and is paid. Ctrl-C once more stops at once.");
-                task.stop().await?;
-            }
-        }
-    };
-    screen.end();
-    if let Some(watching) = &mut watching {
-        watching.end().await;
-    }
-    match ended {
-        Ok(report) => {
-            let collected = node
-                .merge(header, out)
-                .await
-                .context("all results are here and paid for, and could not be put together")?;
-            if let Some(watching) = &watching {
-                watching.clear(&collected);
-            }
-            Ok(Ran { header, report: Some(report), error: None, collected })
-        }
-        Err(error) => {
-            // A task that would be put together leaves its pieces apart from where the whole will be.
-            let collected = match node.merge(header, out).await {
-                Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await?,
-                collected => collected?,
-            };
-            Ok(Ran { header, report: None, error: Some(error), collected })
-        }
-    }
-}
-
-/// Waits until every copy that is agreed has ended: somebody works on it, and is paid for it as agreed.
-async fn wait_for_copies(node: &RequestorHandle, header: B256, signals: &mut StopSignals) {
-    let mut said = false;
-    let mut look = tokio::time::interval(COPIES_LOOKED_AT_EVERY);
-    loop {
-        look.tick().await;
-        let Ok(status) = node.status().await else { return };
-        let task = status.tasks.iter().find(|task| task.task.header == header);
-        let Some(reserved) = task.map(|task| task.task.reserved).filter(|reserved| *reserved > Wei::ZERO) else {
-            return;
-        };
-        if !said {
-            said = true;
-            eprintln!(
-                "The results are here. Further copies that are agreed are still under way, {reserved} at most, and are \
-                 waited for; Ctrl-C leaves, and they are paid when this data folder is used next."
-            );
-        }
-        tokio::select! {
-            _ = signals.next() => return,
-            () = tokio::time::sleep(COPIES_LOOKED_AT_EVERY) => {}
-        }
-    }
-}
-
-/// Delivers the last vouchers, stops the node, and prints what came of it.
-async fn finish(
-    ran: anyhow::Result<Ran>,
-    node: RequestorHandle,
-    args: &TermArgs,
-    signals: &mut StopSignals,
-) -> anyhow::Result<Answer> {
-    if let Ok(Ran { header, error: None, .. }) = &ran {
-        wait_for_copies(&node, *header, signals).await;
-    }
-    let status = node.status().await.ok();
-    let stopped = node.shutdown().await;
-    let ran = ran?;
-    if let Err(error) = &stopped {
-        eprintln!("{error}");
-    }
-    let task = status.and_then(|status| status.tasks.into_iter().find(|task| task.task.header == ran.header));
-    let spent = task.as_ref().map_or(Wei::ZERO, |task| task.task.spent);
-    let fees = task.as_ref().map_or(Wei::ZERO, |task| task.task.fees);
-    let providers = task.as_ref().map(|task| task.providers.clone()).unwrap_or_default();
-    if args.json {
-        output::json(&json!({
-            "header": ran.header,
-            "finished": ran.error.is_none(),
-            "error": ran.error.as_ref().map(ToString::to_string),
-            "subtasks": task.as_ref().map(|task| task.task.subtasks),
-            "done": task.as_ref().map(|task| task.task.done),
-            "failed": task.as_ref().map(|task| task.task.failed),
-            "spent_wei": spent,
-            "fees_wei": fees,
-            "budget_wei": task.as_ref().map(|task| task.task.budget),
-            "checks": task.as_ref().map(|task| task.checks),
-            "wall_ms": ran.report.as_ref().map(|report| report.wall_ms),
-            "providers": providers,
-            "files": ran.collected.files,
-            "missing": ran.collected.missing,
-        }))?;
-    } else {
-        let mut table =
-            Table::new(&["provider", ">offered an hour", ">score", ">subtasks", ">not accepted", ">paid", ">checked"]);
-        for share in &providers {
-            table.row([
-                share.provider.to_string(),
-                short_gnt(share.offered_price_wei_per_hour),
-                format!("{:.4}", share.score_ppm as f64 / 1e6),
-                share.subtasks.to_string(),
-                share.rejected.to_string(),
-                short_gnt(share.paid_wei),
-                share.check.map_or_else(|| "-".to_owned(), |rate| format!("{:.2} %", f64::from(rate.check_ppm) / 1e4)),
-            ]);
-        }
-        if table.len() > 0 {
-            output::line(table.render().trim_end())?;
-        }
-        let wall = ran
-            .report
-            .as_ref()
-            .map(|report| format!(" in {:.1} s", report.wall_ms as f64 / 1000.0))
-            .unwrap_or_default();
-        let to_author = if fees == Wei::ZERO { String::new() } else { format!(", and {fees} for the app's author") };
-        output::line(&format!("{spent} spent{to_author}{wall}."))?;
-        if let Some(text) = task.as_ref().and_then(|task| plan_report::check_cost(&task.checks)) {
-            output::line(&text)?;
-        }
-        print_files(&ran.collected)?;
-    }
-    match ran.error {
-        None => Ok(Answer::Yes),
-        Some(error) => {
-            eprintln!("golem: {}", output::tame(&error.to_string()));
-            if !matches!(error, TaskError::Failed { .. }) {
-                eprintln!("What is done is paid for and kept: `golem run --resume={} -o FOLDER` goes on.", ran.header);
-            }
-            Ok(Answer::No)
-        }
-    }
-}
-
-fn print_files(collected: &Collected) -> anyhow::Result<()> {
-    output::files(collected.files.iter().map(|file| (file.path.as_path(), file.bytes)))?;
-    if !collected.missing.is_empty() {
-        eprintln!("{} without a result.", count(collected.missing.len(), "subtask"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn reads_how_results_are_checked() {
-        assert_eq!(known_answers("0.02"), Ok(20_000));
-        assert!(known_answers("0.6").is_err() && known_answers("x").is_err());
-        assert_eq!(hedging("cheap"), Ok(Hedging::Cheap));
-        assert!(hedging("sometimes").is_err());
-        let line = "golem map m.wasm a --verify redundancy:2 --hedge on --budget 1 -o out";
-        let matches = crate::Cli::command().try_get_matches_from(line.split(' ')).unwrap();
-        let (_, map) = matches.subcommand().unwrap();
-        let twice = Verification::Redundancy { copies: 2, fraction_ppm: 0 };
-        assert_eq!(map.get_one::<Verification>("verify"), Some(&twice));
-    }
 
     #[test]
     fn keeps_what_is_quoted_together() {

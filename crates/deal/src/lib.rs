@@ -25,12 +25,14 @@ pub mod requestor;
 mod tests;
 
 pub use outbox::PersistId;
-pub use policy::{ProviderFact, ProviderPolicy, Quote, Reported, RequestorFact, RequestorPolicy, Straggler};
+pub use policy::{
+    Delivery, ProviderFact, ProviderPolicy, Quote, Reported, RequestorFact, RequestorPolicy, Straggler, Timed,
+};
 pub use provider::{ComputeJob, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
 pub use record::{Record, Table};
 pub use requestor::{
     Checks, FetchJob, OwnRunReason, Rechecks, Requestor, RequestorEffect, RequestorEvent, RequestorInput,
-    RequestorSettings, TaskOrder, TaskStatus,
+    RequestorSettings, SlowResult, TaskOrder, TaskStatus,
 };
 
 /// The keys an agent signs with: who it is, and whose money it moves. They may be one.

@@ -105,6 +105,10 @@ pub trait RequestorPolicy {
     fn mixes_in(&mut self, header: B256) -> Option<u64>;
     /// Whether a subtask that one provider is late with is given to another besides.
     fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool;
+    /// Takes note of how long an accepted result took. Where nobody looks, the provider's own word counts.
+    fn timed(&mut self, _delivery: &Delivery, _now: Now) -> Timed {
+        Timed::default()
+    }
     /// Takes note of what happened.
     fn note(&mut self, fact: &RequestorFact, now: Now);
     /// What has changed since the last call and has to be saved with this step.
@@ -133,6 +137,32 @@ pub struct Straggler {
     pub silent_ms: u64,
     /// What a second copy costs at most, fee included.
     pub cost: Wei,
+}
+
+/// An accepted result, as this node's clock saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Of which task.
+    pub header: B256,
+    /// Whose.
+    pub provider: NodeId,
+    /// Of which program.
+    pub module: ContentHash,
+    /// Fuel per second, as agreed.
+    pub promised: u64,
+    /// What it burnt: as seen here, where it was run again, else as reported.
+    pub fuel: Fuel,
+    /// From when it could be begun to when its report came, in milliseconds. It holds whatever was transferred.
+    pub took_ms: u64,
+}
+
+/// What a policy makes of the time that a result took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timed {
+    /// It was computed for so long at least, in milliseconds.
+    pub least_ms: u64,
+    /// It took much longer than promised, and that is worth keeping the documents.
+    pub breaks_promise: bool,
 }
 
 /// What a requestor learns about a provider: that it has work, and the outcome of each subtask.

@@ -87,6 +87,12 @@ impl<K: Ord, V> Book<K, V> {
         self.0.get(self.place(key).ok()?).map(|(_, value)| value)
     }
 
+    /// What is known of somebody, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let place = self.place(key).ok()?;
+        self.0.get_mut(place).map(|(_, value)| value)
+    }
+
     /// Sets what is known of somebody.
     pub fn insert(&mut self, key: K, value: V) {
         match self.place(&key) {

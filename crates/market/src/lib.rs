@@ -21,11 +21,13 @@ pub mod checking;
 mod choice;
 pub mod explain;
 pub mod policy;
+pub mod promises;
 pub mod proof;
 pub mod provider;
 pub mod ratio;
 pub mod requestor;
 pub mod speed;
+mod standing;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,8 @@ pub mod usage;
 pub use access::{AccessEntry, AccessError, AccessLists, DefaultAccess, Expiry};
 pub use book::{Book, Peers};
 pub use checking::{CheckRate, check_ppm, expected_gain, stake};
-pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy};
+pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy, standings_in};
+pub use promises::{Delivered, Overstated, Promises, TimedResult};
 pub use proof::{Claim, Proofs, Unheard};
 pub use provider::{
     Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,
@@ -46,6 +49,7 @@ pub use requestor::{
     Score, WaitReason,
 };
 pub use speed::{ProgramSpeed, Speeds};
+pub use standing::{ProgramStanding, Standing};
 
 pub use trust::{Efficacy, Numbers};
 pub use usage::{UsageFactors, UsedTime};

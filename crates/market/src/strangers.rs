@@ -25,8 +25,9 @@ struct Seen {
 impl Strangers {
     /// A stranger offers.
     pub(crate) fn heard(&mut self, provider: NodeId, dealings: u64) {
-        if let Some(seen) = self.0.get(&provider).copied() {
-            return self.0.insert(provider, Seen { last: dealings, ..seen });
+        if let Some(seen) = self.0.get_mut(&provider) {
+            seen.last = dealings;
+            return;
         }
         if self.0.len() >= STRANGERS_MAX {
             let gone =

@@ -26,6 +26,7 @@ mod courier;
 pub mod error;
 mod event_json;
 pub mod events;
+pub mod evidence;
 pub mod folder;
 mod gossip;
 pub mod identity;
@@ -67,11 +68,12 @@ pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamp
 pub use golem_sandbox::Isolation;
 pub use golem_sandbox::profile::digest as sandbox_profile;
 pub use identity::NodeKeys;
+pub use note::PreviewNote;
 pub use owner::{Hours, HoursError, OwnerSettings};
 pub use prepared::{CheckCost, PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;
 pub use provider_node::ProviderNode;
-pub use requestor_handle::{Outputs, RequestorHandle, TaskHandle, TaskProgress};
+pub use requestor_handle::{Outputs, RequestorHandle, ShownTask, TaskHandle, TaskProgress};
 pub use requestor_node::RequestorNode;
 pub use settings::{
     ApiSettings, ChainSettings, ChoiceSettings, ClaimOnExit, ClaimSettings, EtherWorth, MdnsMode, NetworkSettings,

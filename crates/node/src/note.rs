@@ -28,6 +28,20 @@ impl Record for TaskNote {
     const VERSION: u16 = 1;
 }
 
+/// How a task that goes on is shown, kept under its header's digest so that it can be shown when it is taken up again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewNote {
+    /// The arguments with which the module draws the results there are, which it finds in `/in/INDEX/`.
+    pub args: Vec<String>,
+    /// When it is stopped.
+    pub limits: golem_task::TaskLimits,
+}
+
+impl Record for PreviewNote {
+    const TABLE: Table = Table::new("task_preview");
+    const VERSION: u16 = 1;
+}
+
 /// Who did how much of a task, kept under its header's digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TaskShares {

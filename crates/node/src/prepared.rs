@@ -3,6 +3,7 @@
 use crate::content::DOCUMENT_BYTES_MAX;
 use crate::error::{PrepareError, RunTaskError};
 use crate::identity::NodeKeys;
+use crate::note::PreviewNote;
 use golem_deal::{Checks, Rechecks, TaskOrder};
 use golem_market::CheckRate;
 use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Pricing, Wei};
@@ -30,6 +31,10 @@ pub struct PreparedTask {
     pub contents: Vec<PreparedContent>,
     /// How the results become one, where they do.
     pub merge: Option<MergeSpec>,
+    /// What a subtask has to fetch at most besides the module: its document, and the files in it.
+    pub input_max: ByteCount,
+    /// How it is shown while it goes on, where it is; kept with the task, and nobody here draws it.
+    pub preview: Option<PreviewNote>,
 }
 
 /// A content to keep, so that providers can fetch it.
@@ -133,6 +138,7 @@ pub(crate) async fn prepare(
     }
     let task_seed: [u8; 32] = rand::random();
     let mut inputs = Vec::with_capacity(plan.subtasks.len());
+    let mut input_max = 0;
     for subtask in &plan.subtasks {
         let index = subtask.index;
         let document = plan.input(subtask, digest, task_seed);
@@ -142,6 +148,9 @@ pub(crate) async fn prepare(
         }
         let digest = ContentHash(B256::from(*blake3::hash(&bytes).as_bytes()));
         inputs.push(digest);
+        let files = subtask.files.iter().chain(&subtask.stdin).filter_map(|place| plan.files.get(*place as usize));
+        let files = files.fold(0u64, |sum, file| sum.saturating_add(file.size.0));
+        input_max = files.saturating_add(bytes.len() as u64).max(input_max);
         contents.push(PreparedContent::Bytes { digest, bytes });
     }
     let header = Header {
@@ -171,7 +180,8 @@ pub(crate) async fn prepare(
         offer_window_ms: terms.offer_window_ms,
     };
     let subtask_names = plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
-    Ok(PreparedTask { name: plan.name.clone(), order, subtask_names, contents, merge: plan.merge.clone() })
+    let (name, merge, input_max) = (plan.name.clone(), plan.merge.clone(), ByteCount::from_bytes(input_max));
+    Ok(PreparedTask { name, order, subtask_names, contents, merge, input_max, preview: None })
 }
 
 /// How a plan's results are checked, in the machine's words.

@@ -6,13 +6,13 @@ use crate::error::{CollectError, NodeStopped, PrepareError, RunTaskError, Settle
 use crate::events::{EventLog, EventStream, RequestorNotice, Stamped, Watched};
 use crate::identity::NodeKeys;
 use crate::lifecycle::Ended;
-use crate::note::TaskNote;
+use crate::note::{PreviewNote, TaskNote};
 use crate::prepared::{self, PreparedTask, TaskReport, TaskTerms};
 use crate::status::RequestorStatus;
 use crate::worker::Runner;
 use golem_deal::{TaskOrder, TaskStatus};
 use golem_protocol::{Address, B256, ByteCount, ChainRef, ChainTime, ContentHash, Document, NodeId};
-use golem_store::{Batch, Store};
+use golem_store::{Batch, Store, get_record};
 use golem_task::TaskPlan;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,15 +33,43 @@ pub(crate) struct TaskView {
     pub(crate) outputs: Outputs,
 }
 
+/// What it takes to show a task that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownTask {
+    /// How its module draws what there is.
+    pub preview: PreviewNote,
+    /// Where the module is.
+    pub module: PathBuf,
+    /// The folder of each subtask's files.
+    pub subtask_names: Vec<String>,
+}
+
 /// What the owner, or the HTTP interface, asks of the loop.
 pub(crate) enum RequestorCommand {
-    Run { order: Box<TaskOrder>, note: TaskNote, reply: oneshot::Sender<Result<Running, RunTaskError>> },
-    Resume { header: B256, reply: oneshot::Sender<Result<Running, RunTaskError>> },
+    Run {
+        order: Box<TaskOrder>,
+        note: TaskNote,
+        input_max: ByteCount,
+        reply: oneshot::Sender<Result<Running, RunTaskError>>,
+    },
+    Resume {
+        header: B256,
+        reply: oneshot::Sender<Result<Running, RunTaskError>>,
+    },
     StopTask(B256),
-    View { header: B256, reply: oneshot::Sender<Option<Box<TaskView>>> },
+    View {
+        header: B256,
+        reply: oneshot::Sender<Option<Box<TaskView>>>,
+    },
     Status(oneshot::Sender<RequestorStatus>),
-    RequestClose { payee: Address, reply: oneshot::Sender<Result<ChainTime, SettleError>> },
-    Finalize { payee: Address, reply: oneshot::Sender<Result<B256, SettleError>> },
+    RequestClose {
+        payee: Address,
+        reply: oneshot::Sender<Result<ChainTime, SettleError>>,
+    },
+    Finalize {
+        payee: Address,
+        reply: oneshot::Sender<Result<B256, SettleError>>,
+    },
     Stop,
 }
 
@@ -149,21 +177,29 @@ impl RequestorHandle {
     /// nothing was announced then.
     pub async fn run_task(&self, task: PreparedTask) -> Result<TaskHandle, RunTaskError> {
         task.check(&self.keys)?;
-        let PreparedTask { name, order, subtask_names, contents, merge } = task;
+        let PreparedTask { name, order, subtask_names, contents, merge, input_max, preview } = task;
         self.contents.keep_task(&order, contents).await?;
         let note = TaskNote::new(name, subtask_names, merge);
-        self.save_note(order.header.digest(&self.chain), &note).await?;
+        self.save_note(order.header.digest(&self.chain), &note, preview.as_ref()).await?;
         // Subscribed before the start, so that the first event is not missed.
         let events = self.link.events.stream();
         let order = Box::new(order);
-        let running = self.link.ask(|reply| RequestorCommand::Run { order, note, reply }).await??;
+        let running = self.link.ask(|reply| RequestorCommand::Run { order, note, input_max, reply }).await??;
         Ok(self.task_handle(running, events))
     }
 
     /// Saved before the task is begun: a task that is known has its names.
-    async fn save_note(&self, header: B256, note: &TaskNote) -> Result<(), RunTaskError> {
+    async fn save_note(
+        &self,
+        header: B256,
+        note: &TaskNote,
+        preview: Option<&PreviewNote>,
+    ) -> Result<(), RunTaskError> {
         let mut batch = Batch::new();
         batch.put_record(header, note)?;
+        if let Some(preview) = preview {
+            batch.put_record(header, preview)?;
+        }
         let store = self.store.clone();
         let saved = tokio::task::spawn_blocking(move || store.commit(batch)).await;
         Ok(saved.unwrap_or(Err(golem_store::StoreError::Closed))?)
@@ -176,6 +212,19 @@ impl RequestorHandle {
         let events = self.link.events.stream();
         let running = self.link.ask(|reply| RequestorCommand::Resume { header, reply }).await??;
         Ok(self.task_handle(running, events))
+    }
+
+    /// How a task of this folder is shown while it goes on; `None` where it is not, or was not kept with it.
+    ///
+    /// Errors: `Unknown`, `Stopped`, `Store`.
+    pub async fn shown(&self, header: B256) -> Result<Option<ShownTask>, CollectError> {
+        let view = self.view(header).await?;
+        let store = self.store.clone();
+        let read =
+            tokio::task::spawn_blocking(move || get_record::<PreviewNote>(store.as_ref(), header.as_slice())).await;
+        let preview = read.unwrap_or(Err(golem_store::StoreError::Closed))?;
+        let module = self.contents.path(view.module);
+        Ok(preview.map(|preview| ShownTask { preview, module, subtask_names: view.note.subtask_names }))
     }
 
     fn task_handle(&self, running: Running, events: EventStream<RequestorNotice>) -> TaskHandle {

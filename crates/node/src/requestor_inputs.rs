@@ -89,7 +89,10 @@ impl RequestorLoop {
 
     pub(crate) async fn on_command(&mut self, command: RequestorCommand) {
         match command {
-            RequestorCommand::Run { order, note, reply } => drop(reply.send(self.run_task(*order, note))),
+            RequestorCommand::Run { order, note, input_max, reply } => {
+                self.policy.weigh(order.header.digest(&self.config.chain.chain_ref()), input_max);
+                let _ = reply.send(self.run_task(*order, note));
+            }
             RequestorCommand::Resume { header, reply } => {
                 let known =
                     self.machine.order(header).cloned().zip(self.tasks.get(&header).map(|task| task.note.clone()));

@@ -29,7 +29,8 @@ use golem_protocol::{
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -102,6 +103,11 @@ pub(crate) enum Done {
     },
     /// A header or a notice was given to the network.
     Announced,
+    /// Documents of a result that broke a promise were kept.
+    SlowKept {
+        provider: NodeId,
+        kept: Result<PathBuf, String>,
+    },
     /// Who did how much was saved.
     Noted,
 }
@@ -139,6 +145,8 @@ pub(crate) struct RequestorLoop {
     pub(crate) proofs: ProofDesk,
     /// Proofs that are being looked at; the market bounds how many.
     pub(crate) looks: BTreeMap<B256, JobStop>,
+    /// Held while a file of evidence is written: one after the other.
+    pub(crate) evidence: Arc<Mutex<()>>,
     pub(crate) work: JoinSet<Done>,
     /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
     fetching: BTreeSet<(B256, u32)>,
@@ -198,6 +206,7 @@ impl RequestorLoop {
             looks: BTreeMap::new(),
             config,
             net: base.net,
+            evidence: Arc::default(),
             work: JoinSet::new(),
             fetching: BTreeSet::new(),
             rechecking: BTreeMap::new(),
@@ -386,6 +395,7 @@ impl RequestorLoop {
                 });
             }
             RequestorEffect::Publish(proof) => self.keep_proof(*proof),
+            RequestorEffect::KeepSlow(slow) => self.keep_slow(*slow),
             RequestorEffect::WakeAt(at) => {
                 self.wake = if self.wake == LocalTime::default() { at } else { self.wake.min(at) };
             }
@@ -486,6 +496,7 @@ impl RequestorLoop {
             }
             Done::ProofKept(notice) => self.proof_kept(notice),
             Done::Looked { claim, seen } => self.looked(&claim, seen),
+            Done::SlowKept { provider, kept } => self.slow_kept(provider, kept),
             Done::Announced => self.announcing = self.announcing.saturating_sub(1),
             Done::Noted => {}
         }

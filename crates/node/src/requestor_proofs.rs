@@ -1,13 +1,16 @@
 //! What a requestor's loop does about wrong results: its own finds, and those of others.
 
 use crate::events::RequestorNotice;
+use crate::evidence;
 use crate::lifecycle::local_now;
 use crate::proofs::Seen;
 use crate::requestor_loop::{Done, RequestorLoop};
 use crate::worker::JobStop;
-use golem_deal::{RequestorFact, RequestorPolicy};
+use golem_deal::{RequestorFact, RequestorPolicy, SlowResult};
 use golem_market::Claim;
 use golem_protocol::{NodeId, PROOF_TOPIC, ProofNotice, WrongResultProof};
+use std::path::PathBuf;
+use std::sync::PoisonError;
 
 impl RequestorLoop {
     /// A result of a task of ours was run again here and is wrong: it is kept as a proof, for others to fetch.
@@ -38,6 +41,26 @@ impl RequestorLoop {
                 }
             })
         });
+    }
+
+    /// A provider promised more than it delivered, though it could know better: what it signed is kept.
+    pub(crate) fn keep_slow(&mut self, slow: SlowResult) {
+        let (folder, chain) = (self.config.folder.path().to_path_buf(), self.config.chain.chain_ref());
+        let provider = slow.documents.report.document.provider;
+        let turn = self.evidence.clone();
+        self.work.spawn_blocking(move || {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            Done::SlowKept { provider, kept: evidence::keep(&folder, chain, &slow).map_err(|error| error.to_string()) }
+        });
+    }
+
+    pub(crate) fn slow_kept(&mut self, provider: NodeId, kept: Result<PathBuf, String>) {
+        match kept {
+            Ok(file) => {
+                tracing::info!(%provider, file = %file.display(), "slower than promised, what it signed is kept")
+            }
+            Err(error) => tracing::warn!(%provider, error, "slower than promised, what it signed is not kept"),
+        }
     }
 
     pub(crate) fn proof_kept(&mut self, notice: Option<ProofNotice>) {

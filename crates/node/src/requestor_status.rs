@@ -37,6 +37,7 @@ impl RequestorLoop {
             payer: self.config.keys.payment_address(),
             tasks: self.machine.tasks().into_iter().map(named).collect(),
             channels: channels.collect(),
+            providers: self.policy.standings(),
             counters: self.counters,
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::prepared::{CheckCost, ProviderShare};
 use golem_deal::TaskStatus;
-use golem_market::Ratio;
+use golem_market::{Ratio, Standing};
 use golem_payments::ClaimPlan;
 use golem_protocol::{Address, B256, ContentHash, NodeId, Wei};
 use serde::{Deserialize, Serialize};
@@ -195,6 +195,8 @@ pub struct RequestorStatus {
     pub tasks: Vec<NamedTask>,
     /// Its channels.
     pub channels: Vec<PayeeAccount>,
+    /// What it remembers of providers, those dealt with last first.
+    pub providers: Vec<Standing>,
     /// Counters of this run.
     pub counters: RequestorCounters,
 }

@@ -181,6 +181,18 @@ pub enum RefusalReason {
     /// The provider runs certain programs only.
     #[error("this node does not run the program {0}")]
     ProgramNotAllowed(ContentHash),
+    /// The provider promised this performance for the program before, and delivered much less.
+    #[error(
+        "{promised} fuel/s were promised for this program before, and {seen} were seen in {results} results: offer what this machine does"
+    )]
+    Overstated {
+        /// What is offered.
+        promised: u64,
+        /// What was seen here.
+        seen: u64,
+        /// In how many results.
+        results: u32,
+    },
 }
 
 /// Tells the other side that something it sent was not taken, and why. Not signed: it binds nobody.

@@ -75,6 +75,8 @@ pub struct AccusedResult {
     pub output: ContentHash,
     /// What is said to have been burnt.
     pub fuel: Fuel,
+    /// The fuel per second that was agreed on: what the provider promised.
+    pub fuel_rate: u64,
 }
 
 /// Why documents prove nothing.
@@ -118,7 +120,8 @@ impl WrongResultProof {
         let result = report.results.iter().find(|result| result.index == self.index).ok_or_else(none)?;
         match result.outcome {
             SubtaskOutcome::Completed { output, fuel, .. } => {
-                Ok(AccusedResult { provider: report.provider, input: agreed.input, output, fuel, header })
+                let (provider, input, fuel_rate) = (report.provider, agreed.input, agreement.fuel_rate);
+                Ok(AccusedResult { provider, input, output, fuel, fuel_rate, header })
             }
             SubtaskOutcome::Failed { .. } => Err(none()),
         }

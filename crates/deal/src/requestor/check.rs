@@ -2,10 +2,10 @@
 
 use super::copies::fault;
 use super::deal::{Answer, Check, Deal, OpenReport, Part, Stage};
-use super::interface::{FetchJob, OwnRunReason, RequestorEffect, RequestorEvent};
+use super::interface::{FetchJob, OwnRunReason, RequestorEffect, RequestorEvent, SlowResult};
 use super::machine::{Requestor, Step, legs};
 use super::task::{Backing, Known, Place, Task};
-use crate::{Reported, RequestorFact, RequestorPolicy};
+use crate::{Delivery, Reported, RequestorFact, RequestorPolicy};
 use golem_protocol::*;
 use std::collections::BTreeMap;
 
@@ -92,12 +92,18 @@ impl Requestor {
             deal.stage = Stage::Agreed;
         }
         let undone = deal.undone();
+        let mut took_ms = BTreeMap::new();
+        if let Some(pace) = self.paces.get_mut(&from) {
+            for result in report.results.iter().filter(|result| undone.contains(&result.index)) {
+                took_ms.extend(pace.reported(now.local).map(|took| (result.index, took)));
+            }
+        }
         let Some(header) = self.tasks.get(&deal.agreement.header).map(|task| task.header.clone()) else { return };
         let mut checks = BTreeMap::new();
         for result in &report.results {
             checks.insert(result.index, first_check(deal, &undone, result, &header, agreement, step));
         }
-        deal.reports.insert(digest, OpenReport { report, checks });
+        deal.reports.insert(digest, OpenReport { report, came: now.local, took_ms, checks });
         self.conclude_if_checked(policy, agreement, digest, now, step);
     }
 
@@ -233,22 +239,20 @@ impl Requestor {
         let Some(task) = self.tasks.get_mut(&deal.agreement.header) else { return };
         let mut decisions = Vec::new();
         let mut sums = Sums::default();
-        let mut proof = None;
+        let (mut proof, mut slow) = (None, None);
         for result in &open.report.results {
             let Some(Check::Decided { decision, detail, rechecked }) = open.checks.get(&result.index) else { continue };
             decisions.push((result.index, *decision));
             let is_wrong = matches!(decision, Decision::WrongOutput | Decision::WrongFuel);
             // Only what was seen here: whoever says more is not listened to again.
             if is_wrong && *rechecked && proof.is_none() {
-                proof = Some(WrongResultProof {
-                    header: task.header.signed().clone(),
-                    agreement: deal.agreement.signed().clone(),
-                    report: open.report.signed().clone(),
-                    index: result.index,
-                });
+                proof = Some(documents(task, deal, &open, result.index));
             }
-            let parts = Decided { result, decision: *decision, detail, rechecked: *rechecked };
-            enter(policy, task, deal, parts, &mut sums, now, step);
+            let took_ms = open.took_ms.get(&result.index).copied();
+            let parts = Decided { result, decision: *decision, detail, rechecked: *rechecked, took_ms };
+            if let Some(took_ms) = enter(policy, task, deal, parts, &mut sums, now, step) {
+                slow = Some(SlowResult { documents: documents(task, deal, &open, result.index), took_ms });
+            }
         }
         let verdict = Verdict { agreement, report, requestor: NodeId(self.keys.identity.address()), decisions };
         let Ok(verdict) = sign(verdict, &self.settings.chain, &*self.keys.identity) else { return };
@@ -275,6 +279,13 @@ impl Requestor {
             }
         }
         step.effects.extend(proof.map(Box::new).map(RequestorEffect::Publish));
+        step.effects.extend(slow.map(Box::new).map(RequestorEffect::KeepSlow));
+        if let Some(pace) = self.paces.get_mut(&provider) {
+            pace.answered(open.checks.len(), now.local.saturating_sub(open.came), now.local);
+            if pace.is_idle() {
+                self.paces.remove(&provider);
+            }
+        }
         self.send_verdict(provider, payee, app, verdict, step);
     }
 
@@ -322,6 +333,7 @@ struct Decided<'a> {
     decision: Decision,
     detail: &'a str,
     rechecked: bool,
+    took_ms: Option<u64>,
 }
 
 /// What is to be done first about a reported result.
@@ -360,7 +372,18 @@ fn first_check(
     }
 }
 
-/// Enters one decision into the books of task, deal and market.
+/// What was signed of a reported result.
+fn documents(task: &Task, deal: &Deal, open: &OpenReport, index: u32) -> WrongResultProof {
+    WrongResultProof {
+        header: task.header.signed().clone(),
+        agreement: deal.agreement.signed().clone(),
+        report: open.report.signed().clone(),
+        index,
+    }
+}
+
+/// Enters one decision into the books of task, deal and market. Gives how long the result took, in milliseconds, where that
+/// is much longer than was promised.
 fn enter(
     policy: &mut dyn RequestorPolicy,
     task: &mut Task,
@@ -369,8 +392,8 @@ fn enter(
     sums: &mut Sums,
     now: Now,
     step: &mut Step,
-) {
-    let Decided { result, decision, detail, rechecked } = decided;
+) -> Option<u64> {
+    let Decided { result, decision, detail, rechecked, took_ms } = decided;
     let (index, provider, header) = (result.index, deal.provider(), task.digest());
     let was_open = deal.parts.get(&index) == Some(&Part::Open);
     let value = if was_open { deal.value_of(index) } else { Wei::ZERO };
@@ -387,7 +410,15 @@ fn enter(
         deal.parts.insert(index, Part::Accepted { paid, answer });
         let again = task.enter_accepted(index, agreement, answer, paid.saturating_add(fee));
         let subtask_timeout_s = task.header.subtask_timeout_s;
-        let computation_ms = (*time_ms).max(1);
+        let timed = took_ms.map(|took_ms| {
+            let own_run = task.known.get(&index).filter(|known| known.backing == Backing::OwnRun);
+            // Where nothing is paid by fuel it may be said wrong, and where it was seen here it is known.
+            let fuel = own_run.and_then(|known| known.answer.as_ref().ok()).map_or(answer.fuel, |seen| seen.fuel);
+            let (module, promised) = (task.header.module, deal.agreement.fuel_rate);
+            (took_ms, policy.timed(&Delivery { header, provider, module, promised, fuel, took_ms }, now))
+        });
+        // What the provider says of its time is not signed, and cannot be less than what was seen.
+        let computation_ms = (*time_ms).max(timed.map_or(0, |(_, timed)| timed.least_ms)).max(1);
         policy.note(&RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, paid }, now);
         let Answer { output, output_bytes, .. } = answer;
         step.say(RequestorEvent::Accepted {
@@ -402,7 +433,7 @@ fn enter(
             agreement,
             again,
         });
-        return;
+        return timed.filter(|(_, timed)| timed.breaks_promise).map(|(took_ms, _)| took_ms);
     }
     if was_open {
         deal.parts.insert(index, Part::Rejected { decision });
@@ -435,4 +466,5 @@ fn enter(
         step.records.extend(task.record());
     }
     step.say(RequestorEvent::Rejected { header, provider, index, decision, detail: detail.to_string() });
+    None
 }

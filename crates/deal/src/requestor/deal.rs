@@ -80,6 +80,9 @@ pub(super) enum Check {
 #[derive(Clone, Debug)]
 pub(super) struct OpenReport {
     pub report: Authentic<Report>,
+    pub came: LocalTime,
+    /// How long each of its results took, by this node's clock, where that is known.
+    pub took_ms: BTreeMap<u32, u64>,
     pub checks: BTreeMap<u32, Check>,
 }
 
@@ -105,6 +108,8 @@ pub(super) struct Deal {
     pub send_again: LocalTime,
     /// When the provider last did something for this batch, or could begin it.
     pub progress: LocalTime,
+    /// How many subtasks its provider runs at once, as offered; not known of a batch of an earlier run.
+    pub slots: Option<u16>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +131,7 @@ impl Deal {
             proposed: now.local,
             send_again: now.local.saturating_add(super::machine::RESEND_MS),
             progress: now.local,
+            slots: None,
         }
     }
 

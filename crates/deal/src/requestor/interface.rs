@@ -161,6 +161,16 @@ pub struct FetchJob {
     pub bytes_max: ByteCount,
 }
 
+/// What a provider signed of a result, and what was seen here of how long it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlowResult {
+    /// The agreement, with the fuel per second that was promised, and the report, with the fuel that was burnt, signed by
+    /// the provider under the agreement's digest. The result is right.
+    pub documents: WrongResultProof,
+    /// How long it took by this node's clock, in milliseconds. Nobody else can know that.
+    pub took_ms: u64,
+}
+
 /// What a requestor's machine wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestorEffect {
@@ -206,6 +216,8 @@ pub enum RequestorEffect {
         /// The task's header.
         header: Box<Header>,
     },
+    /// A result took much longer than its provider promised: worth keeping.
+    KeepSlow(Box<SlowResult>),
     /// A result that was run again here is wrong, and this proves it: worth telling others.
     Publish(Box<WrongResultProof>),
     /// Send a `Tick` at this time, or before.

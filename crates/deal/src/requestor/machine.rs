@@ -4,6 +4,7 @@ use super::deal::{Deal, Part, Stage};
 use super::interface::{
     Checks, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings, TaskOrder, TaskStatus,
 };
+use super::pace::{Pace, SLEPT_MS};
 use super::task::{Backing, COPIES_TOTAL_MAX, Place, Task, TaskRecord};
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
@@ -101,6 +102,9 @@ pub struct Requestor {
     pub(super) channels: BTreeMap<Address, Channel>,
     /// Peers that cannot be reached, since when. Only those with open deals are looked at.
     pub(super) lost: BTreeMap<NodeId, LocalTime>,
+    /// What is timed of providers; only those that have something under way.
+    pub(super) paces: BTreeMap<NodeId, Pace>,
+    stepped: LocalTime,
 }
 
 /// What one step led to.
@@ -136,6 +140,8 @@ impl Requestor {
             deals: BTreeMap::new(),
             channels: BTreeMap::new(),
             lost: BTreeMap::new(),
+            paces: BTreeMap::new(),
+            stepped: LocalTime::default(),
         }
     }
 
@@ -225,6 +231,10 @@ impl Requestor {
     /// One step.
     pub fn apply(&mut self, policy: &mut dyn RequestorPolicy, input: RequestorInput, now: Now) -> Vec<RequestorEffect> {
         let mut step = Step::default();
+        if now.local.saturating_sub(self.stepped) > SLEPT_MS {
+            self.paces.clear();
+        }
+        self.stepped = now.local;
         match input {
             RequestorInput::Persisted(id) => return self.outbox.persisted(id),
             RequestorInput::Start(order) => self.on_start(*order, now, &mut step),
@@ -388,7 +398,11 @@ impl Requestor {
     fn on_reachable(&mut self, peer: NodeId, reachable: bool, now: Now) {
         if reachable {
             self.lost.remove(&peer);
-        } else if self.deals.values().any(|deal| deal.stage != Stage::Closed && deal.provider() == peer) {
+            return;
+        }
+        // What it did meanwhile comes late.
+        self.paces.remove(&peer);
+        if self.deals.values().any(|deal| deal.stage != Stage::Closed && deal.provider() == peer) {
             self.lost.entry(peer).or_insert(now.local);
         }
     }
@@ -476,6 +490,7 @@ impl Requestor {
     pub(super) fn take_back(&mut self, digest: B256, why: &str, now: Now, step: &mut Step) {
         let Some(deal) = self.deals.get_mut(&digest) else { return };
         let (undone, provider) = (deal.undone(), deal.provider());
+        self.paces.remove(&provider);
         let mut value = Wei::ZERO;
         for index in &undone {
             value = value.saturating_add(deal.value_of(*index));

@@ -10,11 +10,12 @@ mod copies;
 mod deal;
 mod interface;
 mod machine;
+mod pace;
 mod task;
 mod tender;
 
 pub use interface::{
     Checks, FetchJob, OwnRunReason, Rechecks, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings,
-    TaskOrder, TaskStatus,
+    SlowResult, TaskOrder, TaskStatus,
 };
 pub use machine::Requestor;

@@ -475,7 +475,8 @@ impl Requestor {
         task.reserved = task.reserved.saturating_add(value).saturating_add(fees);
         let digest = agreement.digest();
         agreement.subtasks.iter().for_each(|subtask| task.hold(subtask.index, digest));
-        let deal = Deal::new(agreement, now);
+        let mut deal = Deal::new(agreement, now);
+        deal.slots = Some(candidate.offer.slots);
         step.records.extend(deal.record());
         step.send(deal.provider(), Message::Agreement(deal.agreement.signed().clone()));
         let given = deal.parts.len();
@@ -532,7 +533,20 @@ impl Requestor {
                     value: deal.open_value(),
                     fees: deal.open_fees(),
                 });
+                self.time_from_here(digest, now);
             }
+        }
+    }
+
+    /// From now on a provider can begin a batch. What is compared with the copies of others is not timed: it is answered,
+    /// and paid, when those are there.
+    fn time_from_here(&mut self, agreement: B256, now: Now) {
+        let Some(deal) = self.deals.get(&agreement) else { return };
+        let is_alone = self.tasks.get(&deal.agreement.header).is_some_and(|task| task.order.checks.copies <= 1);
+        let (provider, subtasks) = (deal.provider(), deal.parts.len());
+        match deal.slots.filter(|_| is_alone) {
+            Some(slots) => self.paces.entry(provider).or_default().agreed(slots, subtasks, now.local),
+            None => drop(self.paces.remove(&provider)),
         }
     }
 }

@@ -6,5 +6,6 @@ mod fees;
 mod refusals;
 mod reorgs;
 mod rest;
+mod times;
 mod whole;
 mod world;

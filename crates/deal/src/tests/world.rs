@@ -469,6 +469,7 @@ impl World {
                 let SubtaskOutcome::Completed { output, .. } = honest(accused.input) else { unreachable!() };
                 assert_ne!(output, accused.output, "{} is right", accused.provider);
             }
+            RequestorEffect::KeepSlow(slow) => panic!("nobody looks at times here: {slow:?}"),
             RequestorEffect::WakeAt(at) => {
                 let delay = at.0.saturating_sub(self.time).max(1);
                 self.at(delay, Event::ToRequestor(run, RequestorInput::Tick));

@@ -9,7 +9,7 @@ mod saving;
 mod tests;
 
 pub use provider::ProviderMarketPolicy;
-pub use requestor::{Lot, RequestorMarketPolicy};
+pub use requestor::{Lot, RequestorMarketPolicy, standings_in};
 
 use crate::provider::SettingsError;
 use golem_protocol::message::WireError;

@@ -4,18 +4,22 @@ use super::saving::{Saving, stored};
 use super::{PolicyError, TERMS_MAX, check_identity, remember};
 use crate::access::AccessLists;
 use crate::checking::{CheckRate, PPM};
+use crate::promises::{Overstated, Promises, TimedResult};
 use crate::requestor::OfferTerms;
+use crate::standing::{self, Standing};
 use crate::{
     Claim, HeaderTerms, Held, Outcome, Proofs, Ratio, RequestorMarket, RequestorSettings, Unheard, Violation,
     WaitReason,
 };
-use golem_deal::{Checks, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler};
-use golem_protocol::{B256, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
+use golem_deal::{Checks, Delivery, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler, Timed};
+use golem_protocol::{B256, ByteCount, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
 
 const KEY: &[u8] = b"requestor";
 /// Apart from the rest, which older versions wrote without it.
 const KEY_PROOFS: &[u8] = b"proofs";
+/// Apart for the same reason.
+const KEY_PROMISES: &[u8] = b"promises";
 
 /// Where a requestor's choices come from that nobody else may foresee: a node draws them from the machine and from a
 /// secret of its own, a simulation from its seed.
@@ -40,8 +44,13 @@ pub struct RequestorMarketPolicy {
     opened: BTreeMap<u64, (LocalTime, Held)>,
     /// Proofs that were begun and nobody looks at yet.
     looks: Vec<Claim>,
+    /// What speeds were promised, and what was seen of them.
+    promises: Promises,
+    /// What an input of each task has to fetch at most, by header digest, where that is known.
+    inputs_max: BTreeMap<B256, ByteCount>,
     saving: Saving,
     saving_proofs: Saving,
+    saving_promises: Saving,
 }
 
 impl RequestorMarketPolicy {
@@ -54,14 +63,8 @@ impl RequestorMarketPolicy {
         lot: Box<dyn Lot>,
         records: &[Record],
     ) -> Result<RequestorMarketPolicy, PolicyError> {
-        let mut market = match stored::<RequestorMarket>(records, KEY)? {
-            Some(stored) => RequestorMarket::restore(settings, stored),
-            None => RequestorMarket::new(settings),
-        };
+        let (mut market, promises) = remembered(settings, records)?;
         *market.access_mut() = lists;
-        if let Some(proofs) = stored::<Proofs>(records, KEY_PROOFS)? {
-            *market.proofs_mut() = proofs;
-        }
         Ok(RequestorMarketPolicy {
             market,
             lot,
@@ -70,8 +73,11 @@ impl RequestorMarketPolicy {
             terms: BTreeMap::new(),
             opened: BTreeMap::new(),
             looks: Vec::new(),
+            promises,
+            inputs_max: BTreeMap::new(),
             saving: Saving::new(KEY),
             saving_proofs: Saving::new(KEY_PROOFS),
+            saving_promises: Saving::new(KEY_PROMISES),
         })
     }
 
@@ -83,6 +89,25 @@ impl RequestorMarketPolicy {
     /// Says how a task's results are checked. Before that, all of them are run again.
     pub fn watch(&mut self, header: B256, checks: Checks) {
         self.checks.insert(header, checks);
+    }
+
+    /// Says how many bytes a subtask of a task has to fetch at most. Before that, nobody's speed is judged by it.
+    pub fn weigh(&mut self, header: B256, input_max: ByteCount) {
+        if self.inputs_max.len() >= TERMS_MAX {
+            self.inputs_max.pop_first();
+        }
+        self.inputs_max.insert(header, input_max);
+    }
+
+    /// Everything that is remembered of providers, for people.
+    pub fn standings(&self) -> Vec<Standing> {
+        standing::of(&self.market, &self.promises)
+    }
+
+    /// An offer at the performance that it is taken for.
+    fn credible(&self, header: &Header, offer: &Offer) -> OfferTerms {
+        let performance = self.promises.credible(offer.provider, header.module, offer.performance);
+        OfferTerms { performance, ..OfferTerms::from(offer) }
     }
 
     /// How often a provider's results of this value are run again for a task, and what a wrong one is expected to bring it.
@@ -97,6 +122,7 @@ impl RequestorMarketPolicy {
 
     /// The score of an offer, in parts per million.
     pub fn score_ppm(&self, header: &Header, provider: NodeId, price: Wei, performance: u64) -> u64 {
+        let performance = self.promises.credible(provider, header.module, performance);
         let offer = OfferTerms { provider, price, performance };
         self.market.score(&offer, &HeaderTerms::from(header)).score.parts() / (Ratio::ONE.parts() / 1_000_000)
     }
@@ -165,13 +191,16 @@ impl RequestorPolicy for RequestorMarketPolicy {
     fn admit(&mut self, header: &Header, offer: &Offer, now: Now) -> Result<(), RefusalReason> {
         check_identity(offer.provider, self.identity_bits)?;
         let terms = HeaderTerms::from(header);
-        self.market.admit(&OfferTerms::from(offer), &terms, now.local)?;
-        remember(&mut self.terms, offer.provider, (terms, OfferTerms::from(offer)));
+        let credible = self.credible(header, offer);
+        self.market.admit(&credible, &terms, now.local)?;
+        let said = self.promises.said(offer.provider, header.module, offer.performance, now.local);
+        said.map_err(|Overstated { promised, seen, results }| RefusalReason::Overstated { promised, seen, results })?;
+        remember(&mut self.terms, offer.provider, (terms, credible));
         Ok(())
     }
 
     fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize> {
-        let offers: Vec<OfferTerms> = offers.iter().map(|offer| OfferTerms::from(*offer)).collect();
+        let offers: Vec<OfferTerms> = offers.iter().map(|offer| self.credible(header, offer)).collect();
         let waited_s = now.local.saturating_sub(self.opened(header, now)) / 1000;
         let random = self.lot.draw();
         self.market.heard(offers.iter().map(|offer| offer.provider));
@@ -208,7 +237,16 @@ impl RequestorPolicy for RequestorMarketPolicy {
 
     fn hedges(&self, header: &Header, straggler: &Straggler, offer: &Offer) -> bool {
         let Straggler { provider, silent_ms, cost } = straggler;
-        self.market.hedges(provider, *silent_ms, &OfferTerms::from(offer), header, *cost)
+        self.market.hedges(provider, *silent_ms, &self.credible(header, offer), header, *cost)
+    }
+
+    fn timed(&mut self, delivery: &Delivery, now: Now) -> Timed {
+        let Some(input_max) = self.inputs_max.get(&delivery.header).copied() else { return Timed::default() };
+        let Delivery { provider, module: program, promised, fuel, took_ms, .. } = *delivery;
+        let result = TimedResult { provider, program, promised, fuel, took_ms, input_max };
+        let breaks_promise = self.promises.timed(&result);
+        self.saving_promises.touch(now);
+        Timed { least_ms: result.least_ms(), breaks_promise }
     }
 
     fn note(&mut self, fact: &RequestorFact, now: Now) {
@@ -232,6 +270,29 @@ impl RequestorPolicy for RequestorMarketPolicy {
     fn records(&mut self) -> Vec<Record> {
         let mut records = self.saving.records(&self.market);
         records.extend(self.saving_proofs.records(self.market.proofs()));
+        records.extend(self.saving_promises.records(&self.promises));
         records
     }
+}
+
+/// What a requestor remembers, out of its records.
+///
+/// Errors: a record of another version.
+fn remembered(settings: RequestorSettings, records: &[Record]) -> Result<(RequestorMarket, Promises), PolicyError> {
+    let mut market = match stored::<RequestorMarket>(records, KEY)? {
+        Some(stored) => RequestorMarket::restore(settings, stored),
+        None => RequestorMarket::new(settings),
+    };
+    if let Some(proofs) = stored::<Proofs>(records, KEY_PROOFS)? {
+        *market.proofs_mut() = proofs;
+    }
+    Ok((market, stored(records, KEY_PROMISES)?.unwrap_or_default()))
+}
+
+/// Everything that is remembered of providers in the records of a requestor that does not run.
+///
+/// Errors: `Memory` for a record of another version.
+pub fn standings_in(records: &[Record]) -> Result<Vec<Standing>, PolicyError> {
+    let (market, promises) = remembered(RequestorSettings::default(), records)?;
+    Ok(standing::of(&market, &promises))
 }

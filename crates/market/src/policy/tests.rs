@@ -2,7 +2,8 @@ use super::*;
 use crate::access::AccessLists;
 use crate::{ProviderSettings, RequestorSettings};
 use golem_deal::{
-    Checks, ProviderFact, ProviderPolicy, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler,
+    Checks, Delivery, ProviderFact, ProviderPolicy, Rechecks, Record, Reported, RequestorFact, RequestorPolicy,
+    Straggler,
 };
 use golem_protocol::{Address, AppFee, ByteCount, ChainTime, ContentHash, Fuel, Pricing};
 use golem_protocol::{B256, Header, Now, Offer, RefusalReason, Wei};
@@ -311,4 +312,60 @@ fn deals_only_with_those_whose_identity_cost_what_is_asked() {
     let from = |requestor| Header { requestor, ..header(100_000) };
     assert_eq!(policy.quote(&from(cheap), Now::default()), Err(too_cheap));
     assert!(policy.quote(&from(dear), Now::default()).is_ok());
+}
+
+/// A policy that bought so many results of 100,000 fuel, each of which took a minute, at the performance that was offered.
+fn bought(results: u32, performance: u64, weighed: bool) -> RequestorMarketPolicy {
+    let mut policy = requestor(AccessLists::default(), &[]);
+    let task = B256::repeat_byte(9);
+    if weighed {
+        policy.weigh(task, ByteCount(1));
+    }
+    for _ in 0..results {
+        let offered = Offer { performance, ..offer(node(3), 50) };
+        policy.admit(&header(100), &offered, Now::default()).unwrap();
+        let delivery = Delivery {
+            header: task,
+            provider: node(3),
+            module: header(100).module,
+            promised: performance,
+            fuel: Fuel(100_000),
+            took_ms: 60_000,
+        };
+        policy.timed(&delivery, Now::default());
+    }
+    policy
+}
+
+#[test]
+fn takes_a_promise_for_what_was_seen_and_refuses_one_that_is_repeated_and_broken() {
+    let asked = Header { min_perf: 5_000, ..header(100) };
+    let admit = |policy: &mut RequestorMarketPolicy, header: &Header, performance| {
+        policy.admit(header, &Offer { performance, ..offer(node(3), 50) }, Now::default())
+    };
+    let mut policy = bought(6, 10_000, true);
+    let slow = Err(RefusalReason::BelowMinPerf { performance: 1_754, min_perf: 5_000 });
+    assert_eq!(admit(&mut policy, &asked, 10_000), slow, "57 of 60 seconds are held against it");
+    let other = Header { module: ContentHash(B256::repeat_byte(7)), ..asked };
+    assert_eq!(admit(&mut policy, &other, 10_000), Ok(()));
+    let overstated = Err(RefusalReason::Overstated { promised: 10_000, seen: 1_754, results: 3 });
+    assert_eq!(admit(&mut policy, &header(100), 10_000), overstated);
+    let mut again = requestor(AccessLists::default(), &policy.records());
+    assert_eq!(admit(&mut again, &header(100), 10_000), overstated, "after a restart too");
+    assert_eq!(admit(&mut again, &header(100), 2_000), Ok(()), "what it does it may offer");
+    assert_eq!(admit(&mut bought(5, 10_000, true), &asked, 10_000), Ok(()), "two say nothing");
+    assert_eq!(admit(&mut bought(9, 10_000, false), &asked, 10_000), Ok(()), "what it had to fetch is not known");
+    assert_eq!(admit(&mut bought(9, 1_800, true), &header(100), 1_800), Ok(()), "a promise that was kept");
+}
+
+#[test]
+fn shows_what_was_promised_and_delivered_while_it_runs_and_afterwards() {
+    let mut policy = bought(6, 10_000, true);
+    policy.note(&succeeded(1_000), Now::default());
+    let standings = policy.standings();
+    let [standing] = &standings[..] else { panic!("{standings:?}") };
+    let [program] = &standing.programs[..] else { panic!("{standing:?}") };
+    assert_eq!((program.promised, program.delivered, program.results), (10_000, Some(1_754), 3));
+    assert!(program.overstated && program.broken == 3 && !standing.proven_wrong);
+    assert_eq!(crate::standings_in(&policy.records()).unwrap(), standings);
 }

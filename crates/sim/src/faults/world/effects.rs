@@ -56,6 +56,7 @@ impl World {
                 }
                 self.report.proofs += 1;
             }
+            RequestorEffect::KeepSlow(slow) => return Err(format!("{me:?} was never told to look at times: {slow:?}")),
             RequestorEffect::WakeAt(at) => {
                 let delay = at.0.saturating_sub(self.time).max(1);
                 if self.keeps_every_tick() || self.requestors[index].wakes_at(self.time + delay) {
