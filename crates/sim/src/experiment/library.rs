@@ -38,6 +38,7 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S28", include_str!("../../../../scenarios/S28_shared_proofs.toml")),
     ("S29", include_str!("../../../../scenarios/S29_verification_compared.toml")),
     ("S30", include_str!("../../../../scenarios/S30_choice_of_tasks.toml")),
+    ("S32", include_str!("../../../../scenarios/S32_stragglers.toml")),
 ];
 
 /// What there is to list.

@@ -22,6 +22,7 @@
 mod agents;
 mod check;
 mod concent;
+mod hedge;
 mod memory;
 mod metrics;
 mod names;
@@ -40,6 +41,7 @@ mod world;
 
 pub use check::ScenarioError;
 pub use concent::ConcentRules;
+pub use hedge::{Hedge, Stalls};
 pub use outcome::{AgentRow, Better, METRICS, MetricInfo, RunOutcome, Series, Side};
 pub use queue::Queue;
 pub use scenario::*;
@@ -143,6 +145,7 @@ pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario 
     }
     for group in &mut scenario.requestors {
         group.policy = RequestorPolicyName::Random;
+        group.hedge = Hedge::Off;
         group.tuning = RequestorTuning::default();
     }
     scenario

@@ -312,6 +312,7 @@ pub const METRICS: &[MetricInfo] = &[
         "what was paid for wrong results, of all that was paid; verification only",
     ),
     metric("cheats_left", "", Better::Lower, "share of the cheats that still have work in the end; verification only"),
+    metric("copies_share", "", Better::Neither, "second copies of what was late, over results that came, whole run"),
     metric("offers_taken_share", "", Better::Neither, "offers that got work, of those made, whole run"),
     metric("claims", "", Better::Neither, "claims on deposits, whole run"),
     metric("claims_paid_share", "", Better::Neither, "what claims were paid, of what was claimed, whole run"),

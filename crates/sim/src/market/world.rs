@@ -2,6 +2,7 @@
 
 use super::agents::*;
 use super::concent::Office;
+use super::hedge::{Hedging, was_told};
 use super::oracle::Oracle;
 use super::outcome::RunOutcome;
 use super::queue::Queue;
@@ -26,6 +27,8 @@ pub(super) enum Event {
     /// What became of a subtask reaches its buyer.
     Report(Handle),
     Payment(Handle),
+    /// A buyer looks for who is late with a task.
+    HedgeLook(Handle),
     /// The n-th claim on a deposit is settled or ruled on.
     ClaimDue(u32),
     /// A buyer has run again what others say of a name.
@@ -150,6 +153,7 @@ impl<'a> World<'a> {
                 Event::SlotEnd(run) => self.slot_end(run),
                 Event::Report(run) => self.report(run),
                 Event::Payment(run) => self.payment(run),
+                Event::HedgeLook(task) => self.hedge_look(task),
                 Event::ClaimDue(claim) => self.claim_due(claim),
                 Event::Rerun(buyer, name) => self.rerun(buyer, name),
                 Event::Join(group) => self.join(group),
@@ -212,8 +216,11 @@ impl<'a> World<'a> {
         let uid = (u64::from(buyer) << 32) | u64::from(nth);
         let task = self.new_task(buyer, uid, group);
         self.tally.task_came(task.total, self.now);
-        let deadline = task.deadline;
+        let (deadline, hedges) = (task.deadline, task.hedging.is_some());
         let handle = self.tasks.insert(task);
+        if hedges {
+            self.queue.push(self.now, Event::HedgeLook(handle));
+        }
         self.queue.push(deadline, Event::Deadline(handle));
         if self.oracle.is_some() {
             self.oracle_task(handle);
@@ -260,6 +267,7 @@ impl<'a> World<'a> {
             hand_out_at: 0,
             window_ends: 0,
             offers: Vec::new(),
+            hedging: Hedging::new(group.hedge, total),
         }
     }
 
@@ -321,7 +329,9 @@ impl<'a> World<'a> {
         if task.open == 0 && task.running == 0 {
             let took = self.now - task.created;
             let ideal = task.work_ms;
-            self.tally.task_over(took, ideal, self.now);
+            if !was_told(task) {
+                self.tally.task_over(took, ideal, self.now);
+            }
             self.tasks.remove(handle);
         }
     }
