@@ -7,22 +7,11 @@
 use golem_sim::experiment::{Experiment, Options};
 use golem_sim::market::{Scenario, baselines, run_against};
 use golem_sim::stream::{Draw, SmallStream};
+use numbers::{NUMBERS, set};
 use std::error::Error;
 
-/// A number, and the range that is looked at.
-const NUMBERS: &[(&str, f64, f64)] = &[
-    ("requestors.*.tuning.patience", 0.0, 8.0),
-    ("requestors.*.tuning.failure_cost", 0.0, 0.4),
-    ("requestors.*.tuning.time_cost", 0.0, 0.1),
-    ("requestors.*.tuning.trust_min", 0.3, 0.9),
-    ("requestors.*.tuning.prior_weight", 0.5, 8.0),
-    ("requestors.*.tuning.rejected_weight", 1.0, 100.0),
-    ("requestors.*.tuning.probation", 1.0, 6.0),
-    ("requestors.*.tuning.newcomers_bad", 0.01, 0.5),
-    ("requestors.*.tuning.learning", 0.01, 0.2),
-    ("providers.*.tuning.margin_taken", 1.0005, 1.01),
-    ("providers.*.tuning.margin_not_taken", 0.6, 0.98),
-];
+mod numbers;
+
 /// The places that a number can have, evenly over its range, and how far it is moved: the usual choice of four and two.
 const LEVELS: u32 = 4;
 const STEP: f64 = 2.0 / 3.0;
@@ -41,10 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let shown: Vec<String> =
         Experiment::read(&text, &Options::default())?.shown().iter().map(|m| (*m).to_owned()).collect();
     let at = |place: &[f64]| -> Result<Scenario, Box<dyn Error>> {
-        let value =
-            |((path, low, high), at): (&(&str, f64, f64), &f64)| format!("{path}={:?}", low + (high - low) * at);
-        let set = NUMBERS.iter().zip(place).map(value).collect();
-        let experiment = Experiment::read(&text, &Options { set, ..Options::default() })?;
+        let experiment = Experiment::read(&text, &Options { set: set(place), ..Options::default() })?;
         Ok(experiment.cells.into_iter().next().ok_or("the file has no cell")?.scenario)
     };
     let mut effects = vec![vec![Vec::new(); NUMBERS.len()]; shown.len()];

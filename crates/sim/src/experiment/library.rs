@@ -38,8 +38,9 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S28", include_str!("../../../../scenarios/S28_shared_proofs.toml")),
     ("S29", include_str!("../../../../scenarios/S29_verification_compared.toml")),
     ("S30", include_str!("../../../../scenarios/S30_choice_of_tasks.toml")),
-    ("U01", include_str!("../../../../scenarios/U01_usage_market.toml")),
     ("S31", include_str!("../../../../scenarios/S31_metered_tender.toml")),
+    ("S32", include_str!("../../../../scenarios/S32_stragglers.toml")),
+    ("U01", include_str!("../../../../scenarios/U01_usage_market.toml")),
 ];
 
 /// What there is to list.

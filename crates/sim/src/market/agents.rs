@@ -1,6 +1,7 @@
 //! Who takes part: machines, the names they go by, and requestors.
 
 use super::books::{AgentBook, UsualProvider, UsualRequestor};
+use super::hedge::Hedging;
 use super::memory::Heard;
 use super::scenario::*;
 use super::table::{Handle, Table};
@@ -192,6 +193,8 @@ pub(super) struct Task {
     /// Until when offers are only gathered.
     pub window_ends: u64,
     pub offers: Vec<Offered>,
+    /// Where second copies may be given of it.
+    pub hedging: Option<Box<Hedging>>,
 }
 
 impl Task {
@@ -242,6 +245,10 @@ pub(super) struct Run {
     pub computes: bool,
     pub fate: Fate,
     pub slot_ended: bool,
+    /// Another run of the same subtask, which is under way.
+    pub twin: Handle,
+    /// Whether the subtask has a result already.
+    pub superseded: bool,
     /// What its result is worth to the buyer, in GNT.
     pub worth: f64,
 }

@@ -21,7 +21,11 @@ impl World<'_> {
         // First what leads to everything else.
         for event in next() {
             match *event {
-                Event::Broadcast(task) | Event::HandOut(task) | Event::Deadline(task) | Event::PatienceEnd(task) => {
+                Event::Broadcast(task)
+                | Event::HandOut(task)
+                | Event::HedgeLook(task)
+                | Event::Deadline(task)
+                | Event::PatienceEnd(task) => {
                     self.look_at_task(task);
                 }
                 Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) => {
@@ -40,7 +44,7 @@ impl World<'_> {
                     look_at_buyer(&self.agents.buyers[buyer])
                 }
                 Event::Broadcast(_) | Event::PatienceEnd(_) | Event::Join(_) | Event::ClaimDue(_) => {}
-                Event::HandOut(task) | Event::Deadline(task) => self.look_at_offers(task),
+                Event::HandOut(task) | Event::HedgeLook(task) | Event::Deadline(task) => self.look_at_offers(task),
                 Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) => self.look_at_run(run),
                 Event::Leave(machine) => look_at_machine(&self.agents.machines[machine]),
                 Event::OutageStart(_) | Event::OutageEnd(_) | Event::Step => {}

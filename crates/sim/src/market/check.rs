@@ -133,6 +133,10 @@ impl ProviderGroup {
         if let Some(lifetime) = &self.lifetime_days {
             lifetime.check(&at("lifetime_days"), POSITIVE)?;
         }
+        if let Some(stalls) = &self.stalls {
+            share(&at("stalls.share"), stalls.share)?;
+            stalls.times.check(&at("stalls.times"), (1.0, 1e6))?;
+        }
         self.tuning.check(&at("tuning"))?;
         let at = |name: &str| format!("{field}.behaviour.{name}");
         match self.behaviour {

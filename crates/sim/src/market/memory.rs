@@ -18,6 +18,8 @@ pub(super) struct Heard {
     /// The newest last; places without one come first.
     near: [Handle; NEAR],
     /// Those before, the newest last: only where more than [`NEAR`] are to be remembered.
+    // In a box: a machine has it, and nearly all machines have none.
+    #[allow(clippy::box_collection)]
     older: Option<Box<VecDeque<Handle>>>,
 }
 
@@ -141,6 +143,7 @@ mod tests {
             hand_out_at: 0,
             window_ends: 0,
             offers: Vec::new(),
+            hedging: None,
         }
     }
 

@@ -216,6 +216,7 @@ impl Tally {
         put("offers", Some(self.offers as f64));
         put("recheck_share", share(self.rechecks, self.results as f64));
         put("rerun_share", share(self.reruns as f64, self.results as f64));
+        put("copies_share", share(self.copies as f64, self.results as f64));
         put("offers_taken_share", share(self.offers_taken as f64, self.offers as f64));
         put("messages", Some(self.messages as f64));
         put("events", Some(self.events as f64));

@@ -24,6 +24,7 @@ mod ahead;
 mod books;
 mod check;
 mod concent;
+mod hedge;
 mod memory;
 mod metered;
 mod metrics;
@@ -44,6 +45,7 @@ mod world;
 
 pub use check::ScenarioError;
 pub use concent::ConcentRules;
+pub use hedge::{Hedge, Stalls};
 pub use outcome::{AgentRow, Better, METRICS, MetricInfo, RunOutcome, Series, Side};
 pub use queue::Queue;
 pub use scenario::*;
@@ -148,6 +150,7 @@ pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario 
     }
     for group in &mut scenario.requestors {
         group.policy = RequestorPolicyName::Random;
+        group.hedge = Hedge::Off;
         group.tuning = RequestorTuning::default();
         // The surplus is of work and not of what is paid for it.
         (group.pricing, group.defence) = (PricingName::Tender, Defence::Recheck);

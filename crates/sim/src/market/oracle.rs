@@ -103,6 +103,8 @@ impl World<'_> {
                 computes: true,
                 fate: Fate::Right,
                 slot_ended: false,
+                twin: Handle::NONE,
+                superseded: false,
                 worth: task.value,
             };
             self.tally.handed_out(of, of.cost_of_work(), self.now - task.created, true, self.now);

@@ -331,6 +331,7 @@ pub const METRICS: &[MetricInfo] = &[
         Better::Lower,
         "of those banned for what they reported, who reported the truth; metered only",
     ),
+    metric("copies_share", "", Better::Neither, "second copies of what was late, over results that came, whole run"),
     metric("offers_taken_share", "", Better::Neither, "offers that got work, of those made, whole run"),
     metric("claims", "", Better::Neither, "claims on deposits, whole run"),
     metric("claims_paid_share", "", Better::Neither, "what claims were paid, of what was claimed, whole run"),

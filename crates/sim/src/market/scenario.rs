@@ -5,6 +5,7 @@
 //! `behaviour = { cheat_benchmark = { factor = 4.0 } }`, `speed = { lognormal = { median = 1.0, sigma = 0.5 } }`.
 
 use super::concent::ConcentRules;
+use super::hedge::{Hedge, Stalls};
 pub use super::pricing::{ArrivalName, Defence, PricingName};
 use super::verification::Verification;
 use serde::{Deserialize, Serialize};
@@ -161,6 +162,8 @@ pub struct ProviderGroup {
     /// Which of the tasks that it heard of while it was busy a provider goes for first; absent: the best paid by the
     /// policy `"golem"`, the newest by the others.
     pub takes_first: Option<TakesFirst>,
+    /// Subtasks that take longer than they should; none.
+    pub stalls: Option<Stalls>,
     /// How fast one slot is, in reference machines; lognormal, median 1, sigma 0.5.
     pub speed: Distribution,
     /// What a busy slot costs its owner, in GNT an hour; lognormal, median 1, sigma 0.5.
@@ -185,6 +188,7 @@ impl Default for ProviderGroup {
             policy: ProviderPolicyName::Published,
             tuning: ProviderTuning::default(),
             takes_first: None,
+            stalls: None,
             speed: Distribution::Lognormal { median: 1.0, sigma: 0.5 },
             cost_gnt_per_hour: Distribution::Lognormal { median: 1.0, sigma: 0.5 },
             slots: Distribution::Fixed(1.0),
@@ -396,6 +400,8 @@ pub struct RequestorGroup {
     pub deadline_timeouts: f64,
     /// The share of results that are run again and so seen to be wrong, 0 to 1; 0.1.
     pub check_rate: f64,
+    /// Whether what somebody is late with is given to another besides; `"off"`.
+    pub hedge: Hedge,
     /// How long after its acceptance a result is paid, in minutes; 1.
     pub payment_delay_min: f64,
     /// As of a group of providers; no.
@@ -424,6 +430,7 @@ impl Default for RequestorGroup {
             min_perf: 0.5,
             deadline_timeouts: 20.0,
             check_rate: 0.1,
+            hedge: Hedge::Off,
             payment_delay_min: 1.0,
             deviates: false,
         }

@@ -117,6 +117,8 @@ pub(super) struct Tally {
     pub rechecks: f64,
     /// Proofs of others that were run again.
     pub reruns: u64,
+    /// Second copies given of what somebody was late with.
+    pub copies: u64,
     pub burnt: Wei,
     pub refusals: BTreeMap<&'static str, u64>,
     pub groups: Vec<OfGroup>,
@@ -168,6 +170,7 @@ impl Tally {
             results: 0,
             rechecks: 0.0,
             reruns: 0,
+            copies: 0,
             burnt: Wei::ZERO,
             refusals: BTreeMap::new(),
             groups: vec![OfGroup::default(); scenario.providers.len()],

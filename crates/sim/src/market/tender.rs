@@ -35,7 +35,8 @@ impl World<'_> {
             return;
         }
         task.broadcast_at = 0;
-        if task.open == 0 || now >= task.deadline {
+        let asks = task.hedging.as_ref().is_some_and(|hedging| hedging.asks);
+        if (task.open == 0 && !asks) || now >= task.deadline {
             return;
         }
         let (uid, nth) = (task.uid, task.broadcasts);
@@ -186,6 +187,7 @@ impl World<'_> {
         task.hand_out_at = 0;
         let mut offers = std::mem::take(&mut task.offers);
         if task.open == 0 || now >= task.deadline {
+            self.rank_spare(handle, &offers);
             return offers.into_iter().for_each(|offer| self.lost(offer));
         }
         let (buyer, terms, created, open) = (task.buyer, task.terms, task.created, task.open as usize);
@@ -226,6 +228,7 @@ impl World<'_> {
             let of = self.book_of(buyer);
             self.agents.buyers[of].market.assigned(node(offer.name), given);
         }
+        self.keep_spare(handle, &lost);
         lost.extend(order.refused.iter().filter_map(|position| offers.get(*position)));
         let keep = order.waiting.iter().filter_map(|position| offers.get(*position).copied());
         match self.tasks.get_mut(handle).filter(|task| task.open > 0) {
@@ -242,6 +245,15 @@ impl World<'_> {
             self.lost(offer);
         }
         lost.into_iter().for_each(|offer| self.lost(offer));
+    }
+
+    /// Keeps the good ones of offers to a task of which all is handed out, where second copies may be given.
+    fn rank_spare(&mut self, handle: Handle, offers: &[Offered]) {
+        let Some(task) = self.tasks.get(handle).filter(|task| task.hedging.is_some()) else { return };
+        let (buyer, terms, waited) = (task.buyer, task.terms, self.now - task.created);
+        let order = self.rank(buyer, &terms, waited, offers);
+        let best: Vec<Offered> = order.taken.iter().filter_map(|place| offers.get(*place).copied()).collect();
+        self.keep_spare(handle, &best);
     }
 
     /// An offer is gone: its machine looks elsewhere.

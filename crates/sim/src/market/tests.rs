@@ -1,6 +1,7 @@
 use super::*;
 
 mod concent;
+mod hedge;
 mod queueing;
 
 fn small() -> Scenario {

@@ -2,6 +2,7 @@
 
 use super::agents::*;
 use super::concent::Dispute;
+use super::hedge::stalled;
 use super::scenario::*;
 use super::table::Handle;
 use super::tender::offer_terms;
@@ -53,6 +54,8 @@ impl World<'_> {
             computes,
             fate,
             slot_ended: false,
+            twin: Handle::NONE,
+            superseded: false,
             worth,
         };
         let paid_per_work = gnt(bill.due) * MS_PER_HOUR / work_ms as f64;
@@ -88,7 +91,9 @@ impl World<'_> {
             machine.market.busy(now);
         }
         let (ends, back) = (run.ends, run.ends + self.latency);
+        let task = run.task;
         let handle = self.runs.insert(run);
+        self.hedging_begins(task, handle);
         self.queue.push(ends, Event::SlotEnd(handle));
         self.queue.push(back, Event::Report(handle));
         handle
@@ -98,7 +103,8 @@ impl World<'_> {
     fn plan(&mut self, machine: u32, work_ms: u64, timeout_ms: u64) -> (Fate, u64, bool) {
         let now = self.now;
         let of = &mut self.agents.machines[machine];
-        let takes = time_of(work_ms, of.speed);
+        let stalls = self.scenario.providers.get(of.group as usize).and_then(|group| group.stalls.as_ref());
+        let takes = time_of(work_ms, of.speed / stalled(stalls, of));
         let held = (Fate::TimedOut, timeout_ms, false);
         let wrong = (Fate::Wrong, ((takes as f64 * WRONG_WORK) as u64).clamp(1, timeout_ms), true);
         let honest = if takes <= timeout_ms { (Fate::Right, takes, true) } else { (Fate::TimedOut, timeout_ms, true) };
@@ -258,6 +264,7 @@ impl World<'_> {
             return self.accepted(handle, true);
         }
         self.metered.forget(handle);
+        let redundant = self.hedging_ends(handle, true);
         let Some(run) = self.runs.remove(handle) else { return };
         let claimed = self.claim(&run, Dispute::Rejected);
         let of = &mut self.agents.machines[run.machine];
@@ -266,15 +273,22 @@ impl World<'_> {
             of.market.released(&node(run.buyer_name), run.value, Release::Rejected);
         }
         of.failed += 1;
-        let worth = run.worth;
-        self.agents.buyers[run.buyer].done += 1;
-        self.agents.buyers[run.buyer].value += worth;
-        self.tally.finished(worth, true, self.now);
-        if let Some(of) = self.tally.of_buyers(self.agents.buyers[run.buyer].group, self.now) {
-            of.done += 1;
+        if !redundant {
+            self.finished(run.buyer, run.worth, true);
         }
         if !claimed {
             self.tally.unpaid(run.value, self.now);
+        }
+    }
+
+    /// A subtask has its result.
+    fn finished(&mut self, buyer: u32, worth: f64, right: bool) {
+        let of = &mut self.agents.buyers[buyer];
+        of.done += 1;
+        of.value += worth;
+        self.tally.finished(worth, right, self.now);
+        if let Some(of) = self.tally.of_buyers(of.group, self.now) {
+            of.done += u64::from(right);
         }
     }
 
@@ -284,14 +298,13 @@ impl World<'_> {
         let (buyer, machine, terms, value) = (run.buyer, run.machine, run.terms, run.value);
         let outcome = Outcome::Success { computation_ms: run.ends - run.started };
         let worth = if right { run.worth } else { 0.0 };
+        let redundant = self.hedging_ends(handle, true);
+        let Some(run) = self.runs.get(handle) else { return };
         let offer = run.offer;
         self.remember(buyer, &offer, &terms, outcome);
         self.agents.machines[machine].done += 1;
-        self.agents.buyers[buyer].done += 1;
-        self.agents.buyers[buyer].value += worth;
-        self.tally.finished(worth, right, self.now);
-        if let Some(of) = self.tally.of_buyers(self.agents.buyers[buyer].group, self.now) {
-            of.done += u64::from(right);
+        if !redundant {
+            self.finished(buyer, worth, right);
         }
         let Some(group) = self.group_of(buyer) else { return };
         let delay = (group.payment_delay_min * 60_000.0) as u64 + self.latency;
@@ -327,6 +340,7 @@ impl World<'_> {
 
     /// No result, or none that is taken: the subtask is open again.
     fn ended_badly(&mut self, handle: Handle, outcome: Option<Outcome>, release: Release) {
+        let redundant = self.hedging_ends(handle, false);
         let Some(run) = self.runs.remove(handle) else { return };
         if self.agents.machines[run.machine].behaviour == ProviderBehaviour::Hold {
             self.claim(&run, Dispute::Nothing);
@@ -350,7 +364,9 @@ impl World<'_> {
                 self.pay_for_identity(run.machine, 1);
             }
         }
-        self.reopen(run.task);
+        if !redundant {
+            self.reopen(run.task);
+        }
     }
 
     /// A buyer saw that a result is wrong, and says so where proofs are shared.

@@ -2,6 +2,7 @@
 
 use super::agents::*;
 use super::concent::Office;
+use super::hedge::{Hedging, was_told};
 use super::metered::Metered;
 use super::oracle::Oracle;
 use super::outcome::RunOutcome;
@@ -29,6 +30,8 @@ pub(super) enum Event {
     /// What became of a subtask reaches its buyer.
     Report(Handle),
     Payment(Handle),
+    /// A buyer looks for who is late with a task.
+    HedgeLook(Handle),
     /// The n-th claim on a deposit is settled or ruled on.
     ClaimDue(u32),
     /// A buyer has run again what others say of a name.
@@ -163,6 +166,7 @@ impl<'a> World<'a> {
                 Event::SlotEnd(run) => self.slot_end(run),
                 Event::Report(run) => self.report(run),
                 Event::Payment(run) => self.payment(run),
+                Event::HedgeLook(task) => self.hedge_look(task),
                 Event::ClaimDue(claim) => self.claim_due(claim),
                 Event::Rerun(buyer, name) => self.rerun(buyer, name),
                 Event::Join(group) => self.join(group),
@@ -228,9 +232,12 @@ impl<'a> World<'a> {
         let uid = (u64::from(buyer) << 32) | u64::from(nth);
         let task = self.new_task(buyer, uid, group);
         self.tally.task_came(task.total, self.now);
-        let deadline = task.deadline;
+        let (deadline, hedges) = (task.deadline, task.hedging.is_some());
         let handle = self.tasks.insert(task);
         self.begin_sheet(handle, group);
+        if hedges {
+            self.queue.push(self.now, Event::HedgeLook(handle));
+        }
         self.queue.push(deadline, Event::Deadline(handle));
         if self.oracle.is_some() {
             self.oracle_task(handle);
@@ -282,6 +289,7 @@ impl<'a> World<'a> {
             hand_out_at: 0,
             window_ends: 0,
             offers: Vec::new(),
+            hedging: Hedging::new(group.hedge, total),
         }
     }
 
@@ -343,7 +351,9 @@ impl<'a> World<'a> {
         if task.open == 0 && task.running == 0 {
             let took = self.now - task.created;
             let (ideal, buyer) = (task.work_ms, task.buyer);
-            self.tally.task_over(took, ideal, self.now);
+            if !was_told(task) {
+                self.tally.task_over(took, ideal, self.now);
+            }
             self.end_sheet(handle, buyer);
             self.tasks.remove(handle);
             if self.group_of(buyer).is_some_and(|group| group.arrival == ArrivalName::Repeating) {

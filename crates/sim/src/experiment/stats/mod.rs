@@ -4,12 +4,14 @@
 //! Values that are not numbers are left out, and how many were left in is always told.
 
 mod bootstrap;
+mod sobol;
 mod survival;
 #[cfg(test)]
 mod tests;
 mod warmup;
 
 pub use bootstrap::{BOOTSTRAP_ROUNDS, Interval, bootstrap};
+pub use sobol::{Design, Indices, indices};
 pub use survival::{Survival, SurvivalStep, kaplan_meier};
 pub use warmup::mser5;
 
