@@ -62,6 +62,8 @@ pub struct AccessLists {
 /// One list. Shape: stored as the map is; most nodes have none, and a simulation has millions of nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "BTreeMap<NodeId, AccessEntry>")]
+// 8 bytes where there is no list, and not 24.
+#[allow(clippy::box_collection)]
 struct Entries(Option<Box<BTreeMap<NodeId, AccessEntry>>>);
 
 impl From<BTreeMap<NodeId, AccessEntry>> for Entries {

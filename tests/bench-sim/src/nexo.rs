@@ -8,7 +8,7 @@ use nexosim::simulation::{Mailbox, SimInit};
 use nexosim::time::MonotonicTime;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Events that have happened. The model owns no shared state, so it is counted here.
 static HAPPENED: AtomicU64 = AtomicU64::new(0);
@@ -51,7 +51,7 @@ pub fn rate(pending: u32, events: u64) -> f64 {
     let mut simulation = init.init(MonotonicTime::EPOCH).expect("a simulation of one model");
     simulation.process_event(&start, pending).expect("events at the start");
     let before = HAPPENED.load(Ordering::Relaxed);
-    let since = Instant::now();
+    let since = crate::seconds();
     while HAPPENED.load(Ordering::Relaxed) - before < events {
         simulation.step().expect("a step");
     }
