@@ -6,20 +6,23 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use golem_protocol::{B256, ContentHash};
+use golem_protocol::{B256, ContentHash, NodeId};
 
 use crate::document::SIZE_UNKNOWN;
 use crate::limits::CONTENT_BYTES_MAX;
 use crate::pieces::{PIECE_BYTES, PieceList, piece_length};
 
 /// Where served content comes from. Called on threads that may block.
+///
+/// `to` is who asks, by its connection's key. What somebody may not have is `None`, as what is not held: a refusal of its
+/// own would tell that it is here.
 pub trait ContentSource: Send + Sync {
     /// The hashes of all pieces of this content, 32 bytes each; `None` where it is not held, or has another size.
-    fn piece_list(&self, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>>;
+    fn piece_list(&self, to: NodeId, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>>;
 
     /// One piece of it; `None` where it is not held, has another size, or fewer pieces.
     /// The size [`SIZE_UNKNOWN`] is right for content of one piece.
-    fn piece(&self, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>>;
+    fn piece(&self, to: NodeId, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>>;
 }
 
 /// Content in one folder, each in a file named by its BLAKE3 hash, with a quota. Nothing in it is ever half there.
@@ -226,15 +229,16 @@ impl ContentStore {
     }
 }
 
+/// Served to anybody.
 impl ContentSource for ContentStore {
-    fn piece_list(&self, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
+    fn piece_list(&self, _: NodeId, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
         if self.has(hash) != Some(size) {
             return Ok(None);
         }
         fs::read(self.path(hash).with_extension(LIST_EXTENSION)).map(Some)
     }
 
-    fn piece(&self, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
+    fn piece(&self, _: NodeId, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
         let Some(held) = self.has(hash) else { return Ok(None) };
         let asked_right = size == held || size == SIZE_UNKNOWN && held <= PIECE_BYTES as u64;
         let Some(length) = piece_length(held, index).filter(|_| asked_right) else { return Ok(None) };
@@ -250,11 +254,11 @@ impl ContentSource for ContentStore {
 pub struct NoContent;
 
 impl ContentSource for NoContent {
-    fn piece_list(&self, _: ContentHash, _: u64) -> io::Result<Option<Vec<u8>>> {
+    fn piece_list(&self, _: NodeId, _: ContentHash, _: u64) -> io::Result<Option<Vec<u8>>> {
         Ok(None)
     }
 
-    fn piece(&self, _: ContentHash, _: u64, _: u32) -> io::Result<Option<Vec<u8>>> {
+    fn piece(&self, _: NodeId, _: ContentHash, _: u64, _: u32) -> io::Result<Option<Vec<u8>>> {
         Ok(None)
     }
 }
@@ -287,13 +291,14 @@ mod tests {
         let store = ContentStore::open(dir.path(), 1 << 30).unwrap();
         assert!(!dir.path().join("7.incoming").exists());
         assert_eq!((store.has(hash), store.used_bytes()), (Some(size), size));
-        let list = PieceList::verified(hash, size, &store.piece_list(hash, size).unwrap().unwrap()).unwrap();
+        let to = NodeId(golem_protocol::Address::ZERO);
+        let list = PieceList::verified(hash, size, &store.piece_list(to, hash, size).unwrap().unwrap()).unwrap();
         for index in 0..3 {
-            assert!(list.matches(index, &store.piece(hash, size, index).unwrap().unwrap()));
+            assert!(list.matches(index, &store.piece(to, hash, size, index).unwrap().unwrap()));
         }
-        assert_eq!(store.piece(hash, size, 3).unwrap(), None);
-        assert_eq!(store.piece(hash, size + 1, 0).unwrap(), None);
-        assert_eq!(store.piece(hash, SIZE_UNKNOWN, 0).unwrap(), None, "it is more than one piece");
+        assert_eq!(store.piece(to, hash, size, 3).unwrap(), None);
+        assert_eq!(store.piece(to, hash, size + 1, 0).unwrap(), None);
+        assert_eq!(store.piece(to, hash, SIZE_UNKNOWN, 0).unwrap(), None, "it is more than one piece");
         let mut read = Vec::new();
         store.open_content(hash).unwrap().unwrap().read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);

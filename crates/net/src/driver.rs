@@ -472,10 +472,13 @@ impl Driver {
         *self.serving_per_peer.entry(peer).or_default() += 1;
         let (content, upload) = (self.content.clone(), self.upload.clone());
         let hash = request.hash;
+        // Everybody who is connected has a key that names a node.
+        let to = node_of(&peer);
         self.serving.spawn(async move {
-            let part = spawn_blocking(move || match request.part {
-                ContentPart::List => content.piece_list(request.hash, request.size),
-                ContentPart::Piece(index) => content.piece(request.hash, request.size, index),
+            let part = spawn_blocking(move || match (to, request.part) {
+                (None, _) => Ok(None),
+                (Some(to), ContentPart::List) => content.piece_list(to, request.hash, request.size),
+                (Some(to), ContentPart::Piece(index)) => content.piece(to, request.hash, request.size, index),
             });
             let answer = match part.await.unwrap_or_else(|error| Err(error.into())) {
                 Ok(Some(bytes)) if upload.pass(bytes.len()).await => ContentAnswer::Held(bytes),

@@ -353,12 +353,12 @@ struct Changed<F> {
 }
 
 impl<F: Fn(u32, Vec<u8>) -> Option<Vec<u8>> + Send + Sync> ContentSource for Changed<F> {
-    fn piece_list(&self, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
-        self.store.piece_list(hash, size)
+    fn piece_list(&self, to: NodeId, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
+        self.store.piece_list(to, hash, size)
     }
 
-    fn piece(&self, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.store.piece(hash, size, index)?.and_then(|piece| (self.change)(index, piece)))
+    fn piece(&self, to: NodeId, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.store.piece(to, hash, size, index)?.and_then(|piece| (self.change)(index, piece)))
     }
 }
 
@@ -554,11 +554,11 @@ async fn refuses_wrong_hashes_sizes_and_lists() {
     /// Gives its one content's list whatever is asked for.
     struct AnyList(Arc<ContentStore>, ContentHash, u64);
     impl ContentSource for AnyList {
-        fn piece_list(&self, _: ContentHash, _: u64) -> io::Result<Option<Vec<u8>>> {
-            self.0.piece_list(self.1, self.2)
+        fn piece_list(&self, to: NodeId, _: ContentHash, _: u64) -> io::Result<Option<Vec<u8>>> {
+            self.0.piece_list(to, self.1, self.2)
         }
-        fn piece(&self, _: ContentHash, _: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
-            self.0.piece(self.1, self.2, index)
+        fn piece(&self, to: NodeId, _: ContentHash, _: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
+            self.0.piece(to, self.1, self.2, index)
         }
     }
     let shared = Shared::new(2 * PIECE_BYTES);
@@ -598,10 +598,10 @@ async fn fetches_a_document_by_its_hash_alone() {
     /// Answers every question with the same wrong document.
     struct Forger;
     impl ContentSource for Forger {
-        fn piece_list(&self, _: ContentHash, _: u64) -> io::Result<Option<Vec<u8>>> {
+        fn piece_list(&self, _: NodeId, _: ContentHash, _: u64) -> io::Result<Option<Vec<u8>>> {
             Ok(None)
         }
-        fn piece(&self, _: ContentHash, _: u64, _: u32) -> io::Result<Option<Vec<u8>>> {
+        fn piece(&self, _: NodeId, _: ContentHash, _: u64, _: u32) -> io::Result<Option<Vec<u8>>> {
             Ok(Some(b"forged".to_vec()))
         }
     }

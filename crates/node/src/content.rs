@@ -1,5 +1,6 @@
 //! Contents by digest: kept here, served to others, fetched once however many want them.
 
+use crate::audience::Audience;
 use crate::error::{ContentError, RunTaskError};
 use crate::prepared::PreparedContent;
 use golem_deal::TaskOrder;
@@ -54,20 +55,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the network serves: the store, and documents of which only the hash is known.
-pub(crate) struct Served(Arc<ContentStore>);
+/// What the network serves: the store to whoever may have it, and documents of which only the hash is known.
+pub(crate) struct Served {
+    store: Arc<ContentStore>,
+    audience: Audience,
+}
 
 impl ContentSource for Served {
-    fn piece_list(&self, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
-        self.0.piece_list(hash, size)
+    fn piece_list(&self, to: NodeId, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
+        if !self.audience.admits(to, hash, &self.store) {
+            return Ok(None);
+        }
+        self.store.piece_list(to, hash, size)
     }
 
-    fn piece(&self, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
-        if size != SIZE_UNKNOWN {
-            return self.0.piece(hash, size, index);
+    fn piece(&self, to: NodeId, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
+        if !self.audience.admits(to, hash, &self.store) {
+            return Ok(None);
         }
-        match self.0.has(hash) {
-            Some(size) if size <= DOCUMENT_BYTES_MAX as u64 => self.0.piece(hash, size, index),
+        if size != SIZE_UNKNOWN {
+            return self.store.piece(to, hash, size, index);
+        }
+        match self.store.has(hash) {
+            Some(size) if size <= DOCUMENT_BYTES_MAX as u64 => self.store.piece(to, hash, size, index),
             Some(_) | None => Ok(None),
         }
     }
@@ -130,9 +140,9 @@ impl Contents {
         Ok(Contents { inner: Arc::new(inner) })
     }
 
-    /// What the network serves of it.
-    pub(crate) fn served(&self) -> Arc<dyn ContentSource> {
-        Arc::new(Served(self.inner.store.clone()))
+    /// What the network serves of it, and to whom.
+    pub(crate) fn served(&self, audience: Audience) -> Arc<dyn ContentSource> {
+        Arc::new(Served { store: self.inner.store.clone(), audience })
     }
 
     /// From where to fetch; once, after the network has started.
@@ -345,6 +355,8 @@ fn not_fetched(hash: ContentHash, error: &FetchError) -> ContentError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audience::Root;
+    use golem_protocol::{Address, B256};
 
     fn hash_of(bytes: &[u8]) -> ContentHash {
         ContentHash(blake3::hash(bytes).as_bytes().into())
@@ -383,10 +395,31 @@ mod tests {
         let contents = Contents::open(folder.path(), 1 << 20, Room::Keep).unwrap();
         let small = contents.insert_bytes(b"document").unwrap();
         let large = contents.insert_bytes(&vec![7; DOCUMENT_BYTES_MAX + 1]).unwrap();
-        let served = contents.served();
-        assert_eq!(served.piece(small, SIZE_UNKNOWN, 0).unwrap().unwrap(), b"document");
-        assert_eq!(served.piece(large, SIZE_UNKNOWN, 0).unwrap(), None);
-        assert_eq!(served.piece(hash_of(b"absent"), SIZE_UNKNOWN, 0).unwrap(), None);
+        let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
+        let absent = hash_of(b"absent");
+        audience.allow(B256::ZERO, to, [small, large, absent].map(Root::Content));
+        let served = contents.served(audience);
+        assert_eq!(served.piece(to, small, SIZE_UNKNOWN, 0).unwrap().unwrap(), b"document");
+        assert_eq!(served.piece(to, large, SIZE_UNKNOWN, 0).unwrap(), None);
+        assert_eq!(served.piece(to, absent, SIZE_UNKNOWN, 0).unwrap(), None);
+    }
+
+    #[test]
+    fn answers_whoever_may_not_have_a_content_as_if_it_were_not_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = Contents::open(folder.path(), 1 << 20, Room::Keep).unwrap();
+        let hash = contents.insert_bytes(b"document").unwrap();
+        let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
+        audience.allow(B256::ZERO, to, [Root::Content(hash)]);
+        let served = contents.served(audience);
+        let stranger = NodeId(Address::repeat_byte(2));
+        for size in [8, SIZE_UNKNOWN] {
+            assert!(served.piece(to, hash, size, 0).unwrap().is_some());
+            assert_eq!(served.piece(stranger, hash, size, 0).unwrap(), None);
+            assert_eq!(served.piece(stranger, hash_of(b"absent"), size, 0).unwrap(), None);
+        }
+        assert!(served.piece_list(to, hash, 8).unwrap().is_some());
+        assert_eq!(served.piece_list(stranger, hash, 8).unwrap(), None);
     }
 
     #[test]

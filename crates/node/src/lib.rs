@@ -17,6 +17,7 @@
 //! arguments or print (that is the CLI). It never logs a key or a whole message.
 
 mod api;
+mod audience;
 pub mod author;
 mod chain_link;
 pub mod collect;

@@ -1,6 +1,7 @@
 //! The one task that owns a provider: inputs in, effects out.
 
 use crate::api::ApiServer;
+use crate::audience::{Audience, Root};
 use crate::chain_link::ChainLink;
 use crate::content::Contents;
 use crate::courier::Courier;
@@ -91,6 +92,7 @@ pub(crate) struct ProviderLoop {
     bounds: SubtaskBounds,
     pub(crate) runner: Arc<Runner>,
     pub(crate) contents: Contents,
+    audience: Audience,
     pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,
     pub(crate) watcher: Option<Watcher>,
@@ -156,6 +158,7 @@ impl ProviderLoop {
             bounds,
             runner: base.runner,
             contents: base.contents,
+            audience: base.audience,
             chain: base.chain,
             net_events: base.net_events,
             watcher: Some(watcher),
@@ -321,9 +324,13 @@ impl ProviderLoop {
             self.wake = LocalTime::default();
         }
         tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        let is_tick = matches!(input, ProviderInput::Tick);
         let effects = self.machine.apply(&mut self.policy, input, self.now);
         for effect in effects {
             self.perform(effect);
+        }
+        if is_tick {
+            self.audience.keep(|agreement| self.machine.is_open(agreement));
         }
         self.steps += 1;
         if self.steps.is_multiple_of(CHECK_STEPS) {
@@ -347,6 +354,13 @@ impl ProviderLoop {
             }
             ProviderEffect::Send { to, message } => {
                 tracing::debug!(effect = "send", peer = %to, message = message.name());
+                if let Message::Report(report) = &message {
+                    let outputs = report.document.results.iter().filter_map(|result| match &result.outcome {
+                        SubtaskOutcome::Completed { output, .. } => Some(Root::Output(*output)),
+                        SubtaskOutcome::Failed { .. } => None,
+                    });
+                    self.audience.allow(report.document.agreement, to, outputs);
+                }
                 self.courier.send(to, message);
             }
             ProviderEffect::ReadChannel(channel) => self.read(channel),

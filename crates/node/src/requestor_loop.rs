@@ -1,6 +1,7 @@
 //! The one task that owns a requestor: inputs in, effects out.
 
 use crate::api::ApiServer;
+use crate::audience::{Audience, Root};
 use crate::chain_link::{ChainLink, Funded};
 use crate::content::Contents;
 use crate::courier::Courier;
@@ -24,8 +25,8 @@ use golem_market::{Claim, RequestorMarketPolicy};
 use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
-    Address, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now,
-    ProofNotice, Signed, SubtaskOutcome, Wei,
+    Address, Agreement, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message,
+    NodeId, Now, ProofNotice, Signed, SubtaskOutcome, Wei,
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,6 +133,7 @@ pub(crate) struct RequestorLoop {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) runner: Arc<Runner>,
     pub(crate) contents: Contents,
+    pub(crate) audience: Audience,
     pub(crate) chain: ChainLink,
     net_events: mpsc::Receiver<NetworkEvent>,
     pub(crate) watcher: Option<Watcher>,
@@ -192,6 +194,7 @@ impl RequestorLoop {
             store: base.store,
             runner: base.runner,
             contents: base.contents,
+            audience: base.audience,
             chain: base.chain,
             net_events: base.net_events,
             watcher: Some(watcher),
@@ -234,6 +237,9 @@ impl RequestorLoop {
         for task in self.machine.tasks().into_iter().filter(|task| !task.finished) {
             self.step(RequestorInput::Stop(task.header));
         }
+        // What was agreed before may be fetched still.
+        let open: Vec<Agreement> = self.machine.open_agreements().map(|agreement| (**agreement).clone()).collect();
+        open.iter().for_each(|agreement| self.admit(agreement));
         self.step(RequestorInput::Tick);
         while self.goes_on() {
             self.turn().await;
@@ -339,9 +345,13 @@ impl RequestorLoop {
             self.wake = LocalTime::default();
         }
         tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        let is_tick = matches!(input, RequestorInput::Tick);
         let effects = self.machine.apply(&mut self.policy, input, self.now);
         for effect in effects {
             self.perform(effect);
+        }
+        if is_tick {
+            self.audience.keep(|agreement| self.machine.is_open(agreement));
         }
         self.steps += 1;
         if self.steps.is_multiple_of(CHECK_STEPS) {
@@ -368,6 +378,8 @@ impl RequestorLoop {
                 tracing::debug!(effect = "send", peer = %to, message = message.name());
                 if let Message::Agreement(agreement) = &message {
                     let agreement = &agreement.document;
+                    // Before it leaves: who has it may ask at once.
+                    self.admit(agreement);
                     if let Some(progress) = self.tasks.get_mut(&agreement.header) {
                         progress.agreed(agreement.provider, agreement.payee);
                     }
@@ -401,6 +413,14 @@ impl RequestorLoop {
             }
             RequestorEffect::Happened(event) => self.happened(event),
         }
+    }
+
+    /// A provider may fetch what a batch takes, and nothing else that is here.
+    fn admit(&self, agreement: &Agreement) {
+        let Some(order) = self.machine.order(agreement.header) else { return };
+        let inputs = agreement.subtasks.iter().map(|subtask| Root::Input(subtask.input));
+        let roots = inputs.chain([Root::Content(order.header.module)]);
+        self.audience.allow(agreement.digest(&self.config.chain.chain_ref()), agreement.provider, roots);
     }
 
     fn announce(&mut self, header: Signed<Header>) {

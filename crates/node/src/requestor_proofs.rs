@@ -1,5 +1,6 @@
 //! What a requestor's loop does about wrong results: its own finds, and those of others.
 
+use crate::audience::Root;
 use crate::events::RequestorNotice;
 use crate::evidence;
 use crate::lifecycle::local_now;
@@ -24,17 +25,24 @@ impl RequestorLoop {
             Ok(bytes) => bytes,
             Err(error) => return tracing::error!(%error, "a proof cannot be written down"),
         };
-        let contents = self.contents.clone();
+        let agreement = &proof.agreement.document;
+        let input = agreement.subtask(proof.index).map(|subtask| Root::Input(subtask.input));
+        // Whoever looks at it runs that one subtask again.
+        let roots: Vec<Root> = input.into_iter().chain([Root::Content(proof.header.document.module)]).collect();
+        let (contents, audience) = (self.contents.clone(), self.audience.clone());
         self.work.spawn(async move {
             let length = bytes.len() as u64;
             let kept = contents.blocking(move |here| here.insert_bytes(&bytes)).await;
             Done::ProofKept(match kept {
-                Ok(proof) => Some(ProofNotice {
-                    provider,
-                    proof,
-                    proof_bytes: golem_protocol::ByteCount::from_bytes(length),
-                    subtask_timeout_s: timeout_s,
-                }),
+                Ok(proof) => {
+                    audience.open(proof, roots);
+                    Some(ProofNotice {
+                        provider,
+                        proof,
+                        proof_bytes: golem_protocol::ByteCount::from_bytes(length),
+                        subtask_timeout_s: timeout_s,
+                    })
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a proof is not kept, so nobody else hears of it");
                     None

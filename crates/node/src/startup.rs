@@ -1,5 +1,6 @@
 //! What both nodes do before their loop: open the folder, load the records, connect, listen.
 
+use crate::audience::Audience;
 use crate::chain_link::ChainLink;
 use crate::content::{Contents, Room};
 use crate::error::StartError;
@@ -24,6 +25,8 @@ pub(crate) struct Base {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) records: Vec<Record>,
     pub(crate) contents: Contents,
+    /// To whom they are served.
+    pub(crate) audience: Audience,
     pub(crate) runner: Arc<Runner>,
     pub(crate) chain: ChainLink,
     pub(crate) net: NetworkHandle,
@@ -49,8 +52,9 @@ impl Base {
         let (store, records) = open_store(settings.folder).await?;
         let (contents, runner) = open_work(&settings).await?;
         let chain = ChainLink::connect(settings.chain, settings.keys.payment_secret(), store.clone()).await?;
+        let audience = Audience::default();
         // The network last: once it is there, others count on us.
-        let mut config = NetworkConfig::new(*settings.keys.identity_secret(), contents.served());
+        let mut config = NetworkConfig::new(*settings.keys.identity_secret(), contents.served(audience.clone()));
         if !settings.network.listen.is_empty() {
             config.listen = settings.network.listen.clone();
         }
@@ -61,7 +65,7 @@ impl Base {
         let (net, net_events) =
             Network::start(config).map_err(|error| StartError::Net { detail: error.to_string() })?;
         contents.connect(net.clone());
-        Ok(Base { store, records, contents, runner, chain, net, net_events })
+        Ok(Base { store, records, contents, audience, runner, chain, net, net_events })
     }
 }
 

@@ -21,14 +21,15 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
     let (crashes, undone, lost) = (sum(|r| r.crashes), sum(|r| r.blocks_undone), sum(|r| r.lost));
     eprintln!(
         "{count} seeds from {first}: {} events, {lost} of {} messages lost, {crashes} crashes, {undone} blocks undone, \
-         {} results accepted, {} of them copies, {} wrong, {} decided by an own run, {} stragglers hedged",
+         {} results accepted, {} of them copies, {} wrong, {} decided by an own run, {} stragglers hedged, {} tasks cut off",
         sum(|r| r.events),
         sum(|r| r.messages),
         sum(|r| r.accepted),
         sum(|r| r.copies),
         sum(|r| r.wrong),
         sum(|r| r.referees),
-        sum(|r| r.hedged)
+        sum(|r| r.hedged),
+        sum(|r| r.cut_off)
     );
     let paid_to_authors: u128 = reports.iter().map(|report| report.fees_wei.0).sum();
     if count >= 100 {
@@ -37,6 +38,8 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
         let (copies, wrong, referees) = (sum(|r| r.copies), sum(|r| r.wrong), sum(|r| r.referees));
         assert!(sum(|r| r.proofs) > 0, "nobody told of a wrong result");
         assert!(copies > count && wrong > 0 && referees > 0 && sum(|r| r.hedged) > 0, "results were hardly compared");
+        assert!(reports.iter().any(|r| r.never_paid_wei.0 > 0), "where fuel is paid, nobody worked for nothing");
+        assert!(sum(|r| r.cut_off) < count / 50, "too many tasks have no end, since their channels were closed");
         assert!(crashes > count / 10 && undone > count / 10 && lost > count, "the worlds are too good");
     }
 }

@@ -1,6 +1,7 @@
 //! What an observer who sees everything holds against the nodes. It remembers across their crashes.
 
-use golem_protocol::{Address, B256, ChannelId, NodeId, Signed, Voucher, Wei};
+use super::stakes::Stakes;
+use golem_protocol::{Address, Agreement, B256, ChannelId, Fuel, NodeId, Pricing, Signed, Voucher, Wei};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was seen so far.
@@ -14,12 +15,16 @@ pub(super) struct Checks {
     told_for_author: BTreeMap<(usize, ChannelId, u32), Wei>,
     /// Providers that know of a fee left out, by requestor.
     fees_left_out: BTreeSet<(usize, NodeId)>,
+    /// Providers whose last word to a requestor was that it owes more than they lend.
+    lent_no_more: BTreeSet<(usize, NodeId)>,
     /// Results accepted, by task: the subtask, and whose.
     accepted: BTreeSet<(B256, u32, NodeId)>,
     /// The same by agreement.
     accepted_by: BTreeSet<(B256, u32)>,
-    /// Subtasks of somebody who does not pay that an honest provider computed, by provider and requestor.
-    worked: BTreeMap<(Address, Address), BTreeSet<(B256, u32)>>,
+    /// What was proposed, by digest.
+    proposed: BTreeMap<B256, Agreement>,
+    /// What honest providers have at stake.
+    pub(super) stakes: Stakes,
 }
 
 impl Checks {
@@ -72,6 +77,20 @@ impl Checks {
         self.fees_left_out.insert((provider, requestor));
     }
 
+    /// A provider agreed to a requestor's work, or refused since it owes too much.
+    pub(super) fn lends(&mut self, provider: usize, requestor: NodeId, more: bool) {
+        if more {
+            self.lent_no_more.remove(&(provider, requestor));
+        } else {
+            self.lent_no_more.insert((provider, requestor));
+        }
+    }
+
+    /// Whether a provider last refused a requestor since it owes too much.
+    pub(super) fn is_lent_no_more(&self, provider: usize, requestor: NodeId) -> bool {
+        self.lent_no_more.contains(&(provider, requestor))
+    }
+
     /// Whether a provider knows that a requestor leaves an author out.
     pub(super) fn knows_of_fee_left_out(&self, provider: usize, requestor: NodeId) -> bool {
         self.fees_left_out.contains(&(provider, requestor))
@@ -88,11 +107,24 @@ impl Checks {
         Ok(())
     }
 
-    /// An honest provider computed something for a requestor that does not pay. Gives how many it did.
-    pub(super) fn works(&mut self, provider: Address, requestor: Address, agreement: B256, index: u32) -> usize {
-        let done = self.worked.entry((provider, requestor)).or_default();
-        done.insert((agreement, index));
-        done.len()
+    /// A requestor proposes a batch.
+    pub(super) fn proposes(&mut self, digest: B256, agreement: &Agreement) {
+        self.proposed.entry(digest).or_insert_with(|| agreement.clone());
+    }
+
+    /// What was proposed for a subtask, and what its result is worth once it has burnt so much.
+    pub(super) fn worth(&self, by: B256, index: u32, pricing: Pricing, fuel: Fuel) -> Option<(&Agreement, Wei, Wei)> {
+        let agreement = self.proposed.get(&by)?;
+        let value = agreement.subtask(index)?.value;
+        let worth = match pricing {
+            Pricing::Tender => value,
+            // By the rule's words, and not by the function that the machines use.
+            Pricing::Metered => {
+                let hour = u128::from(agreement.fuel_rate) * 3_600;
+                Wei((agreement.price.0 * u128::from(fuel.0)).div_ceil(hour)).min(value)
+            }
+        };
+        Some((agreement, value, worth))
     }
 
     /// How many subtasks were accepted in all.

@@ -7,8 +7,9 @@
 //! - nobody is told that it was paid and forgets it, whenever its memory goes;
 //! - no subtask is accepted, and so paid, twice by one agreement, or to one provider;
 //! - no result waits longer for those of others than it may;
-//! - nobody works on for somebody who does not pay, beyond the credit it granted, nor for somebody who leaves an app's
-//!   author unpaid.
+//! - nobody has more work at stake than the credit it granted, by the worth of its results where fuel is paid, nor works
+//!   on for somebody who leaves an app's author unpaid;
+//! - nobody signs for more than it accepted, nor accepts a result for more than was agreed for it and its fuel comes to.
 //!
 //! Then the world calms down, and in the end every deal is over, every task of an honest requestor is done and right,
 //! both sides' books agree to the wei with each other and with what the chain paid, an author that was never there is paid
@@ -18,6 +19,7 @@ mod chain;
 mod checks;
 mod host;
 mod scenario;
+mod stakes;
 mod world;
 
 pub use scenario::{Faults, ProviderNature, RequestorNature, Scenario};
@@ -70,6 +72,10 @@ pub struct Report {
     pub referees: u64,
     /// Subtasks that were given to another besides because somebody was late.
     pub hedged: u64,
+    /// Tasks that have no end, since their owner closed its channels and left honest providers unpaid.
+    pub cut_off: u64,
+    /// The most that somebody who never paid had done for it by one provider where fuel is paid, in wei.
+    pub never_paid_wei: Wei,
     /// Results that were found wrong.
     pub wrong: u64,
     /// Proofs of wrong results that were published.

@@ -97,7 +97,7 @@ impl Scenario {
         });
         let providers: Vec<ProviderNature> = std::iter::once(ProviderNature::Honest).chain(others).collect();
         let cheats = providers.contains(&ProviderNature::Cheat);
-        let mut scenario = Scenario {
+        Scenario {
             seed,
             requestors,
             subtasks: draw.between(3, 14) as u32,
@@ -122,14 +122,7 @@ impl Scenario {
             },
             providers,
             calm_at_ms: draw.between(30_000, 180_000),
-        };
-        let Checks { copies, known_ppm, hedges_max, .. } = scenario.checks;
-        if copies > 1 || known_ppm > 0 || hedges_max > 0 {
-            // Whoever closes a channel while copies are under way leaves them unpaid, and providers rightly do no more for it
-            // than the credit they grant: such a task has no end.
-            scenario.faults.close_every_ms = 0;
         }
-        scenario
     }
 }
 

@@ -10,7 +10,7 @@ use super::scenario::{ProviderNature, RequestorNature, Scenario};
 use super::{BLOCKS, CHAIN, CLOSES, COLLECTS, CRASH, DISK, Failure, NETWORK, Report};
 use crate::stream::Stream;
 use golem_deal::{ProviderInput, RequestorInput, TaskStatus};
-use golem_protocol::{Address, ChannelId, ChannelState, LocalTime, NodeId, Now, Wei};
+use golem_protocol::{Address, ChannelId, ChannelState, LocalTime, NodeId, Now, Pricing, Wei};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
@@ -254,11 +254,16 @@ impl World {
             host.ticked();
         }
         let effects = host.machine.apply(&mut host.policy, input, now);
+        self.see_what_is_granted(index);
         for effect in effects {
             if self.crashes(Who::Provider(index)) {
                 break;
             }
             self.provider_effect(index, effect)?;
+        }
+        let never_paid = self.checks.stakes.check()?;
+        if self.scenario.pricing == Pricing::Metered {
+            self.report.never_paid_wei = self.report.never_paid_wei.max(never_paid);
         }
         Ok(())
     }
@@ -280,6 +285,7 @@ impl World {
                 let host = &mut self.providers[index];
                 (host.run, host.down_until) = (host.run + 1, until);
                 host.disk.cut(&mut self.crash);
+                self.checks.stakes.crashes(index);
             }
         }
         self.report.crashes += 1;
@@ -452,6 +458,12 @@ impl World {
             if let Some((waited, bound)) = waits.filter(|(waited, bound)| *waited > bound + WAIT_SLACK_MS) {
                 return Err(format!("a result waits for {waited} ms for those of others, and {bound} are allowed"));
             }
+            let (signed, budget) = (self.checks.signed_by(host.payer()), self.scenario.budget);
+            let spent = |sum: Wei, task: &TaskStatus| sum.saturating_add(task.spent).saturating_add(task.fees);
+            let accepted = host.machine.tasks().iter().fold(Wei::ZERO, spent);
+            if signed > accepted || accepted > budget {
+                return Err(format!("requestor {index} signed {signed} for {accepted}, of a budget of {budget}"));
+            }
         }
         for (index, host) in self.providers.iter().enumerate() {
             if let Some(violation) = host.machine.check_invariants().first() {
@@ -464,8 +476,11 @@ impl World {
     fn is_over(&mut self) -> bool {
         let done = |task: &TaskStatus| task.finished && task.reserved == Wei::ZERO && task.agreed == 0;
         let honest = self.requestors.iter().filter(|host| host.nature == RequestorNature::Honest);
-        let tasks_done =
-            honest.clone().all(|host| host.down_until <= self.time && host.machine.tasks().iter().all(done));
+        let tasks_done = honest.clone().all(|host| {
+            let is_cut_off = self.is_cut_off(host);
+            let over = |task: &TaskStatus| done(&TaskStatus { finished: task.finished || is_cut_off, ..task.clone() });
+            host.down_until <= self.time && host.machine.tasks().iter().all(over)
+        });
         let has_deadbeat = self.requestors.iter().any(|host| host.nature != RequestorNature::Honest);
         let deals_over = self.providers.iter().all(|host| {
             host.down_until <= self.time
@@ -477,6 +492,17 @@ impl World {
         }
         let since = *self.done_since.get_or_insert(self.time);
         !has_deadbeat || self.time >= since + LINGER_MS
+    }
+
+    /// Whether a requestor closed its channels so that its vouchers came too late, and every honest provider was left with
+    /// more than it lends: it rightly does no more, and the task has no end.
+    pub(super) fn is_cut_off(&self, requestor: &RequestorHost) -> bool {
+        let mut honest = self.providers.iter().enumerate().filter(|(_, host)| host.nature == ProviderNature::Honest);
+        self.scenario.faults.close_every_ms > 0
+            && honest.all(|(index, host)| {
+                host.machine.owed_by(requestor.payer()) > Wei::ZERO
+                    && self.checks.is_lent_no_more(index, requestor.machine.node())
+            })
     }
 
     fn what_is_open(&self) -> String {

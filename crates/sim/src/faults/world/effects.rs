@@ -3,15 +3,16 @@
 use super::{Held, What, Who, World};
 use crate::faults::CHAIN;
 use crate::faults::chain::Transaction;
-use crate::faults::host::{SLOTS, TIMEOUT_S};
+use crate::faults::host::TIMEOUT_S;
 use crate::faults::scenario::{ProviderNature, RequestorNature};
 use golem_deal::{
-    OwnRunReason, ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent, RequestorInput,
+    ComputeJob, OwnRunReason, ProviderEffect, ProviderEvent, ProviderInput, RequestorEffect, RequestorEvent,
+    RequestorInput,
 };
 use golem_payments::contract::pack_voucher;
 use golem_protocol::{
-    Address, B256, ByteCount, ChannelId, ContentHash, Decision, Fuel, Message, NodeId, Pricing, Signed, SubtaskOutcome,
-    Voucher, Wei, subtask_value,
+    Address, B256, ByteCount, ChannelId, ContentHash, Decision, Document, Fuel, Message, NodeId, Pricing,
+    RefusalReason, Signed, SubtaskOutcome, Verdict, Voucher, Wei, subtask_value,
 };
 
 impl World {
@@ -45,12 +46,19 @@ impl World {
                 self.at(delay, run, What::ToRequestor(index, answer));
             }
             RequestorEffect::Recheck { agreement, index: subtask, input, .. } => {
-                let answer = RequestorInput::Rechecked { agreement, index: subtask, outcome: Ok(computed(input)) };
+                let answer = RequestorInput::Rechecked {
+                    agreement,
+                    index: subtask,
+                    outcome: Ok(computed(input, self.scenario.pricing)),
+                };
                 self.at(200, run, What::ToRequestor(index, answer));
             }
             RequestorEffect::Publish(proof) => {
                 let accused = proof.check(&CHAIN).map_err(|fault| format!("{me:?} proves nothing: {fault}"))?;
-                let SubtaskOutcome::Completed { output, fuel, .. } = computed(accused.input) else { return Ok(()) };
+                let SubtaskOutcome::Completed { output, fuel, .. } = computed(accused.input, self.scenario.pricing)
+                else {
+                    return Ok(());
+                };
                 if (output, fuel) == (accused.output, accused.fuel) {
                     return Err(format!("{me:?} accuses {}, whose result is right", accused.provider));
                 }
@@ -82,7 +90,8 @@ impl World {
 
     fn count(&mut self, event: &RequestorEvent) -> Held {
         match event {
-            RequestorEvent::Accepted { header, index, agreement, provider, again, .. } => {
+            RequestorEvent::Accepted { header, index, agreement, provider, again, output, paid, fee, .. } => {
+                self.check_price(*agreement, *index, *output, *paid, *fee)?;
                 self.report.copies += u64::from(*again);
                 self.checks.accepts(*header, *agreement, *index, *provider)?;
             }
@@ -115,8 +124,18 @@ impl World {
                 }
             }
         }
-        if let Message::Vouchers { vouchers, .. } = &message {
-            self.claim_for_author(vouchers);
+        match &message {
+            Message::Vouchers { vouchers, .. } => self.claim_for_author(vouchers),
+            Message::Agreement(agreement) => {
+                self.checks.proposes(agreement.document.digest(&CHAIN), &agreement.document);
+            }
+            Message::Verdict { verdict, .. } => {
+                let Verdict { agreement, decisions, .. } = &verdict.document;
+                for (index, _) in decisions.iter().filter(|(_, decision)| *decision != Decision::Accepted) {
+                    self.checks.stakes.refused(*agreement, *index);
+                }
+            }
+            _ => {}
         }
         let Some(provider) = self.provider_of(to) else { return Ok(()) };
         for delay in self.arrivals(Who::Requestor(index), Who::Provider(provider)) {
@@ -154,11 +173,13 @@ impl World {
             ProviderEffect::Compute(job) => {
                 let outcome = match self.providers[index].nature {
                     ProviderNature::Idle => return Ok(()),
-                    ProviderNature::Honest => computed(job.input),
+                    ProviderNature::Honest => computed(job.input, self.scenario.pricing),
                     // No two of them report the same: those that do outvote the honest, and nothing here says otherwise.
-                    ProviderNature::Cheat => computed(ContentHash(B256::repeat_byte(0xE0 + index as u8))),
+                    ProviderNature::Cheat => {
+                        computed(ContentHash(B256::repeat_byte(0xE0 + index as u8)), self.scenario.pricing)
+                    }
                 };
-                self.check_exposure(index, job.requestor, job.agreement, job.index)?;
+                self.has_at_stake(index, &job);
                 self.check_author_is_paid(index, job.requestor)?;
                 let answer = ProviderInput::Computed { agreement: job.agreement, index: job.index, outcome };
                 let delay = self.providers[index].speed_ms;
@@ -182,36 +203,77 @@ impl World {
                     }
                 }
                 self.note_fees(index, &event);
+                match &event {
+                    ProviderEvent::Agreed { requestor, .. } => self.checks.lends(index, *requestor, true),
+                    ProviderEvent::Refused { requestor, reason: RefusalReason::CreditExceeded { .. }, .. } => {
+                        self.checks.lends(index, *requestor, false);
+                    }
+                    ProviderEvent::Computed { agreement, index: subtask, .. } => {
+                        self.checks.stakes.computes(index, *agreement, *subtask);
+                    }
+                    ProviderEvent::Abandoned { agreement, .. } => self.checks.stakes.abandons(index, *agreement),
+                    _ => {}
+                }
                 if !matches!(event, ProviderEvent::Offered { .. } | ProviderEvent::RefusedByPeer { .. }) {
                     self.note(format!("{me:?}: {event:?}"));
                 }
             }
-            ProviderEffect::StopComputing { .. } => {}
+            ProviderEffect::StopComputing { agreement } => self.checks.stakes.stops(index, agreement),
         }
         Ok(())
     }
 
-    /// An honest provider does no more for somebody who never pays than its credit, and what it runs at once.
-    fn check_exposure(&mut self, index: usize, requestor: NodeId, agreement: B256, subtask: u32) -> Held {
-        let Some(debtor) = self.requestor_of(requestor) else { return Ok(()) };
-        let host = &self.providers[index];
-        if host.nature != ProviderNature::Honest || self.requestors[debtor].nature != RequestorNature::Deadbeat {
-            return Ok(());
+    /// What an honest provider would lend each requestor now, and what their vouchers have brought it. Where it is the app's
+    /// author as well, its vouchers are for more than work, and nothing is said of it.
+    pub(super) fn see_what_is_granted(&mut self, index: usize) {
+        if !self.has_stakes(index) {
+            return;
         }
-        let max_price = self.requestors[debtor].order.header.max_price;
-        let value = subtask_value(max_price, TIMEOUT_S).unwrap_or(Wei::MAX);
-        let credit = golem_deal::ProviderPolicy::credit(&host.policy, requestor);
-        let payee = host.payee();
-        let done = self.checks.works(payee, requestor.0, agreement, subtask) as u128;
-        // What a subtask is worth at least, against what may be open at most.
-        let least = match self.scenario.pricing {
-            Pricing::Tender => subtask_value(Wei(60_000), TIMEOUT_S).unwrap_or(Wei::ZERO),
-            // Paid by the fuel, of which every subtask here takes 500 at least; a price falls to a quarter.
-            Pricing::Metered => Wei(15_000).ratio_rounded_up(500, 1_000 * 3_600).unwrap_or(Wei::ZERO),
+        let host = &self.providers[index];
+        for ledger in host.machine.ledgers() {
+            self.checks.stakes.earns(index, ledger.channel().payer, ledger.state().epoch, ledger.earned());
+        }
+        // Before anything was agreed no price is known, and what would be lent is not yet what is.
+        let requestors = self.requestors.iter().filter(|_| host.machine.open_deals() > 0);
+        for requestor in requestors {
+            let node = requestor.machine.node();
+            let credit = golem_deal::ProviderPolicy::credit(&host.policy, node);
+            self.checks.stakes.grants(index, node, credit, self.time);
+        }
+    }
+
+    fn has_stakes(&self, index: usize) -> bool {
+        let host = &self.providers[index];
+        host.nature == ProviderNature::Honest && self.scenario.app.payee() != Some(host.payee())
+    }
+
+    /// An honest provider begins something.
+    fn has_at_stake(&mut self, index: usize, job: &ComputeJob) {
+        if !self.has_stakes(index) {
+            return;
+        }
+        let SubtaskOutcome::Completed { fuel, .. } = computed(job.input, self.scenario.pricing) else { return };
+        let worth = self.checks.worth(job.agreement, job.index, self.scenario.pricing, fuel);
+        if let Some((agreement, value, worth)) = worth {
+            let payer = agreement.payer;
+            self.checks.stakes.begins(index, job.requestor, payer, (job.agreement, job.index), value, worth);
+        }
+    }
+
+    /// A result is accepted for what was agreed, by the fuel that it takes where that is paid, and never for more than the
+    /// header allows.
+    fn check_price(&self, agreement: B256, index: u32, output: ContentHash, paid: Wei, fee: Wei) -> Held {
+        // The outputs of this world are its inputs, and nothing else is accepted in the end.
+        let SubtaskOutcome::Completed { fuel, .. } = computed(output, self.scenario.pricing) else { return Ok(()) };
+        let Some((agreed, value, worth)) = self.checks.worth(agreement, index, self.scenario.pricing, fuel) else {
+            return Err(format!("subtask {index} is accepted by {agreement}, which nobody proposed"));
         };
-        let allowed = credit.0 + value.0 * u128::from(SLOTS);
-        if done * least.0 > allowed {
-            return Err(format!("provider {index} did {done} subtasks for nothing, and its credit is {credit}"));
+        let is_right = agreed.subtask(index).is_some_and(|subtask| subtask.input == output);
+        let highest = subtask_value(Wei(600_000), TIMEOUT_S).unwrap_or_default();
+        if (is_right && paid != worth) || paid > value || value > highest || fee != self.scenario.app.of(1) {
+            return Err(format!(
+                "subtask {index} is accepted for {paid} and a fee of {fee}; it is worth {worth}, agreed were {value} of {highest}"
+            ));
         }
         Ok(())
     }
@@ -303,11 +365,17 @@ impl World {
     }
 }
 
-fn computed(input: ContentHash) -> SubtaskOutcome {
+/// What a subtask comes to: a part of what its time may cost where fuel is paid, so that it takes a few to reach a credit
+/// of two; and next to none of its time where the time is paid.
+fn computed(input: ContentHash, pricing: Pricing) -> SubtaskOutcome {
+    let (fuel, time_ms) = match pricing {
+        Pricing::Tender => (500, 300),
+        Pricing::Metered => (30_000, 30_000),
+    };
     SubtaskOutcome::Completed {
         output: input,
         output_bytes: ByteCount(10),
-        fuel: Fuel(500 + u64::from(input.0[31])),
-        time_ms: 300,
+        fuel: Fuel(fuel + u64::from(input.0[31])),
+        time_ms,
     }
 }
