@@ -347,3 +347,15 @@ fn sine_and_cosine_are_those_of_the_machine_to_the_last_place_but_one() {
     let known = [(0x3ef57744, 0x3f60a940), (0x3f68c7b7, 0xbed51133), (0xbe8f0f8c, 0x3f75cdb8)];
     assert_eq!([bits(0.5), bits(2.0), bits(6.0)], known);
 }
+
+#[test]
+fn compiled_for_this_machine_a_tile_has_the_bytes_that_the_module_gives() {
+    let folder = Folder::new("native");
+    let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/cornell");
+    run(&args("tile --width 16 --height 12 --samples 2 --tiles 2 --index 1"), &scene, &folder.0).unwrap();
+    let tile = std::fs::read(folder.0.join("tile")).unwrap();
+    // FNV-1a. A test of the sandbox holds the module to the same number.
+    let digest =
+        tile.iter().fold(0xcbf2_9ce4_8422_2325u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    assert_eq!(digest, 0xfdc7_7594_5845_8b22);
+}
