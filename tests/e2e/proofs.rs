@@ -12,6 +12,8 @@ const HONEST_PRICE: &str = "0.30";
 const LIARS_PRICE: &str = "0.10";
 /// The most that the first to be lied to pays.
 const FINDERS_PRICE: &str = "0.20";
+/// What nobody works for.
+const NOBODYS_PRICE: &str = "0.01";
 
 /// Makes a liar of a provider, by what its owner can do to its own disk: the compiled code that lies there for a program
 /// becomes that of another one, under a hash by the folder's own key. All else it does is right, its signatures too.
@@ -46,8 +48,17 @@ fn a_wrong_result_is_proven_to_everybody_and_who_never_met_the_liar_goes_to_anot
     let price = args.iter().position(|arg| arg == PRICE).expect("it is there");
     args[price] = FINDERS_PRICE.to_owned();
     args.extend(["--verify".to_owned(), "recheck:1".to_owned()]);
-    let found = finder.spawn(args);
+    let mut found = finder.spawn(&args);
     found.wait_stderr("wrong result", PATIENCE, |line| line.contains("WrongOutput").then_some(()));
+    let kept = |file: std::io::Result<std::fs::DirEntry>| file.is_ok_and(|file| file.path().extension().is_none());
+    let proofs = finder.dir.join("proofs");
+    finder.wait("proof on the disk", |_| proofs.read_dir().ok()?.any(kept).then_some(()));
+    // It tells of it again after a restart, and finds nothing anew: it pays too little.
+    assert_eq!(found.stop(PATIENCE).code, Some(1));
+    args[price] = NOBODYS_PRICE.to_owned();
+    let again = args.iter().position(|arg| *arg == text(&stage.path("found"))).expect("it is there");
+    args[again] = text(&stage.path("found again"));
+    found = finder.spawn(&args);
 
     let known = finder.addresses();
     let works = honest.provide(HONEST_PRICE, &known, &[]);

@@ -192,7 +192,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::identity::NodeKeys;
     use golem_protocol::{
@@ -206,7 +206,7 @@ mod tests {
         NodeKeys::from_secrets([n; 32], [n; 32]).unwrap()
     }
 
-    fn slow(index: u32) -> SlowResult {
+    pub(crate) fn slow(index: u32) -> SlowResult {
         let (requestor, provider) = (keys(1), keys(2));
         let header = Header {
             requestor: requestor.node_id(),

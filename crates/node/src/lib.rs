@@ -45,6 +45,7 @@ pub mod provider_handle;
 mod provider_loop;
 mod provider_node;
 mod provider_status;
+mod published;
 pub mod requestor_handle;
 mod requestor_inputs;
 mod requestor_loop;

@@ -240,6 +240,7 @@ impl RequestorLoop {
         // What was agreed before may be fetched still.
         let open: Vec<Agreement> = self.machine.open_agreements().map(|agreement| (**agreement).clone()).collect();
         open.iter().for_each(|agreement| self.admit(agreement));
+        self.recall_proofs().await;
         self.step(RequestorInput::Tick);
         while self.goes_on() {
             self.turn().await;

@@ -5,6 +5,7 @@ use crate::events::RequestorNotice;
 use crate::evidence;
 use crate::lifecycle::local_now;
 use crate::proofs::Seen;
+use crate::published;
 use crate::requestor_loop::{Done, RequestorLoop};
 use crate::worker::JobStop;
 use golem_deal::{RequestorFact, RequestorPolicy, SlowResult};
@@ -16,10 +17,24 @@ use std::sync::PoisonError;
 impl RequestorLoop {
     /// A result of a task of ours was run again here and is wrong: it is kept as a proof, for others to fetch.
     pub(crate) fn keep_proof(&mut self, proof: WrongResultProof) {
-        let provider = proof.report.document.provider;
         if !self.config.share_proofs {
             return;
         }
+        self.tell_of_proof(proof);
+    }
+
+    /// What was found before the node was stopped is told of again.
+    pub(crate) async fn recall_proofs(&mut self) {
+        if !self.config.share_proofs {
+            return;
+        }
+        let folder = self.config.folder.path().to_path_buf();
+        let kept = tokio::task::spawn_blocking(move || published::all(&folder)).await.unwrap_or_default();
+        kept.into_iter().for_each(|proof| self.tell_of_proof(proof));
+    }
+
+    fn tell_of_proof(&mut self, proof: WrongResultProof) {
+        let provider = proof.report.document.provider;
         let timeout_s = proof.header.document.subtask_timeout_s;
         let bytes = match proof.encode() {
             Ok(bytes) => bytes,
@@ -30,9 +45,18 @@ impl RequestorLoop {
         // Whoever looks at it runs that one subtask again.
         let roots: Vec<Root> = input.into_iter().chain([Root::Content(proof.header.document.module)]).collect();
         let (contents, audience) = (self.contents.clone(), self.audience.clone());
+        let folder = self.config.folder.path().to_path_buf();
         self.work.spawn(async move {
             let length = bytes.len() as u64;
-            let kept = contents.blocking(move |here| here.insert_bytes(&bytes)).await;
+            let kept = contents
+                .blocking(move |here| {
+                    let hash = here.insert_bytes(&bytes)?;
+                    if let Err(error) = published::keep(&folder, hash, &bytes) {
+                        tracing::warn!(%error, "a proof is told of until this node stops, and not again after");
+                    }
+                    Ok(hash)
+                })
+                .await;
             Done::ProofKept(match kept {
                 Ok(proof) => {
                     audience.open(proof, roots);
