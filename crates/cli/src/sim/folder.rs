@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The file that every run's folder has.
-const MARK: &str = "manifest.json";
+pub const MARK: &str = "manifest.json";
 
 /// Where results go.
 pub struct Folder {
@@ -29,7 +29,8 @@ impl Folder {
             }
             if !force {
                 bail!(
-                    "{} has the results of another run: choose another with --out, or write over it with --force",
+                    "{} has the results of another run: choose another with --out, write over it with --force, or keep what is the \
+                     same with --resume",
                     path.display()
                 );
             }

@@ -1,6 +1,6 @@
 //! `golem sim run`: experiments on the market.
 
-use super::folder::{Files, Folder, checked_name, write_file};
+use super::folder::{Files, Folder, MARK, checked_name, write_file};
 use super::list::find;
 use super::measure::{Measure, Took};
 use super::{parquet, picture};
@@ -17,12 +17,15 @@ use golem_sim::experiment::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// In how many parts the progress of one run is shown.
 const PARTS: u64 = 1_000;
 /// Metrics in the table on the screen. Reason: a line must stay one.
 const SCREEN_METRICS_MAX: usize = 4;
+/// The file with the results in short.
+const SUMMARY: &str = "summary.json";
 
 /// Which experiment, how much of it, and where to.
 #[derive(Args)]
@@ -43,6 +46,9 @@ pub struct RunArgs {
     /// Write over the results of another run
     #[arg(long)]
     force: bool,
+    /// Keep what this same program has made of the same file and flags before, and run the rest
+    #[arg(long)]
+    resume: bool,
     /// The seed of the first repetition
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -68,6 +74,15 @@ struct Job {
     experiment: Experiment,
     text: String,
     folder: Folder,
+    kept: Option<Kept>,
+}
+
+/// What was made of it before, and need not be made again.
+struct Kept {
+    /// As it was written.
+    summary: String,
+    checked: Vec<Checked>,
+    runs: usize,
 }
 
 /// Runs; ends with 1 where results say the opposite of what a file records.
@@ -82,6 +97,18 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
     let mut answer = Answer::Yes;
     let total = jobs.len();
     for (number, job) in jobs.iter().enumerate() {
+        if let Some(kept) = &job.kept {
+            if kept.checked.iter().any(Checked::is_contradicted) {
+                answer = Answer::No;
+            }
+            if !args.json {
+                print_kept(&job.experiment, &kept.checked)?;
+            }
+            eprintln!("{}: kept, see {}", job.experiment.id, job.folder.path().join("report.html").display());
+            entries.push(entry(&job.experiment, &kept.checked, kept.runs));
+            summaries.push(kept.summary.clone());
+            continue;
+        }
         let measure = Measure::begin();
         let name = if total == 1 {
             job.experiment.id.clone()
@@ -104,8 +131,8 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
             print(&results)?;
         }
         eprintln!("{}: see {}", job.experiment.id, job.folder.path().join("report.html").display());
-        entries.push(entry(&results));
-        summaries.push(results.summary());
+        entries.push(entry(&job.experiment, &results.checked, results.runs()));
+        summaries.push(serde_json::to_string_pretty(&results.summary())?);
     }
     if args.all {
         let root = root(&args);
@@ -114,8 +141,8 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
         eprintln!("all of them: see {}", path.display());
     }
     match (args.json, args.all, summaries.first()) {
-        (true, true, _) => output::json(&summaries)?,
-        (true, false, Some(summary)) => output::json(summary)?,
+        (true, true, _) => output::line(&format!("[\n{}\n]", summaries.join(",\n")))?,
+        (true, false, Some(summary)) => output::line(summary)?,
         _ => {}
     }
     Ok(answer)
@@ -135,6 +162,7 @@ fn jobs(args: &RunArgs) -> anyhow::Result<Vec<Job>> {
         seed: args.seed,
         repeat: args.repeat,
     };
+    let program = program_digest()?;
     let read = named.into_iter().map(|(name, text)| {
         let mut experiment = Experiment::read(&text, &options).with_context(|| name.clone())?;
         experiment.source = name;
@@ -143,9 +171,53 @@ fn jobs(args: &RunArgs) -> anyhow::Result<Vec<Job>> {
             Some(out) if !args.all => out.clone(),
             _ => root(args).join(id),
         };
-        Ok(Job { folder: Folder::new(path, args.force)?, experiment, text })
+        let kept = if args.resume { kept(&path, &experiment, &text, &program)? } else { None };
+        // What is kept is not written over.
+        let folder = Folder::new(path, args.force || kept.is_some())?;
+        Ok(Job { folder, experiment, text, kept })
     });
     read.collect()
+}
+
+/// The results in a folder, if they are what this program would make of the experiment.
+fn kept(path: &Path, experiment: &Experiment, text: &str, program: &str) -> anyhow::Result<Option<Kept>> {
+    let read = |name: &str| match std::fs::read(path.join(name)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.join(name).display())),
+    };
+    let (Some(manifest), Some(summary)) = (read(MARK)?, read(SUMMARY)?) else { return Ok(None) };
+    let Ok(manifest) = serde_json::from_slice::<serde_json::Value>(&manifest) else { return Ok(None) };
+    let same = |key: &str, value: &str| manifest.get(key).and_then(serde_json::Value::as_str) == Some(value);
+    let is_whole = manifest.get("files").and_then(serde_json::Value::as_array).is_some_and(|files| {
+        let listed = |file: &serde_json::Value| file["name"] == SUMMARY && file["digest"] == digest(&summary);
+        files.iter().any(listed)
+    });
+    if !is_whole
+        || !same("program_digest", program)
+        || !same("experiment_digest", &digest(text.as_bytes()))
+        || !same("command", &command(experiment))
+    {
+        return Ok(None);
+    }
+    let readable = || -> Option<Kept> {
+        let read: serde_json::Value = serde_json::from_slice(&summary).ok()?;
+        let checked = serde_json::from_value(read.get("expectations")?.clone()).ok()?;
+        // Numbers that are read and written again may differ in the last place.
+        let summary = String::from_utf8(summary.clone()).ok()?;
+        let runs = usize::try_from(manifest.get("runs")?.as_u64()?).ok()?;
+        Some(Kept { summary, checked, runs })
+    };
+    Ok(readable())
+}
+
+/// Of the program that runs: another one may simulate otherwise, whatever its version says.
+fn program_digest() -> anyhow::Result<String> {
+    let path = std::env::current_exe().context("cannot tell which program this is")?;
+    let mut hasher = blake3::Hasher::new();
+    let file = std::fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    hasher.update_reader(file).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(format!("blake3:{}", hasher.finalize().to_hex()))
 }
 
 fn root(args: &RunArgs) -> PathBuf {
@@ -214,15 +286,14 @@ fn bar(name: &str) -> ProgressBar {
     ProgressBar::new(PARTS).with_style(style).with_prefix(name.to_owned())
 }
 
-fn entry(results: &Results) -> IndexEntry {
-    let experiment = &results.experiment;
+fn entry(experiment: &Experiment, checked: &[Checked], runs: usize) -> IndexEntry {
     IndexEntry {
         id: experiment.id.clone(),
         title: experiment.title.clone(),
         claim: experiment.claim.clone(),
         link: format!("{}/report.html", experiment.id),
-        checked: results.checked.clone(),
-        runs: results.runs(),
+        checked: checked.to_vec(),
+        runs,
     }
 }
 
@@ -242,7 +313,7 @@ fn files(
             files.extend(table_files(name, table)?);
         }
     }
-    files.push(("summary.json".into(), serde_json::to_vec_pretty(&results.summary())?));
+    files.push((SUMMARY.into(), serde_json::to_vec_pretty(&results.summary())?));
     for chart in charts(results) {
         let picture = svg(&chart.plot, Ink::Paper);
         files.push((format!("plots/{}.png", chart.file), painter.png(&picture)?));
@@ -250,8 +321,8 @@ fn files(
     }
     files.push(("experiment.toml".into(), job.text.clone().into_bytes()));
     files.push(("report.html".into(), page(results, &facts(job, took, threads)).into_bytes()));
-    let manifest = manifest(job, results, took, threads, &files);
-    files.push(("manifest.json".into(), serde_json::to_vec_pretty(&manifest)?));
+    let manifest = manifest(job, results, took, threads, &files)?;
+    files.push((MARK.into(), serde_json::to_vec_pretty(&manifest)?));
     Ok(files)
 }
 
@@ -292,7 +363,13 @@ fn facts(job: &Job, took: &Took, threads: usize) -> RunFacts {
     RunFacts { facts, command: command(&job.experiment), file: job.text.clone() }
 }
 
-fn manifest(job: &Job, results: &Results, took: &Took, threads: usize, files: &Files) -> serde_json::Value {
+fn manifest(
+    job: &Job,
+    results: &Results,
+    took: &Took,
+    threads: usize,
+    files: &Files,
+) -> anyhow::Result<serde_json::Value> {
     let experiment = &job.experiment;
     let cells: Vec<serde_json::Value> = experiment
         .cells
@@ -304,8 +381,9 @@ fn manifest(job: &Job, results: &Results, took: &Took, threads: usize, files: &F
         .iter()
         .map(|(name, bytes)| json!({"name": name, "bytes": bytes.len(), "digest": digest(bytes)}))
         .collect();
-    json!({
+    Ok(json!({
         "golem_version": env!("CARGO_PKG_VERSION"),
+        "program_digest": program_digest()?,
         "experiment": experiment.id,
         "experiment_digest": digest(job.text.as_bytes()),
         "command": command(experiment),
@@ -318,7 +396,7 @@ fn manifest(job: &Job, results: &Results, took: &Took, threads: usize, files: &F
         "runs": results.runs(),
         "cells": cells,
         "files": listed,
-    })
+    }))
 }
 
 fn print(results: &Results) -> anyhow::Result<()> {
@@ -343,6 +421,15 @@ fn print(results: &Results) -> anyhow::Result<()> {
         output::line("(more metrics are in summary.json and report.html)")?;
     }
     for checked in &results.checked {
+        output::line(&verdict_line(checked))?;
+    }
+    output::line("")
+}
+
+/// What there is to say of results that were kept: their table is in their report.
+fn print_kept(experiment: &Experiment, checked: &[Checked]) -> anyhow::Result<()> {
+    output::line(&format!("{}: {}", experiment.id, experiment.title))?;
+    for checked in checked {
         output::line(&verdict_line(checked))?;
     }
     output::line("")
@@ -379,6 +466,50 @@ mod tests {
         assert!(error.contains("no experiment `S99`"), "{error}");
         let error = output::error_text(&jobs_of(&["none.toml"]).err().unwrap());
         assert!(error.contains("golem sim show ID"), "{error}");
+    }
+
+    /// Written as a run writes them, but played for one short day.
+    fn results_of(job: &Job) -> Results {
+        let mut experiment = job.experiment.clone();
+        for cell in &mut experiment.cells {
+            (cell.scenario.days, cell.scenario.warmup_days) = (1.0, 0.0);
+        }
+        Results::new(experiment.clone(), simulate(&experiment, 1, "S01").unwrap())
+    }
+
+    #[test]
+    fn keeps_what_the_same_program_made_of_the_same_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let out = home.path().join("S11").display().to_string();
+        let line = ["S11", "--quick", "--repeat", "2", "--resume", "--out", &out];
+        let job = jobs_of(&line).unwrap().remove(0);
+        assert!(job.kept.is_none());
+        let results = results_of(&job);
+        let took = Measure::begin().took();
+        let files = files(&job, &results, &took, 1, &picture::Painter::new()).unwrap();
+        job.folder.write(&files).unwrap();
+        let kept = jobs_of(&line).unwrap().remove(0).kept.unwrap();
+        assert_eq!((kept.runs, kept.checked.len()), (results.runs(), results.checked.len()));
+        assert_eq!(kept.summary, serde_json::to_string_pretty(&results.summary()).unwrap());
+        let others = [
+            ["S11", "--quick", "--repeat", "3", "--resume", "--out", &out],
+            ["S12", "--quick", "--repeat", "2", "--resume", "--out", &out],
+        ];
+        for other in others {
+            let error = jobs_of(&other).err().unwrap().to_string();
+            assert!(error.contains("another run"), "{error}");
+        }
+        for (file, from, to) in [
+            (MARK, program_digest().unwrap(), "blake3:another program".to_owned()),
+            (SUMMARY, "\"id\"".to_owned(), "\"ID\"".to_owned()),
+        ] {
+            let path = Path::new(&out).join(file);
+            let whole = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, whole.replace(&from, &to)).unwrap();
+            assert!(jobs_of(&line).is_err(), "{file}");
+            std::fs::write(&path, whole).unwrap();
+        }
+        assert!(jobs_of(&line).unwrap().remove(0).kept.is_some());
     }
 
     #[test]

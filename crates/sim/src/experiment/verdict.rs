@@ -3,10 +3,10 @@
 use super::expect::{Direction, Expect, Expected, Holds};
 use super::stats::{CONFIDENCE, Estimate, Paired, holm, paired};
 use super::vary::Axis;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the results say to an expectation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
     /// It holds, with 95 % confidence.
@@ -28,8 +28,8 @@ impl Verdict {
     }
 }
 
-/// An expectation and what came of it.
-#[derive(Clone, Debug, Serialize)]
+/// An expectation and what came of it. Read back from a summary it is without its findings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checked {
     /// In words.
     pub text: String,
@@ -42,6 +42,7 @@ pub struct Checked {
     /// What the results say.
     pub verdict: Verdict,
     /// What it rests on, cell by cell.
+    #[serde(skip_deserializing)]
     pub findings: Vec<Finding>,
 }
 
