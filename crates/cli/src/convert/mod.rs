@@ -1,36 +1,89 @@
-//! Makes programs for this sandbox of modules that are almost that: nothing of them is changed, something is added.
+//! Makes programs for this sandbox of modules that are almost that: what they compute is not touched, something is added.
 //!
-//! Libraries of ITK's WebAssembly interface are started by two functions of theirs where a program has `_start`. Programs of
-//! 2019 import `wasi_unstable`, which became preview 1 with a few changes: the words for where to seek from were put into
-//! another order, and what is said of a file got a longer count of its links.
-//!
-//! Source: `typenames.witx` and the module of `snapshot_0` and of `snapshot_1` in the WASI description.
+//! A [`Conversion`] says what becomes of the functions that a module imports, and how its `_start` is made where it has
+//! none. One is there for each kind of module: [`itk::LIBRARY`], [`ruby::LIBRARY`], [`preview_0::PROGRAM`].
+
+pub mod itk;
+pub mod preview_0;
+pub mod ruby;
 
 use anyhow::{Context as _, bail};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{
-    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, ImportSection, MemArg, Module,
-    TypeSection, ValType,
+    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, Module, TypeSection,
+    ValType,
 };
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
+/// What programs here import from.
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
-const PREVIEW_0: &str = "wasi_unstable";
-/// The error number of what is not there.
-const NOTSUP: i32 = 58;
 
 type Failed = reencode::Error<Infallible>;
+
+/// How one kind of module becomes a program.
+pub struct Conversion {
+    /// What becomes of an imported function, which has this number if it stays. Errors: this kind of module has no such.
+    import: fn(&Import, u32) -> anyhow::Result<Fate>,
+    /// Functions of preview 1 that are imported besides: two numbers to an error number.
+    besides: &'static [&'static str],
+    /// What makes `_start`; `None` where the module has it. Errors: what it calls is not there.
+    start: Option<fn(&Places) -> anyhow::Result<Function>>,
+}
+
+/// An imported function.
+struct Import {
+    module: String,
+    name: String,
+    ty: u32,
+}
+
+/// What becomes of an imported function.
+enum Fate {
+    /// It is imported from preview 1.
+    Kept,
+    /// The same, and what the module calls in its place is this, which may call it.
+    Wrapped(Function),
+    /// It is not imported, and this is called in its place.
+    Replaced(Function),
+}
+
+/// Where functions are in the program.
+///
+/// Imports that stay come first, then those besides, then the module's own, then what is added: the functions in place of
+/// imported ones in the order of those, and `_start`.
+struct Places {
+    /// What is called for each imported function of the module.
+    imported: Vec<u32>,
+    /// The first of those imported besides.
+    besides: u32,
+    /// How much further the module's own are, or how much less far.
+    shift: i64,
+    exports: BTreeMap<String, u32>,
+}
+
+impl Places {
+    fn of(&self, function: u32) -> u32 {
+        match self.imported.get(function as usize) {
+            Some(place) => *place,
+            None => (i64::from(function) + self.shift) as u32,
+        }
+    }
+
+    fn export(&self, name: &str) -> anyhow::Result<u32> {
+        let function = self.exports.get(name).with_context(|| format!("it does not export `{name}`"))?;
+        Ok(self.of(*function))
+    }
+}
 
 /// What a module has, as far as it matters here.
 #[derive(Default)]
 struct Found {
     types: u32,
-    /// Name and type of each imported function.
-    imports: Vec<(String, u32)>,
-    /// How many functions it has, imported ones counted.
-    functions: u32,
+    imports: Vec<Import>,
+    /// How many functions are its own.
+    defined: u32,
     exports: BTreeMap<String, u32>,
 }
 
@@ -40,15 +93,13 @@ impl Found {
         for payload in Parser::new(0).parse_all(module) {
             match payload? {
                 Payload::TypeSection(section) => found.types = section.count(),
-                Payload::FunctionSection(section) => found.functions = section.count(),
+                Payload::FunctionSection(section) => found.defined = section.count(),
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import?;
                         let TypeRef::Func(ty) = import.ty else { bail!("it imports what is no function") };
-                        if import.module != PREVIEW_0 && import.module != PREVIEW_1 {
-                            bail!("it imports from `{}`", import.module);
-                        }
-                        found.imports.push((import.name.to_owned(), ty));
+                        let (module, name) = (import.module.to_owned(), import.name.to_owned());
+                        found.imports.push(Import { module, name, ty });
                     }
                 }
                 Payload::ExportSection(section) => {
@@ -62,109 +113,81 @@ impl Found {
                 _ => {}
             }
         }
-        found.functions += found.imports.len() as u32;
         Ok(found)
-    }
-
-    fn export(&self, name: &str) -> anyhow::Result<u32> {
-        self.exports.get(name).copied().with_context(|| format!("it does not export `{name}`"))
     }
 }
 
-/// What is added to a module, behind all that it has.
-#[derive(Default)]
-struct Additions {
-    /// What is called in place of an imported function.
-    instead: BTreeMap<u32, u32>,
-    /// Functions, with their types.
+impl Conversion {
+    /// The program. Errors: the module is not of this kind.
+    pub fn program(&self, module: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let found = Found::of(module)?;
+        let mut fates = Vec::new();
+        let mut kept = 0;
+        for import in &found.imports {
+            let fate = (self.import)(import, kept)?;
+            kept += u32::from(!matches!(fate, Fate::Replaced(_)));
+            fates.push(fate);
+        }
+        let own = kept + self.besides.len() as u32;
+        let (mut next, mut added) = (0, own + found.defined);
+        let mut places = Places {
+            imported: Vec::new(),
+            besides: kept,
+            shift: i64::from(own) - found.imports.len() as i64,
+            exports: found.exports,
+        };
+        let (mut stays, mut functions) = (Vec::new(), Vec::new());
+        for (fate, import) in fates.into_iter().zip(&found.imports) {
+            let is_kept = !matches!(fate, Fate::Replaced(_));
+            places.imported.push(match fate {
+                Fate::Kept => next,
+                Fate::Wrapped(function) | Fate::Replaced(function) => {
+                    functions.push((import.ty, function));
+                    added += 1;
+                    added - 1
+                }
+            });
+            next += u32::from(is_kept);
+            stays.push(is_kept);
+        }
+        let mut start = None;
+        match self.start {
+            Some(make) => {
+                functions.push((found.types, make(&places)?));
+                start = Some(added);
+            }
+            None => drop(places.export("_start")?),
+        }
+        let mut made = Module::new();
+        utils::parse_core_module(
+            &mut Rewrite { places, stays, besides: self.besides, besides_type: found.types + 1, functions, start },
+            &mut made,
+            Parser::new(0),
+            module,
+        )
+        .map_err(|error| anyhow::anyhow!("the module cannot be rewritten: {error}"))?;
+        Ok(made.finish())
+    }
+}
+
+/// Writes the module anew, with the additions behind what it has.
+struct Rewrite {
+    places: Places,
+    /// Whether each imported function stays one.
+    stays: Vec<bool>,
+    besides: &'static [&'static str],
+    besides_type: u32,
+    /// Functions that are added, with their types.
     functions: Vec<(u32, Function)>,
     /// `_start`, where it is one of them.
     start: Option<u32>,
 }
 
-impl Additions {
-    fn apply(mut self, module: &[u8]) -> anyhow::Result<Vec<u8>> {
-        let mut made = Module::new();
-        utils::parse_core_module(&mut self, &mut made, Parser::new(0), module)
-            .map_err(|error| anyhow::anyhow!("the module cannot be rewritten: {error}"))?;
-        Ok(made.finish())
-    }
-}
-
-/// A program of a library of ITK's. Errors: it is not one.
-pub fn itk_program(library: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let found = Found::of(library)?;
-    let mut start = Function::new([]);
-    start.instructions().call(found.export("_initialize")?).call(found.export("itk_wasm_delayed_start")?);
-    // Writes what is still in buffers, and ends with the code that the other one gave.
-    start.instructions().call(found.export("itk_wasm_delayed_exit")?).end();
-    let functions = vec![(found.types, start)];
-    Additions { functions, start: Some(found.functions), ..Additions::default() }.apply(library)
-}
-
-/// A program for preview 1 of one for what came before it. Errors: it is not one.
-pub fn preview_1_program(module: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let found = Found::of(module)?;
-    found.export("_start")?;
-    let mut added = Additions::default();
-    for (import, (name, ty)) in (0u32..).zip(&found.imports) {
-        let function = match name.as_str() {
-            "fd_seek" => seek(import),
-            "fd_filestat_get" => filestat(import, 2),
-            "path_filestat_get" => filestat(import, 5),
-            // Programs wait for time with it; here no time passes that anybody had to wait for.
-            "poll_oneoff" => {
-                let mut refused = Function::new([]);
-                refused.instructions().i32_const(NOTSUP).end();
-                refused
-            }
-            _ => continue,
-        };
-        added.instead.insert(import, found.functions + added.functions.len() as u32);
-        added.functions.push((*ty, function));
-    }
-    added.apply(module)
-}
-
-/// From the current place, the end, the start (0, 1, 2) to start, current place, end.
-fn seek(import: u32) -> Function {
-    let mut function = Function::new([]);
-    let mut code = function.instructions();
-    code.local_get(0).local_get(1);
-    code.local_get(2).i32_const(1).i32_add().i32_const(3).i32_rem_u();
-    code.local_get(2).local_get(2).i32_const(3).i32_lt_u().select();
-    code.local_get(3).call(import).end();
-    function
-}
-
-/// What is said of a file, whose address is the last of so many parameters: the count of links at 24 in eight bytes goes to
-/// 20 in four, what follows moves up, and the last eight bytes are as they were, since the program gave 56 and not 64.
-fn filestat(import: u32, parameters: u32) -> Function {
-    let (at, kept, errno) = (parameters - 1, parameters, parameters + 1);
-    let word = |offset: u64| MemArg { offset, align: 2, memory_index: 0 };
-    let long = |offset: u64| MemArg { offset, align: 3, memory_index: 0 };
-    let mut function = Function::new([(1, ValType::I64), (1, ValType::I32)]);
-    let mut code = function.instructions();
-    code.local_get(at).i64_load(long(56)).local_set(kept);
-    for parameter in 0..parameters {
-        code.local_get(parameter);
-    }
-    code.call(import).local_tee(errno).i32_eqz().if_(BlockType::Empty);
-    code.local_get(at).local_get(at).i32_load(word(24)).i32_store(word(20));
-    for place in [24, 32, 40, 48] {
-        code.local_get(at).local_get(at).i64_load(long(place + 8)).i64_store(long(place));
-    }
-    code.end();
-    code.local_get(at).local_get(kept).i64_store(long(56));
-    code.local_get(errno).end();
-    function
-}
-
-impl Reencode for Additions {
+impl Reencode for Rewrite {
     type Error = Infallible;
 
     fn function_index(&mut self, function: u32) -> Result<u32, Failed> {
-        Ok(*self.instead.get(&function).unwrap_or(&function))
+        Ok(self.places.of(function))
     }
 
     fn parse_type_section(
@@ -175,6 +198,9 @@ impl Reencode for Additions {
         utils::parse_type_section(self, types, section)?;
         // That of `_start`.
         types.ty().function([], []);
+        if !self.besides.is_empty() {
+            types.ty().function([ValType::I32, ValType::I32], [ValType::I32]);
+        }
         Ok(())
     }
 
@@ -183,9 +209,14 @@ impl Reencode for Additions {
         imports: &mut ImportSection,
         section: wasmparser::ImportSectionReader<'_>,
     ) -> Result<(), Failed> {
-        for import in section.into_imports() {
+        for (import, stays) in section.into_imports().zip(std::mem::take(&mut self.stays)) {
             let import = import?;
-            imports.import(PREVIEW_1, import.name, self.entity_type(import.ty)?);
+            if stays {
+                imports.import(PREVIEW_1, import.name, self.entity_type(import.ty)?);
+            }
+        }
+        for name in self.besides {
+            imports.import(PREVIEW_1, name, EntityType::Function(self.besides_type));
         }
         Ok(())
     }
@@ -207,9 +238,11 @@ impl Reencode for Additions {
         exports: &mut ExportSection,
         section: wasmparser::ExportSectionReader<'_>,
     ) -> Result<(), Failed> {
+        // Nothing else is called from outside any more.
         for export in section {
             let export = export?;
-            if export.kind == ExternalKind::Memory || export.name == "_start" {
+            let starts = export.name == "_start" && self.start.is_none();
+            if export.kind == ExternalKind::Memory || starts {
                 utils::parse_export(self, exports, export)?;
             }
         }
@@ -232,6 +265,7 @@ impl Reencode for Additions {
     }
 
     fn parse_custom_section(&mut self, _: &mut Module, _: wasmparser::CustomSectionReader<'_>) -> Result<(), Failed> {
+        // Names of functions by their old numbers would be wrong.
         Ok(())
     }
 }
@@ -243,8 +277,20 @@ mod tests {
     #[test]
     fn refuses_a_module_that_is_not_what_it_knows() {
         let empty = b"\0asm\x01\0\0\0";
-        assert!(itk_program(empty).unwrap_err().to_string().contains("_initialize"));
-        assert!(preview_1_program(empty).unwrap_err().to_string().contains("_start"));
-        assert!(itk_program(b"no module").is_err() && preview_1_program(b"no module").is_err());
+        for (conversion, wants) in
+            [(&itk::LIBRARY, "_initialize"), (&preview_0::PROGRAM, "_start"), (&ruby::LIBRARY, "cabi_realloc")]
+        {
+            assert_eq!(conversion.program(empty).unwrap_err().to_string(), format!("it does not export `{wants}`"));
+            assert!(conversion.program(b"no module").is_err());
+        }
+        let mut types = TypeSection::new();
+        types.ty().function([], []);
+        let mut imports = ImportSection::new();
+        imports.import("env", "f", EntityType::Function(0));
+        let mut foreign = Module::new();
+        let foreign = foreign.section(&types).section(&imports).clone().finish();
+        for conversion in [&itk::LIBRARY, &preview_0::PROGRAM] {
+            assert_eq!(conversion.program(&foreign).unwrap_err().to_string(), "it imports `f` from `env`");
+        }
     }
 }
