@@ -349,6 +349,44 @@ fn the_task_in_the_docs_compiles_and_runs_as_they_say() {
     assert_eq!(read(&bench.path("primes/out/primes.txt")), "78498 primes\n");
 }
 
+/// Prints without end.
+const PRINTS: &str = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 2) (data (i32.const 0) "\10\00\00\00\00\00\01\00")
+    (func (export "_start") (loop $l (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) (br $l))))"#;
+const TRAPS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
+
+#[test]
+fn what_cannot_run_here_says_why_and_what_to_do() {
+    let bench = Bench::set();
+    let says = |args: &str, code: i32, wanted: &[&str]| {
+        let ended = bench.golem(&args.split(' ').collect::<Vec<_>>());
+        let said_all = wanted.iter().all(|wanted| ended.stderr.contains(wanted));
+        assert!(ended.code == Some(code) && said_all, "{args}: {:?} {}", ended.code, ended.stderr);
+        assert!(ended.stderr.lines().last() != Some("") && !ended.stderr.contains(" done"), "{args}: {}", ended.stderr);
+    };
+    bench.file("empty/a.txt", "");
+    let manifest = "name = \"x\"\nmodule = \"x.wasm\"\nsplit.count = 2\nprice = { max_gnt_per_hour = \"1\", budget_gnt = \"1\" }\n";
+    bench.file("x.toml", manifest);
+    bench.file("typo.toml", &manifest.replace("name", "nmae"));
+    bench.file("up.toml", &manifest.replace("x.wasm", "../x.wasm"));
+    says("app run gone.toml --local -o out", 2, &["no app and no file `gone.toml`", "golem app new", "montecarlo"]);
+    says("app run empty --local -o out", 2, &["no manifest.toml in empty"]);
+    says("app run typo.toml --local -o out", 2, &["unknown field `nmae`, expected one of `name`"]);
+    says("app run up.toml --local -o out", 2, &["`../x.wasm` is no path within the folder: it contains `.` or `..`"]);
+    says("app run x.toml --local -o out", 2, &["the module x.wasm is not there: build it first"]);
+    says("app run x.toml --local -o out --below 3", 2, &["no parameter `below`; known are: none"]);
+    says("app run mine --local -o out --wdth 3", 2, &["known are: algorithm, bits, from, header"]);
+    says("app run mine --local -o out --parts 0", 2, &["mine: --parts 0: give a whole number from 1 to 65536"]);
+    says("app info python", 2, &["is no app but CPython 3.12", "`golem app fetch python`"]);
+    says("app info gone", 2, &["`golem run PATH --dry-run`"]);
+    std::fs::write(bench.path("x.wasm"), wat::parse_str(TRAPS).unwrap()).expect("it can be written");
+    says("app run x.toml --local -o out", 1, &["subtask 0", "the program trapped: it reached `unreachable`"]);
+    std::fs::write(bench.path("x.wasm"), wat::parse_str(PRINTS).unwrap()).expect("it can be written");
+    let too_much = "more than its 1048576 bytes of output; raise output_max (`output_mib` in a manifest)";
+    says("app run x.toml --local -o out --output-max 1MiB", 1, &[too_much]);
+    says("map x.wasm x.toml --local -o out --output-max 1MiB", 1, &[too_much]);
+}
+
 #[test]
 fn apps_can_be_listed_looked_at_and_started() {
     let bench = Bench::set();

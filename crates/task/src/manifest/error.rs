@@ -66,7 +66,7 @@ pub enum ManifestError {
         error: TemplateError,
     },
     /// A name or path that leads out of its folder.
-    #[error("{key}: `{path}` {fault}; give a path within the folder")]
+    #[error("{key}: `{path}` is no path within the folder: {fault}")]
     Path {
         /// The key.
         key: &'static str,
