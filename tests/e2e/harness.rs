@@ -5,6 +5,7 @@ use golem_chain::ChainClient;
 use golem_devnet::{Devnet, DevnetOptions};
 use golem_protocol::{Address, ChannelId, ChannelState, Wei};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -45,7 +46,22 @@ pub fn golem() -> PathBuf {
 
 /// A command of the binary that sees nothing of this process's environment that could steer it.
 pub fn golem_command() -> Command {
-    let mut command = Command::new(golem());
+    command_of_nobody(golem())
+}
+
+/// A line for the shell, with the binary on PATH, and as little of this process's environment.
+pub fn shell_command(line: &str) -> Command {
+    let binary = golem();
+    let beside = binary.parent().expect("a binary is in a folder").to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([beside].into_iter().chain(std::env::split_paths(&path)));
+    let mut command = command_of_nobody("sh");
+    command.args(["-c", line]).env("PATH", path.expect("no folder of PATH has a colon"));
+    command
+}
+
+fn command_of_nobody(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("GOLEM_") || text.to_lowercase().ends_with("_proxy") {

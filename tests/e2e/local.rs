@@ -1,7 +1,7 @@
 //! Tasks on this machine alone: the apps that ship, a manifest of one's own, and scripts in an interpreter that nobody
 //! here wrote. None of it needs a chain.
 
-use crate::harness::{golem_command, text};
+use crate::harness::{golem_command, shell_command, text};
 use crate::process::{Ended, Process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -73,6 +73,13 @@ impl Bench {
         let mut command = golem_command();
         command.current_dir(self.home.path()).arg("--dir").arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/local"));
         Process::spawn("golem", command.args(args)).wait(PATIENCE)
+    }
+
+    /// Runs a line as somebody types it, in a folder.
+    fn shell(&self, folder: &str, line: &str) -> Ended {
+        let mut command = shell_command(line);
+        command.current_dir(self.path(folder)).env("GOLEM_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/local"));
+        Process::spawn("sh", &mut command).wait(PATIENCE)
     }
 
     /// Runs a task here; the answer, and the folder of its results.
@@ -278,29 +285,106 @@ fn a_script_without_its_interpreter_is_told_how_to_get_it() {
     assert!(ended.stderr.contains("golem app fetch python"), "{}", ended.stderr);
 }
 
-#[test]
-fn an_app_that_was_started_builds_and_runs_as_it_is() {
-    let bench = Bench::set();
-    let mut built = 0;
-    for language in ["rust", "c"] {
-        let name = format!("my-{language}");
-        let ended = bench.golem(&["app", "new", &name, "--lang", language]);
-        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        let script = Command::new("sh").arg(bench.path(&name).join("build.sh")).output().expect("a shell runs");
-        match script.status.code() {
-            // It says itself that no compiler here can do it; scripts/build-apps installs the one for Rust.
-            Some(2) => continue,
-            code => assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&script.stderr)),
-        }
-        built += 1;
-        let out = format!("out-{language}");
-        let ended = bench.golem(&["run", &name, "--local", "--json", "-o", &out, "--parts", "3"]);
-        let answer = ended.json();
-        assert_eq!((&answer["finished"], fuel(&answer).len()), (&true.into(), 3), "{answer:#} {}", ended.stderr);
-        let words = read(&bench.path(&out).join("words.txt"));
-        assert_eq!((words.lines().next(), words.lines().count()), (Some("     6 the"), 15), "{words}");
+/// Starts an app and does what its README says of this machine. False where its script says that no compiler here can.
+fn starts(bench: &Bench, language: &str) -> bool {
+    let name = format!("my-{language}");
+    let ended = bench.golem(&["app", "new", &name, "--lang", language]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    bench.file(&format!("{name}/my.txt"), "two one\ntwo\n\nTHREE, three (three)\n");
+    let readme = read(&bench.path(&name).join("README.md"));
+    let lines = readme.lines().filter_map(|line| line.strip_prefix("    ")?.split('#').next());
+    let here: Vec<&str> = lines.filter(|line| line.starts_with("./") || line.contains("--local")).collect();
+    let [build, run, run_mine] = here[..] else { panic!("it says other things: {readme}") };
+    let ended = bench.shell(&name, build);
+    if ended.code == Some(2) {
+        eprintln!("{}", ended.stderr);
+        return false;
     }
-    eprintln!("{built} of 2 starters were built and run");
+    assert!(ended.code == Some(0) && ended.stderr.contains(" bytes, by "), "{}", ended.stderr);
+    let words = || read(&bench.path(&name).join("out/words.txt"));
+    bench.shell(&name, run).done(run);
+    assert_eq!((words().lines().next(), words().lines().count()), (Some("     6 the"), 15), "{}", words());
+    bench.shell(&name, run_mine).done(run_mine);
+    assert_eq!(words(), "     3 three\n     2 two\n     1 one\n");
+    // What does not compile is said, though the module of before is still there.
+    bench.file(&format!("{name}/main.{}", if language == "c" { "c" } else { "rs" }), "mistake");
+    let ended = bench.shell(&name, build);
+    assert!(ended.code == Some(1) && !ended.stderr.contains(" bytes, by "), "{:?} {}", ended.code, ended.stderr);
+    true
+}
+
+#[test]
+fn an_app_started_in_c_builds_and_runs_as_its_readme_says() {
+    let bench = Bench::set();
+    assert!(starts(&bench, "c"), "scripts/test installs the compiler; by hand: pip install ziglang");
+    let ended = bench.shell("my-c", "GOLEM_WASM_CC=false ./build.sh");
+    assert!(ended.code == Some(2) && ended.stderr.contains("`false`, which cannot"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_app_started_in_rust_builds_and_runs_as_its_readme_says() {
+    // Not every machine has a way to the standard library for WASI; scripts/build-apps installs it on Debian.
+    if !starts(&Bench::set(), "rust") {
+        eprintln!("not tried: see above");
+    }
+}
+
+#[test]
+fn the_task_in_the_docs_compiles_and_runs_as_they_say() {
+    let docs = read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/TASKS.md")));
+    let block = |after: &str, fence: &str| {
+        let block = docs.split_once(after).and_then(|(_, rest)| rest.split_once(fence)).expect("it is there").1;
+        block.split_once("```").expect("it ends").0.to_owned()
+    };
+    let bench = Bench::set();
+    bench.file("primes/manifest.toml", &block("A complete one in C", "```toml\n"));
+    bench.file("primes/primes.c", &block("`primes.c`", "```c\n"));
+    let mut commands =
+        docs.split('`').filter(|text| text.ends_with("-o primes.wasm") || text.contains("run . --local"));
+    let (Some(compile), Some(run), None) = (commands.next(), commands.next(), commands.next()) else {
+        panic!("docs/TASKS.md has other commands for primes.c")
+    };
+    bench.shell("primes", compile).done(compile);
+    bench.shell("primes", run).done(run);
+    assert_eq!(read(&bench.path("primes/out/primes.txt")), "78498 primes\n");
+}
+
+/// Prints without end.
+const PRINTS: &str = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 2) (data (i32.const 0) "\10\00\00\00\00\00\01\00")
+    (func (export "_start") (loop $l (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) (br $l))))"#;
+const TRAPS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#;
+
+#[test]
+fn what_cannot_run_here_says_why_and_what_to_do() {
+    let bench = Bench::set();
+    let says = |args: &str, code: i32, wanted: &[&str]| {
+        let ended = bench.golem(&args.split(' ').collect::<Vec<_>>());
+        let said_all = wanted.iter().all(|wanted| ended.stderr.contains(wanted));
+        assert!(ended.code == Some(code) && said_all, "{args}: {:?} {}", ended.code, ended.stderr);
+        assert!(ended.stderr.lines().last() != Some("") && !ended.stderr.contains(" done"), "{args}: {}", ended.stderr);
+    };
+    bench.file("empty/a.txt", "");
+    let manifest = "name = \"x\"\nmodule = \"x.wasm\"\nsplit.count = 2\nprice = { max_gnt_per_hour = \"1\", budget_gnt = \"1\" }\n";
+    bench.file("x.toml", manifest);
+    bench.file("typo.toml", &manifest.replace("name", "nmae"));
+    bench.file("up.toml", &manifest.replace("x.wasm", "../x.wasm"));
+    says("app run gone.toml --local -o out", 2, &["no app and no file `gone.toml`", "golem app new", "montecarlo"]);
+    says("app run empty --local -o out", 2, &["no manifest.toml in empty"]);
+    says("app run typo.toml --local -o out", 2, &["unknown field `nmae`, expected one of `name`"]);
+    says("app run up.toml --local -o out", 2, &["`../x.wasm` is no path within the folder: it contains `.` or `..`"]);
+    says("app run x.toml --local -o out", 2, &["the module x.wasm is not there: build it first"]);
+    says("app run x.toml --local -o out --below 3", 2, &["no parameter `below`; known are: none"]);
+    says("app run mine --local -o out --wdth 3", 2, &["known are: algorithm, bits, from, header"]);
+    says("app run mine --local -o out --parts 0", 2, &["mine: --parts 0: give a whole number from 1 to 65536"]);
+    says("app info python", 2, &["is no app but CPython 3.12", "`golem app fetch python`"]);
+    says("app info gone", 2, &["`golem run PATH --dry-run`"]);
+    std::fs::write(bench.path("x.wasm"), wat::parse_str(TRAPS).unwrap()).expect("it can be written");
+    says("app run x.toml --local -o out", 1, &["subtask 0", "the program trapped: it reached `unreachable`"]);
+    std::fs::write(bench.path("x.wasm"), wat::parse_str(PRINTS).unwrap()).expect("it can be written");
+    let too_much = "more than its 1048576 bytes of output; raise output_max (`output_mib` in a manifest)";
+    says("app run x.toml --local -o out --output-max 1MiB", 1, &[too_much]);
+    says("map x.wasm x.toml --local -o out --output-max 1MiB", 1, &[too_much]);
 }
 
 #[test]

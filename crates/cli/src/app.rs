@@ -43,7 +43,7 @@ pub enum AppCommand {
     Run(Box<RunArgs>),
     /// Start an app of your own: a folder with a manifest, source, a build script and an example
     New(NewArgs),
-    /// Fetch the interpreter that scripts for `golem map` need
+    /// Fetch a program of others for `golem map`: an interpreter that scripts need, a compressor, a SQL engine
     Fetch(FetchArgs),
     /// What the app's author does
     #[command(flatten)]

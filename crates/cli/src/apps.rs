@@ -92,6 +92,10 @@ impl Source {
     /// Lists the files, lets the module split where it does that, and cuts the task.
     pub fn cut(self, folder: &Folder) -> anyhow::Result<Cut> {
         let module = self.base.join(&self.manifest.module);
+        if !module.exists() {
+            let name = module.display();
+            bail!("the module {name} is not there: build it first (what `golem app new` wrote has a build.sh for it)");
+        }
         files::hash(&module).context("the module")?;
         let mut places = Places::new();
         let mut listing = InputListing::default();
@@ -103,7 +107,8 @@ impl Source {
         for pattern in &self.manifest.inputs {
             let files = files::matching(&self.base, pattern, &mut places)?;
             if files.is_empty() {
-                bail!("`inputs` has `{pattern}`, which matches no file in {}", self.base.display());
+                let beside = if self.base.as_os_str().is_empty() { Path::new(".") } else { &self.base };
+                bail!("`inputs` has `{pattern}`, which matches no file in {}", beside.display());
             }
             listing.shared.extend(files);
         }
@@ -127,16 +132,21 @@ fn manifest_path(app: &str) -> anyhow::Result<PathBuf> {
             "{app} is a module, not a manifest: run it once for each of some files with `golem map {app} FILES... -o FOLDER`"
         );
     }
-    if path.is_dir() {
-        return Ok(path.join("manifest.toml"));
-    }
-    if !path.exists() && path.components().count() == 1 && path.extension().is_none() {
+    if !path.exists() {
         bail!(
-            "there is no app and no file `{app}`: the apps that ship with golem are {}; a task of your own is a manifest such as task.toml",
+            "there is no app and no file `{app}`: the apps that ship with golem are {}; a task of your own is a manifest, \
+             such as task.toml, or a folder with a manifest.toml in it, which `golem app new` writes",
             bundled::names()
         );
     }
-    Ok(path)
+    if !path.is_dir() {
+        return Ok(path);
+    }
+    let manifest = path.join("manifest.toml");
+    if !manifest.exists() {
+        bail!("there is no manifest.toml in {app}: name the manifest itself, or a folder that `golem app new` wrote");
+    }
+    Ok(manifest)
 }
 
 fn unpack(app: &BundledApp) -> std::io::Result<TempDir> {

@@ -68,6 +68,7 @@ pub fn list(args: &ListArgs) -> anyhow::Result<Answer> {
         table.row([format!("golem app fetch {}", one.name), about]);
     }
     output::line(table.render().trim_end())?;
+    output::line("\nAn app of your own: `golem app new NAME --lang rust`, or c.")?;
     Ok(Answer::Yes)
 }
 
@@ -86,7 +87,15 @@ fn fetchable_json(one: &Fetchable) -> Value {
 /// Prints all there is to know of an app before running it.
 pub fn info(args: &InfoArgs) -> anyhow::Result<Answer> {
     let Some(app) = bundled::find(&args.app) else {
-        bail!("there is no app `{}`; the apps that ship with golem are {}", args.app, bundled::names());
+        if let Some(program) = FETCHABLE.iter().find(|one| one.name == args.app) {
+            bail!("{0} is no app but {1}, for `golem map`: `golem app fetch {0}` gets it", program.name, program.about);
+        }
+        bail!(
+            "there is no app `{}`; the apps that ship with golem are {}. Of a task of your own `golem run PATH --dry-run` \
+             says what it is and may cost",
+            args.app,
+            bundled::names()
+        );
     };
     let manifest = Manifest::parse(app.manifest())?;
     if args.json {

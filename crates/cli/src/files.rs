@@ -15,8 +15,12 @@ pub type Places = BTreeMap<ContentHash, PathBuf>;
 /// The digest and length of a file.
 pub fn hash(path: &Path) -> anyhow::Result<(ContentHash, ByteCount)> {
     let cannot = || format!("cannot read {}", path.display());
-    if !std::fs::metadata(path).with_context(cannot)?.is_file() {
-        bail!("{} is not a file: give files, or a pattern such as {}/*", path.display(), path.display());
+    let found = std::fs::metadata(path).with_context(cannot)?;
+    if found.is_dir() {
+        bail!("{} is a folder: give files, or a pattern such as {}/*", path.display(), path.display());
+    }
+    if !found.is_file() {
+        bail!("{} is not a file with an end, which an input has to be", path.display());
     }
     let mut hasher = blake3::Hasher::new();
     let mut file = std::fs::File::open(path).with_context(cannot)?;

@@ -119,21 +119,23 @@ impl Local {
         let total = self.cut.plan.subtasks.len() as u32;
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(16)).min(total as usize);
         let (next, stop) = (AtomicU32::new(0), AtomicBool::new(false));
-        let done: Mutex<Vec<Tried>> = Mutex::default();
+        // What was tried, and how many of them count.
+        let done: Mutex<(Vec<Tried>, u32)> = Mutex::default();
         let work = || -> anyhow::Result<()> {
             while !stop.load(Ordering::Relaxed) {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(subtask) = self.cut.plan.subtasks.get(index as usize) else { break };
                 let tried = self.subtask(subtask).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
-                stop.fetch_or(tried.fault.is_some(), Ordering::Relaxed);
+                let counts = u32::from(tried.fault.is_none());
+                stop.fetch_or(counts == 0, Ordering::Relaxed);
                 let due = self.cut.preview.as_ref().filter(|preview| preview.is_due());
                 let results = {
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    let before = done.len() as u32 * 10 / total;
+                    let (done, well) = &mut *done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.push(tried);
-                    if done.len() as u32 * 10 / total > before {
-                        eprintln!("{} of {} done", done.len(), count(total, "subtask"));
+                    if (*well + counts) * 10 / total > *well * 10 / total {
+                        eprintln!("{} of {} done", *well + counts, count(total, "subtask"));
                     }
+                    *well += counts;
                     due.map(|preview| (preview, self.results(done.as_slice())))
                 };
                 if let Some((preview, files)) = results {
@@ -148,7 +150,7 @@ impl Local {
             started.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
         });
         ended.into_iter().collect::<anyhow::Result<()>>()?;
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (mut done, _) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|tried| tried.index);
         Ok(done)
     }
@@ -273,7 +275,7 @@ impl Ran {
         }
         output::line(table.render().trim_end())?;
         if self.tried.len() > LINES_MAX {
-            output::line(&format!("... and {} more subtasks", self.tried.len() - LINES_MAX))?;
+            output::line(&format!("... and {}", count((self.tried.len() - LINES_MAX) as u64, "more subtask")))?;
         }
         let most = |of: fn(&RunOutcome) -> u64| self.tried.iter().map(|one| of(&one.outcome)).max().unwrap_or(0);
         output::line(&format!(

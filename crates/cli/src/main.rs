@@ -29,7 +29,6 @@ mod process;
 mod programs;
 mod progress;
 mod provide;
-mod reactor;
 mod run;
 mod sim;
 mod starter;

@@ -93,7 +93,7 @@ pub fn files<'a>(files: impl ExactSizeIterator<Item = (&'a Path, u64)>) -> anyho
         line(&format!("{} ({bytes} bytes)", path.display()))?;
     }
     if more > 0 {
-        line(&format!("... and {more} more files"))?;
+        line(&format!("... and {}", count(more as u64, "more file")))?;
     }
     Ok(())
 }

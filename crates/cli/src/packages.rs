@@ -2,6 +2,7 @@
 //!
 //! A package is named by its version and by digests of its archive and of its module; nothing else is taken.
 
+use crate::convert::Conversion;
 use anyhow::{Context as _, bail};
 use flate2::read::{DeflateDecoder, GzDecoder};
 use sha2::{Digest, Sha256, Sha512};
@@ -21,9 +22,6 @@ const LIST_BYTES_MAX: u64 = 8 << 20;
 /// The longest `.npmrc` that is read. Reason: it is a handful of lines.
 const NPMRC_BYTES_MAX: u64 = 64 << 10;
 
-/// Makes a program of a module that is not yet one for this sandbox.
-type MakeProgram = fn(&[u8]) -> anyhow::Result<Vec<u8>>;
-
 /// One version of a package that holds a module.
 pub struct Package {
     /// Whose it is.
@@ -37,7 +35,7 @@ pub struct Package {
     /// The module's BLAKE3 digest.
     pub digest: &'static str,
     /// What makes a program of the module, where it is none as it is.
-    pub program: Option<MakeProgram>,
+    pub program: Option<&'static Conversion>,
 }
 
 /// A registry, with what it says of the archive.
@@ -98,7 +96,7 @@ impl Package {
             bail!("its {} has the BLAKE3 digest {got}, and {} is pinned", self.member, self.digest);
         }
         match self.program {
-            Some(program) => program(module),
+            Some(conversion) => conversion.program(module),
             None => Ok(module.to_vec()),
         }
     }

@@ -138,7 +138,7 @@ impl<'a> PlanReport<'a> {
     pub fn print(&self) -> anyhow::Result<()> {
         let (plan, cost) = (self.plan, &self.cost);
         let row = |what: &str, text: String| output::line(&format!("{what:<14}{text}"));
-        row("task", format!("{}, {} subtasks", plan.name, plan.subtasks.len()))?;
+        row("task", format!("{}, {}", plan.name, output::count(plan.subtasks.len() as u64, "subtask")))?;
         for subtask in plan.subtasks.iter().take(3) {
             row("", format!("{}: {}", subtask.name, subtask.args.join(" ")))?;
         }
@@ -146,7 +146,7 @@ impl<'a> PlanReport<'a> {
             row("", format!("... and {} more", plan.subtasks.len() - 3))?;
         }
         let bytes: u64 = plan.files.iter().map(|file| file.size.0).sum();
-        row("inputs", format!("{} files, {} KiB", plan.files.len(), bytes.div_ceil(1024)))?;
+        row("inputs", format!("{}, {} KiB", output::count(plan.files.len() as u64, "file"), bytes.div_ceil(1024)))?;
         let limits = &plan.limits;
         row(
             "each subtask",
@@ -208,10 +208,10 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
     let mut lines = vec![match plan.verification {
         Verification::None => "none, results are taken as they come".to_owned(),
         Verification::Recheck { fraction_ppm } => format!(
-            "{} % of results are computed again here, about {} subtasks, and more of providers new to this node; it costs \
+            "{} % of results are computed again here, about {}, and more of providers new to this node; it costs \
              this machine's time and no GNT",
             share(fraction_ppm),
-            cost.rechecks
+            output::count(cost.rechecks, "subtask")
         ),
         Verification::Redundancy { copies, fraction_ppm } => {
             let besides = match fraction_ppm {

@@ -4,10 +4,9 @@
 //! fetched when the user says so (`golem app fetch`), never by themselves, and only what has the digests written here is
 //! taken.
 
-use crate::convert::{itk_program, preview_1_program};
+use crate::convert::{itk, preview_0, ruby};
 use crate::files::{self, Places};
 use crate::packages::{Package, Registry};
-use crate::reactor::ruby_program;
 use anyhow::{Context as _, bail};
 use golem_node::folder::Folder;
 use golem_task::ListedFile;
@@ -79,7 +78,7 @@ pub const FETCHABLE: [Fetchable; 5] = [
             version: "2.10.1",
             member: "package/dist/ruby+stdlib.wasm",
             digest: "f90bfc3ce348d590f09b2d564efbf873edb57ac6a214d55d4709965189756721",
-            program: Some(ruby_program),
+            program: Some(&ruby::LIBRARY),
         },
     },
     Fetchable {
@@ -94,7 +93,7 @@ pub const FETCHABLE: [Fetchable; 5] = [
             version: "0.10.2",
             member: "package/dist/langs/sqlite.wasm",
             digest: "8e5d19c144890e68b0f275afb95958e9194601dd666c019a49ba414a66ce097c",
-            program: Some(preview_1_program),
+            program: Some(&preview_0::PROGRAM),
         },
     },
     Fetchable {
@@ -107,7 +106,7 @@ pub const FETCHABLE: [Fetchable; 5] = [
             version: "3.5.0",
             member: "itkwasm_compress_stringify_wasi/wasm_modules/compress-stringify.wasi.wasm",
             digest: "1cbf86aeba81e1a0681b2b071f7f9a6ee05afba150d7be182d76d598fb0fa4da",
-            program: Some(itk_program),
+            program: Some(&itk::LIBRARY),
         },
     },
     Fetchable {
@@ -120,7 +119,7 @@ pub const FETCHABLE: [Fetchable; 5] = [
             version: "3.5.0",
             member: "itkwasm_compress_stringify_wasi/wasm_modules/parse-string-decompress.wasi.wasm",
             digest: "c191acb216be76de28e037067bbcc48cff46a8cab618efdb2424a19cc7600fab",
-            program: Some(itk_program),
+            program: Some(&itk::LIBRARY),
         },
     },
 ];

@@ -1,7 +1,7 @@
 //! What is saved.
 
 use golem_protocol::B256;
-use golem_protocol::message::{WireError, decode, encode};
+use golem_protocol::record::{RecordError, decode_record, encode_record};
 use serde::{Deserialize, Serialize};
 
 /// The largest record. Reason: a task's order with a million inputs of 32 bytes fits.
@@ -64,19 +64,19 @@ pub struct Record {
     pub table: Table,
     /// Under which key.
     pub key: Vec<u8>,
-    /// The value in the versioned encoding; `None` deletes.
+    /// The value in the encoding of records; `None` deletes.
     pub value: Option<Vec<u8>>,
 }
 
 impl Record {
-    pub(crate) fn put<T: Serialize>(table: Table, key: &[u8], value: &T) -> Result<Record, WireError> {
-        Ok(Record { table, key: key.to_vec(), value: Some(encode(value, RECORD_BYTES_MAX)?) })
+    pub(crate) fn put<T: Serialize>(table: Table, key: &[u8], value: &T) -> Result<Record, RecordError> {
+        Ok(Record { table, key: key.to_vec(), value: Some(encode_record(value, RECORD_BYTES_MAX)?) })
     }
 }
 
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(record: &Record) -> Result<T, RecoverError> {
     let value = record.value.as_deref().unwrap_or_default();
-    decode(value, RECORD_BYTES_MAX).map_err(|source| RecoverError::Unreadable {
+    decode_record(value, RECORD_BYTES_MAX).map_err(|source| RecoverError::Unreadable {
         table: record.table.name(),
         key: B256::left_padding_from(record.key.get(..32).unwrap_or(&record.key)),
         source,
@@ -94,7 +94,7 @@ pub enum RecoverError {
         /// Its key.
         key: B256,
         /// What is wrong.
-        source: WireError,
+        source: RecordError,
     },
     /// A record holds a document whose signature does not fit, or that belongs to another chain or key.
     #[error("the record {key} of {table} is not of this chain and key: {detail}")]

@@ -164,7 +164,11 @@ async fn accused(contents: &Contents, chain: &ChainRef, claim: &Claim, size: Byt
     let hash = ContentHash(claim.proof);
     contents.fetch(hash, size.0, claim.accuser).await.map_err(|error| unknown(&error))?;
     let bytes = contents.blocking(move |here| here.read(hash)).await.map_err(|error| unknown(&error))?;
-    let proof = WrongResultProof::decode(&bytes).map_err(|error| nothing(&error))?;
+    let proof = WrongResultProof::decode(&bytes).map_err(|error| match error {
+        // An older or newer golem wrote it, which proves nothing against anybody.
+        WireError::Version { .. } => unknown(&error),
+        error => nothing(&error),
+    })?;
     let result = proof.check(chain).map_err(|error| nothing(&error))?;
     if result.provider != claim.provider {
         return Err(nothing(&"the proof is about another provider"));

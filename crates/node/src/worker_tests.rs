@@ -272,8 +272,7 @@ async fn a_proof_is_believed_only_where_its_result_is_wrong_here_too() {
     let SubtaskOutcome::Completed { output_bytes, fuel, .. } = right else { panic!("{right:?}") };
     let wrong = SubtaskOutcome::Completed { output: job.input, output_bytes, fuel, time_ms: 1 };
     let mut desk = ProofDesk::new(CHAIN, bench.contents.clone(), bench.runner.clone());
-    let mut look = async |proof: &WrongResultProof, accused: NodeId| {
-        let bytes = proof.encode().unwrap();
+    let mut look_at = async |bytes: Vec<u8>, accused: NodeId| {
         let hash = bench.contents.insert_bytes(&bytes).unwrap();
         let notice = ProofNotice {
             provider: accused,
@@ -285,6 +284,12 @@ async fn a_proof_is_believed_only_where_its_result_is_wrong_here_too() {
         desk.look(claim, JobStop::new()).await
     };
     let who = NodeId(provider.address());
+    // What a golem of another version says cannot be judged, and is held against nobody.
+    let mut newer = proof_of(&job, &requestor, &provider, wrong.clone()).encode().unwrap();
+    newer[0] += 1;
+    let Seen::Unknown(why) = look_at(newer, who).await else { panic!("it is not of this version") };
+    assert_eq!(why, "wire version 3; this node speaks 2: one of the two needs an update");
+    let mut look = async |proof: &WrongResultProof, accused| look_at(proof.encode().unwrap(), accused).await;
     assert_eq!(look(&proof_of(&job, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong);
     assert!(matches!(look(&proof_of(&job, &requestor, &provider, right), who).await, Seen::Right(_)));
     // Documents about somebody else, or signed by nobody, prove nothing.

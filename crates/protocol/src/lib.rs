@@ -19,6 +19,7 @@
 
 pub mod agreement;
 pub mod app_fee;
+mod encoding;
 pub mod guarantee;
 pub mod header;
 pub mod ids;
@@ -27,6 +28,7 @@ pub mod message;
 pub mod offer;
 pub mod promise;
 pub mod proof;
+pub mod record;
 pub mod report;
 pub mod rotation;
 pub mod ruling;
@@ -48,6 +50,7 @@ pub use message::{HEADER_TOPIC, Message, WIRE_VERSION, WireError};
 pub use offer::{Offer, Refusal, RefusalReason};
 pub use promise::{Promise, Receipt};
 pub use proof::{AccusedResult, PROOF_TOPIC, ProofFault, ProofNotice, WrongResultProof};
+pub use record::{RECORD_VERSION, RecordError};
 pub use report::{FailureKind, Report, SubtaskOutcome, SubtaskResult};
 pub use rotation::{CancelRotation, Rotation};
 pub use ruling::Ruling;

@@ -4,6 +4,7 @@
 //! value is refused where bytes are left over, the version is another, or a bound of `limits` is broken.
 
 use crate::agreement::{Agreement, Cancel, Countersignature};
+use crate::encoding::{self, EncodingFault};
 use crate::header::Header;
 use crate::limits::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, VOUCHERS_PER_ANSWER_MAX};
 use crate::offer::{Offer, Refusal};
@@ -14,7 +15,8 @@ use crate::voucher::Voucher;
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
-/// The version of the encoding, the first byte of all that is sent or stored.
+/// The version of the wire, the first byte of all that is sent; what is stored has
+/// [`RECORD_VERSION`](crate::RECORD_VERSION).
 pub const WIRE_VERSION: u8 = 2;
 /// The gossip topic on which headers travel.
 pub const HEADER_TOPIC: &str = "golem/header/1";
@@ -102,29 +104,14 @@ pub fn decode_header(bytes: &[u8]) -> Result<Signed<Header>, WireError> {
     decode(bytes, HEADER_BYTES_MAX)
 }
 
-/// Any value in the versioned encoding, at most `bytes_max` long.
-pub fn encode<T: Serialize>(value: &T, bytes_max: usize) -> Result<Vec<u8>, WireError> {
-    let bytes = postcard::to_extend(value, vec![WIRE_VERSION]).map_err(|_| WireError::Malformed)?;
-    if bytes.len() > bytes_max {
-        return Err(WireError::TooLarge { got: bytes.len(), max: bytes_max });
-    }
-    Ok(bytes)
+/// Any value in the encoding of the wire, at most `bytes_max` long.
+pub(crate) fn encode<T: Serialize>(value: &T, bytes_max: usize) -> Result<Vec<u8>, WireError> {
+    Ok(encoding::encode(WIRE_VERSION, value, bytes_max)?)
 }
 
-/// Reads a value in the versioned encoding, at most `bytes_max` long.
-pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8], bytes_max: usize) -> Result<T, WireError> {
-    if bytes.len() > bytes_max {
-        return Err(WireError::TooLarge { got: bytes.len(), max: bytes_max });
-    }
-    let (version, body) = bytes.split_first().ok_or(WireError::Malformed)?;
-    if *version != WIRE_VERSION {
-        return Err(WireError::Version { got: *version, ours: WIRE_VERSION });
-    }
-    let (value, rest) = postcard::take_from_bytes(body).map_err(|_| WireError::Malformed)?;
-    if !rest.is_empty() {
-        return Err(WireError::TrailingBytes(rest.len()));
-    }
-    Ok(value)
+/// Reads a value in the encoding of the wire, at most `bytes_max` long.
+pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8], bytes_max: usize) -> Result<T, WireError> {
+    Ok(encoding::decode(WIRE_VERSION, bytes, bytes_max)?)
 }
 
 /// Why bytes are no message. The fault is the sender's.
@@ -146,8 +133,8 @@ pub enum WireError {
         /// The bound.
         max: usize,
     },
-    /// Another version of the encoding.
-    #[error("encoding version {got}; this node speaks {ours}: one of the two needs an update")]
+    /// Another version of the wire.
+    #[error("wire version {got}; this node speaks {ours}: one of the two needs an update")]
     Version {
         /// What came.
         got: u8,
@@ -160,4 +147,15 @@ pub enum WireError {
     /// Bytes after the end of the value.
     #[error("{0} bytes after the end of the message")]
     TrailingBytes(usize),
+}
+
+impl From<EncodingFault> for WireError {
+    fn from(fault: EncodingFault) -> WireError {
+        match fault {
+            EncodingFault::TooLarge { got, max } => WireError::TooLarge { got, max },
+            EncodingFault::Version { got } => WireError::Version { got, ours: WIRE_VERSION },
+            EncodingFault::Malformed => WireError::Malformed,
+            EncodingFault::TrailingBytes(bytes) => WireError::TrailingBytes(bytes),
+        }
+    }
 }

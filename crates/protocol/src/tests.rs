@@ -2,6 +2,7 @@
 
 mod bounds;
 mod proof;
+mod record;
 mod signatures;
 mod strategies;
 mod units;

@@ -64,7 +64,7 @@ pub enum Exit {
         fuel_max: Fuel,
     },
     /// It wanted more memory than it may have, and gave up.
-    #[error("the program needs more than its {} bytes of memory; raise memory_max, or give each subtask less to do", .memory_max.0)]
+    #[error("the program needs more than its {} bytes of memory; raise memory_max (`memory_mib` in a manifest), or give each subtask less to do", .memory_max.0)]
     OutOfMemory {
         /// The limit.
         memory_max: ByteCount,
@@ -76,7 +76,7 @@ pub enum Exit {
         table_elements_max: u32,
     },
     /// It wrote too much.
-    #[error("the program wrote more than its {} bytes of output; raise output_max if that is not a mistake", .output_max.0)]
+    #[error("the program wrote more than its {} bytes of output; raise output_max (`output_mib` in a manifest) if that is not a mistake", .output_max.0)]
     OutputTooLarge {
         /// The limit.
         output_max: ByteCount,
@@ -134,7 +134,9 @@ impl Exit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum CompileFailure {
     /// It took too long.
-    #[error("it was not done within {wall_ms} ms; make the module smaller, or its functions")]
+    #[error(
+        "it was not done within {wall_ms} ms; try again when this machine has less to do, or make the module smaller"
+    )]
     WallClock {
         /// The limit in milliseconds.
         wall_ms: u64,

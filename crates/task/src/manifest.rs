@@ -1,12 +1,15 @@
 //! A task written down.
 
-use crate::bundle::{PathFault, SubtaskLimits, check_path};
-use crate::template::{Template, TemplateError};
-use crate::verification::{Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, PlanTextError, Verification, VerificationError};
-use golem_protocol::units::AmountError;
+use crate::bundle::{SubtaskLimits, check_path};
+use crate::template::Template;
+use crate::verification::{Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, Verification};
 use golem_protocol::{Address, ByteCount, Fuel, Wei};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod error;
+
+pub use error::ManifestError;
 
 /// A task as its author describes it, checked.
 ///
@@ -162,92 +165,6 @@ impl Default for TaskLimits {
     }
 }
 
-/// Why a text is not a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
-    /// Not TOML, a key that is missing, unknown or of the wrong kind.
-    #[error("the manifest cannot be read: {reason}")]
-    Toml {
-        /// What the parser said, with the place.
-        reason: String,
-    },
-    /// None or several ways to split.
-    #[error("[split] has {got} of `each`, `count`, `list`, `range`, `args`; give exactly one")]
-    Split {
-        /// How many are given.
-        got: usize,
-    },
-    /// A number out of its range.
-    #[error("{key} is {got}, which is not between {min} and {max}")]
-    Number {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        got: i64,
-        /// The least.
-        min: i64,
-        /// The most.
-        max: i64,
-    },
-    /// Keys that do not go together.
-    #[error("{what}")]
-    Conflict {
-        /// Which, and what to do.
-        what: &'static str,
-    },
-    /// An amount of GNT that is none.
-    #[error("{key}: {error}")]
-    Amount {
-        /// The key.
-        key: &'static str,
-        /// What is wrong with it.
-        error: AmountError,
-    },
-    /// A share that is none.
-    #[error("verification.{key}: {error}")]
-    Fraction {
-        /// The key.
-        key: &'static str,
-        /// What is wrong with it.
-        error: VerificationError,
-    },
-    /// A plan to check results that is none.
-    #[error("[verification]: {0}")]
-    Verification(#[from] PlanTextError),
-    /// A template that is none.
-    #[error("{key}: {error}")]
-    Template {
-        /// The key.
-        key: &'static str,
-        /// What is wrong with it.
-        error: TemplateError,
-    },
-    /// A name or path that leads out of its folder.
-    #[error("{key}: `{path}` {fault}; give a path within the folder")]
-    Path {
-        /// The key.
-        key: &'static str,
-        /// The path.
-        path: String,
-        /// What is wrong with it.
-        fault: PathFault,
-    },
-    /// A parameter or file that the manifest does not have.
-    #[error("there is no parameter `{name}`; known are: {known}")]
-    UnknownParameter {
-        /// The name given.
-        name: String,
-        /// Those there are.
-        known: String,
-    },
-    /// A parameter or file named like a placeholder that has a meaning already.
-    #[error("nothing in [parameters] or [files] can be called `{name}`; that placeholder has a meaning already")]
-    ReservedParameter {
-        /// Its name.
-        name: String,
-    },
-}
-
 /// Placeholders with a meaning of their own.
 const RESERVED: [&str; 5] = ["index", "count", "name", "file", "item"];
 /// The most subtasks of one task: what the protocol allows.
@@ -376,8 +293,8 @@ struct RawPrice {
 impl Manifest {
     /// Reads a manifest. Errors: the first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Manifest, ManifestError> {
-        let raw: RawManifest =
-            toml::from_str(text).map_err(|error| ManifestError::Toml { reason: error.to_string() })?;
+        let raw: RawManifest = toml::from_str(text)
+            .map_err(|error| ManifestError::Toml { reason: error.to_string().trim_end().to_owned() })?;
         path("module", &raw.module)?;
         for pattern in raw.inputs.iter().chain(&raw.split.each) {
             path("inputs", pattern)?;
@@ -436,8 +353,10 @@ impl Manifest {
                 Ok(())
             }
             None => {
-                let names = self.parameters.keys().chain(self.files.keys());
-                let known = names.cloned().collect::<Vec<_>>().join(", ");
+                let mut names: Vec<&str> =
+                    self.parameters.keys().chain(self.files.keys()).map(String::as_str).collect();
+                names.sort_unstable();
+                let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                 Err(ManifestError::UnknownParameter { name: name.to_owned(), known })
             }
         }

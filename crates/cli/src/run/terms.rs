@@ -39,6 +39,9 @@ pub(super) struct TermArgs {
     /// The most memory of one subtask, such as 512MiB
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory_max: Option<u64>,
+    /// The most output of one subtask, standard output and error included, such as 512MiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    output_max: Option<u64>,
     /// The most fuel of one subtask: what the sandbox counts, about a thousand million a second
     #[arg(long, value_name = "FUEL", value_parser = clap::value_parser!(u64).range(1..))]
     fuel_max: Option<u64>,
@@ -89,6 +92,7 @@ impl TermArgs {
         {
             limits.timeout_s = self.timeout.unwrap_or(limits.timeout_s);
             limits.subtask.memory_max = self.memory_max.map_or(limits.subtask.memory_max, ByteCount::from_bytes);
+            limits.subtask.output_max = self.output_max.map_or(limits.subtask.output_max, ByteCount::from_bytes);
             limits.subtask.fuel_max = self.fuel_max.map_or(limits.subtask.fuel_max, Fuel::from_units);
         }
     }

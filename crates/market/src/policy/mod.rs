@@ -12,8 +12,7 @@ pub use provider::ProviderMarketPolicy;
 pub use requestor::{Lot, RequestorMarketPolicy, standings_in};
 
 use crate::provider::SettingsError;
-use golem_protocol::message::WireError;
-use golem_protocol::{NodeId, RefusalReason};
+use golem_protocol::{NodeId, RecordError, RefusalReason};
 use std::collections::BTreeMap;
 
 /// How many peers' latest terms are kept. Reason: as many as the market remembers.
@@ -24,7 +23,7 @@ const TERMS_MAX: usize = crate::PEERS_MAX;
 pub enum PolicyError {
     /// The market's memory cannot be read.
     #[error("the market's records cannot be read: {0}. Start with the version that wrote them, or with another folder")]
-    Memory(#[from] WireError),
+    Memory(#[from] RecordError),
     /// A setting is out of range.
     #[error(transparent)]
     Settings(#[from] SettingsError),

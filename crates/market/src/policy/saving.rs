@@ -1,7 +1,7 @@
 //! When the market's memory is saved, and how it is found again.
 
 use golem_deal::{Record, Table};
-use golem_protocol::message::{WireError, decode, encode};
+use golem_protocol::record::{RecordError, decode_record, encode_record};
 use golem_protocol::{LocalTime, Now};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,7 +40,7 @@ impl Saving {
         }
         // Both books and all lists are bounded so that this fits (see the tests); if it ever did not, the memory of
         // before stays, and no money is in it.
-        let Ok(value) = encode(state, MARKET_BYTES_MAX) else { return Vec::new() };
+        let Ok(value) = encode_record(state, MARKET_BYTES_MAX) else { return Vec::new() };
         self.changed = false;
         self.bytes = value.len();
         self.saved_at = self.now;
@@ -49,8 +49,8 @@ impl Saving {
 }
 
 /// Reads the market's memory out of all records of `Table::Market`.
-pub(super) fn stored<T: DeserializeOwned>(records: &[Record], key: &[u8]) -> Result<Option<T>, WireError> {
+pub(super) fn stored<T: DeserializeOwned>(records: &[Record], key: &[u8]) -> Result<Option<T>, RecordError> {
     let record = records.iter().find(|record| record.table == Table::Market && record.key == key);
     let Some(value) = record.and_then(|record| record.value.as_deref()) else { return Ok(None) };
-    decode(value, MARKET_BYTES_MAX).map(Some)
+    decode_record(value, MARKET_BYTES_MAX).map(Some)
 }

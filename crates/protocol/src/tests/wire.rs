@@ -9,11 +9,19 @@ fn message() -> Message {
 }
 
 #[test]
-fn refuses_messages_of_another_version() {
+fn refuses_whatever_comes_in_another_version_and_says_which() {
     let mut bytes = message().encode().unwrap();
+    // What other nodes speak that are there already.
+    assert_eq!(bytes[0], 2);
     for version in [0, WIRE_VERSION + 1, 255] {
         bytes[0] = version;
-        assert_eq!(Message::decode(&bytes), Err(WireError::Version { got: version, ours: WIRE_VERSION }));
+        let refused = WireError::Version { got: version, ours: WIRE_VERSION };
+        let text = format!("wire version {version}; this node speaks {WIRE_VERSION}: one of the two needs an update");
+        assert_eq!(refused.to_string(), text);
+        assert_eq!(Message::decode(&bytes), Err(refused.clone()));
+        assert_eq!(decode_header(&bytes), Err(refused.clone()));
+        assert_eq!(WrongResultProof::decode(&bytes), Err(refused.clone()));
+        assert_eq!(ProofNotice::decode(&bytes[..96]), Err(refused));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The same bytes and the same fuel, however a program was compiled and whatever else the machine does.
 
 use super::depth::{run_on, sandbox_with};
+use super::determinism::nosy_request;
 use super::*;
 use wasmtime::OptLevel;
 

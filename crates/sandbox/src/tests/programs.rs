@@ -11,6 +11,7 @@ use crate::run::{Limiter, halted};
 use crate::wasi::{Call, preview_1};
 use crate::world::{Errno, Fault, Halt, Left, World};
 use crate::{host_files, signatures, stack, validate};
+use std::path::PathBuf;
 use wasmi::{Caller, Extern, Linker, Store};
 
 impl wasmi::errors::HostError for Halt {}
