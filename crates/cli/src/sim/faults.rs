@@ -79,5 +79,13 @@ fn print(reports: &[Report]) -> anyhow::Result<()> {
         sum(|report| report.accepted),
         sum(|report| report.copies),
         sum(|report| report.wrong)
+    ))?;
+    output::line(&format!(
+        "  {} cut off by owners who closed their channels and left honest providers unpaid",
+        count(sum(|report| report.cut_off), "task")
+    ))?;
+    let never_paid = reports.iter().map(|report| report.never_paid_wei).max().unwrap_or_default();
+    output::line(&format!(
+        "  at most {never_paid} of work done by one provider for somebody who never paid, where fuel is paid"
     ))
 }
