@@ -94,7 +94,10 @@ fn work_is_agreed_done_paid_claimed_and_closed_and_all_books_agree() {
     assert_eq!(traces::decided(&requested, "results_accepted"), SUBTASKS as u64, "{requested:#}");
     assert!(traces::decided(&requested, "vouchers_signed") >= 2, "{requested:#}");
     assert!(traces::decided(&requested, "own_runs") >= 1, "{requested:#}");
-    traces.iter().for_each(|trace| traces::finds_what_is_amiss(trace));
+    for trace in &traces {
+        traces::finds_what_is_amiss(trace);
+        traces::finds_another_decision(trace);
+    }
 
     let providers = [&first, &second];
     let earned = providers.map(|provider| agreed(&stage, &requestor, provider).earned);

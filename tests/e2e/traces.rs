@@ -44,6 +44,30 @@ pub fn finds_what_is_amiss(trace: &Path) {
     assert_eq!(answer["steps"].as_u64().map(|steps| steps + 1), whole["steps"].as_u64(), "{answer:#}");
 }
 
+/// Writes a trace with another decision in it, and with sums that fit, and looks whether the replay decides as the node did.
+pub fn finds_another_decision(trace: &Path) {
+    const TAIL: usize = r#","sum":"0123456789abcdef0123456789abcdef"}"#.len();
+    let (mut sum, mut changed, mut step) = (vec![0; 16], String::new(), 0);
+    for line in std::fs::read_to_string(trace).expect("a trace is text").lines() {
+        let mut body = line[..line.len() - TAIL].to_owned();
+        if step == 0 && body.contains(r#""Happened":{"Offered""#) {
+            body = body.replace(r#""Offered":{"#, r#""Hidden":{"#);
+            let value: Value = serde_json::from_str(line).expect("a line is JSON");
+            step = value["step"]["number"].as_u64().expect("a step has a number");
+        }
+        let hash = blake3::hash(&[&sum, body.as_bytes()].concat());
+        sum = hash.as_bytes()[..16].to_vec();
+        changed += &format!("{body},\"sum\":\"{}\"}}\n", &hash.to_hex()[..32]);
+    }
+    let copy = trace.with_extension("copy");
+    std::fs::write(&copy, changed).expect("a copy can be written");
+    let ended = replay(&copy);
+    assert_eq!(ended.code, Some(1), "{}\n{}", ended.stdout, ended.stderr);
+    let difference = &ended.json()["difference"];
+    assert!(step > 0 && difference["step"] == step, "step {step}: {difference:#}");
+    assert_ne!(difference["recorded"], difference["replayed"], "{difference:#}");
+}
+
 /// How many decisions of a kind there were.
 pub fn decided(replay: &Value, kind: &str) -> u64 {
     replay["decisions"][kind].as_u64().unwrap_or_default()

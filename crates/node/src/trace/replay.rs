@@ -101,24 +101,8 @@ pub enum ReplayError {
 /// Replays a trace up to its end, or to the first step that differs.
 pub fn replay(path: &Path) -> Result<Replay, ReplayError> {
     let failed = |source| ReplayError::Read { path: path.to_path_buf(), source };
-    let mut lines = Lines {
-        reader: BufReader::new(File::open(path).map_err(failed)?),
-        sum: Sum::default(),
-        number: 0,
-        cut_off: Vec::new(),
-    };
-    let first = lines.text().map_err(failed)?;
-    match first.as_deref().map(format_of) {
-        Some(Some(TRACE_FORMAT)) => {}
-        Some(Some(got)) => return Err(ReplayError::Format { got, known: TRACE_FORMAT }),
-        None if lines.cut_off.starts_with(BEGINNING) => {
-            return Err(lines.damaged("it has no whole first line, so there is no state to start from"));
-        }
-        Some(None) | None => return Err(ReplayError::NoTrace { path: path.to_path_buf() }),
-    }
-    let Reads::Head(head) = lines.parsed(&first.unwrap_or_default())? else {
-        return Err(lines.damaged("it is no head"));
-    };
+    let mut lines = Lines::new(BufReader::new(File::open(path).map_err(failed)?));
+    let head = head(&mut lines, path)?;
     let mut records = Vec::new();
     while (records.len() as u64) < head.records {
         let line = lines.text().map_err(failed)?;
@@ -131,7 +115,7 @@ pub fn replay(path: &Path) -> Result<Replay, ReplayError> {
     let mut replay = Replay {
         role: machines.role(),
         node: head.identity,
-        version: head.version.clone(),
+        version: head.version,
         profile: head.profile,
         records: head.records,
         steps: 0,
@@ -163,6 +147,23 @@ pub fn replay(path: &Path) -> Result<Replay, ReplayError> {
     Ok(replay)
 }
 
+/// The first line, after a look at which version's it is.
+fn head(lines: &mut Lines, path: &Path) -> Result<Head, ReplayError> {
+    let first = lines.text().map_err(|source| ReplayError::Read { path: path.to_path_buf(), source })?;
+    match first.as_deref().map(format_of) {
+        Some(Some(TRACE_FORMAT)) => {}
+        Some(Some(got)) => return Err(ReplayError::Format { got, known: TRACE_FORMAT }),
+        None if lines.cut_off.starts_with(BEGINNING) => {
+            return Err(lines.damaged("it has no whole first line, so there is no state to start from"));
+        }
+        Some(None) | None => return Err(ReplayError::NoTrace { path: path.to_path_buf() }),
+    }
+    match lines.parsed(&first.unwrap_or_default())? {
+        Reads::Head(head) => Ok(*head),
+        Reads::Record(_) | Reads::Step(_) | Reads::End(_) => Err(lines.damaged("it is no head")),
+    }
+}
+
 fn differs(step: Step, replayed: Vec<Value>, asked: Option<String>) -> Option<Difference> {
     let Step { number, now, told, given: _, effects: recorded } = step;
     let is_same = recorded == replayed && asked.is_none();
@@ -179,6 +180,10 @@ struct Lines {
 }
 
 impl Lines {
+    fn new(reader: BufReader<File>) -> Lines {
+        Lines { reader, sum: Sum::default(), number: 0, cut_off: Vec::new() }
+    }
+
     /// The next line that is whole; `None` at the end, or where the last one is cut off.
     fn text(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.number += 1;
