@@ -247,7 +247,8 @@ fn a_budget_is_never_passed_and_what_it_paid_for_is_kept() {
 fn a_provider_claims_by_itself_when_the_payer_closes_and_when_it_ends() {
     let stage = Stage::set();
     let (requestor, provider) = (stage.node("requestor"), stage.node("provider"));
-    let running = provider.provide(PRICE, &[], &["--claim-on-exit"]);
+    let trace = stage.path("provider.trace");
+    let running = provider.provide(PRICE, &[], &["--claim-on-exit", "--trace", &text(&trace)]);
     let (module, inputs) = (stage.module("copy", COPY), stage.inputs(3));
     let known = provider.addresses();
     let answer = requestor.json(map_args(&module, &inputs[..1], &stage.path("first"), &known));
@@ -268,6 +269,8 @@ fn a_provider_claims_by_itself_when_the_payer_closes_and_when_it_ends() {
     let answer = requestor.json(map_args(&module, &inputs[1..], &stage.path("second"), &known));
     let more = report(&answer, 2);
     stop(running);
+    let decided = traces::same(&trace);
+    assert!(traces::decided(&decided, "claims_by_rule") >= 1, "{decided:#}");
     assert_eq!(stage.channel(&requestor, &provider).epoch, 2);
     assert_eq!(stage.gnt(provider.address()), GNT_EACH.saturating_add(spent).saturating_add(more));
     assert_eq!(agreed(&stage, &requestor, &provider).claimed, more);

@@ -12,7 +12,7 @@ use crate::lifecycle::local_now;
 use crate::owner::OwnerWatch;
 use crate::proofs::ProofGate;
 use crate::provider_chain::Read;
-use crate::provider_claims::{Asker, RuleState, Settled};
+use crate::provider_claims::{Asker, ClaimQuestion, RuleState, Settled};
 use crate::provider_handle::ProviderCommand;
 use crate::saver::Saver;
 use crate::settings::{ClaimOnExit, ProviderConfig};
@@ -24,6 +24,7 @@ use golem_chain::{ChainEvent, Watcher};
 use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent, ProviderInput};
 use golem_market::ProviderMarketPolicy;
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
+use golem_payments::ClaimPlan;
 use golem_protocol::{
     B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, PROOF_TOPIC, RefusalReason,
     SubtaskOutcome, Wei,
@@ -337,7 +338,7 @@ impl ProviderLoop {
         if !matches!(input, ProviderInput::Persisted(_)) {
             self.wake = LocalTime::default();
         }
-        tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, ProviderInput::Tick);
         let told = self.tracer.told(|| ProviderTold::from(&input));
         let effects = self.machine.apply(&mut self.policy, input, self.now);
@@ -559,6 +560,13 @@ impl ProviderLoop {
         self.events.post(notice, local_now().0);
     }
 
+    /// Takes down what the rule of when to claim was asked, where it says to claim.
+    pub(crate) fn note_claim(&mut self, question: ClaimQuestion, plan: &ClaimPlan) {
+        let told = self.tracer.told(|| ProviderTold::Claim(question));
+        let ended = self.tracer.policy(told, self.now, std::slice::from_ref(plan));
+        self.say_trace_ended(ended);
+    }
+
     fn say_trace_ended(&self, why: Option<String>) {
         why.into_iter().for_each(|detail| self.say(ProviderNotice::Node(NodeNotice::TraceEnded { detail })));
     }
@@ -623,19 +631,5 @@ pub(crate) async fn next_chain_event(watcher: &mut Option<Watcher>) -> Option<Ch
     match watcher {
         Some(watcher) => watcher.next().await,
         None => std::future::pending().await,
-    }
-}
-
-fn input_name(input: &ProviderInput) -> &'static str {
-    match input {
-        ProviderInput::Header(_) => "header",
-        ProviderInput::Message { message, .. } => message.name(),
-        ProviderInput::Channel { .. } => "channel",
-        ProviderInput::Computed { .. } => "computed",
-        ProviderInput::Persisted(_) => "persisted",
-        ProviderInput::Tick => "tick",
-        ProviderInput::Rest(Some(_)) => "rest",
-        ProviderInput::Rest(None) => "rested",
-        ProviderInput::Drain => "drain",
     }
 }

@@ -351,7 +351,7 @@ impl RequestorLoop {
         if !matches!(input, RequestorInput::Persisted(_)) {
             self.wake = LocalTime::default();
         }
-        tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, RequestorInput::Tick);
         let told = self.tracer.told(|| RequestorTold::Input(input.clone()));
         let effects = self.machine.apply(&mut self.policy, input, self.now);
@@ -613,20 +613,5 @@ impl RequestorLoop {
         }
         self.net.shutdown().await;
         self.saver.stop().await;
-    }
-}
-
-fn input_name(input: &RequestorInput) -> &'static str {
-    match input {
-        RequestorInput::Start(_) => "start",
-        RequestorInput::Stop(_) => "stop",
-        RequestorInput::Message { message, .. } => message.name(),
-        RequestorInput::Channel { .. } => "channel",
-        RequestorInput::FundFailed { .. } => "fund_failed",
-        RequestorInput::Fetched { .. } => "fetched",
-        RequestorInput::Rechecked { .. } => "rechecked",
-        RequestorInput::Reachable { .. } => "reachable",
-        RequestorInput::Persisted(_) => "persisted",
-        RequestorInput::Tick => "tick",
     }
 }

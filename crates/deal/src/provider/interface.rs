@@ -45,6 +45,23 @@ pub enum ProviderInput {
     Drain,
 }
 
+impl ProviderInput {
+    /// The input's word, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ProviderInput::Header(_) => "header",
+            ProviderInput::Message { message, .. } => message.name(),
+            ProviderInput::Channel { .. } => "channel",
+            ProviderInput::Computed { .. } => "computed",
+            ProviderInput::Persisted(_) => "persisted",
+            ProviderInput::Tick => "tick",
+            ProviderInput::Rest(Some(_)) => "rest",
+            ProviderInput::Rest(None) => "rested",
+            ProviderInput::Drain => "drain",
+        }
+    }
+}
+
 /// A subtask to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ComputeJob {

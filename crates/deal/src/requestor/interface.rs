@@ -144,6 +144,24 @@ pub enum RequestorInput {
     Tick,
 }
 
+impl RequestorInput {
+    /// The input's word, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RequestorInput::Start(_) => "start",
+            RequestorInput::Stop(_) => "stop",
+            RequestorInput::Message { message, .. } => message.name(),
+            RequestorInput::Channel { .. } => "channel",
+            RequestorInput::FundFailed { .. } => "fund_failed",
+            RequestorInput::Fetched { .. } => "fetched",
+            RequestorInput::Rechecked { .. } => "rechecked",
+            RequestorInput::Reachable { .. } => "reachable",
+            RequestorInput::Persisted(_) => "persisted",
+            RequestorInput::Tick => "tick",
+        }
+    }
+}
+
 /// An output to fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FetchJob {

@@ -1,6 +1,7 @@
 //! What was decided, counted by kind.
 
 use golem_deal::{ProviderEffect, ProviderEvent, RequestorEffect, RequestorEvent};
+use golem_payments::ClaimPlan;
 use golem_protocol::{Address, B256, ChainRef, Document, Message, RefusalReason, Voucher, Wei};
 use serde::Serialize;
 use serde_json::Value;
@@ -39,7 +40,7 @@ impl Decisions {
     pub(super) fn provider(&mut self, effect: &ProviderEffect) {
         match effect {
             ProviderEffect::Compute(_) => self.count("subtasks_begun"),
-            ProviderEffect::Claim { .. } => self.count("claims_wanted"),
+            ProviderEffect::Claim { .. } => self.count("hurried_claims_wanted"),
             ProviderEffect::Happened(event) => match event {
                 ProviderEvent::Offered { .. } => self.count("offers_made"),
                 ProviderEvent::Refused { reason, .. } => self.refuse(reason),
@@ -63,6 +64,12 @@ impl Decisions {
             | ProviderEffect::ReadChannel(_)
             | ProviderEffect::StopComputing { .. }
             | ProviderEffect::WakeAt(_) => {}
+        }
+    }
+
+    pub(super) fn claims(&mut self, plan: &ClaimPlan) {
+        if !plan.payers.is_empty() {
+            self.count("claims_by_rule");
         }
     }
 

@@ -6,6 +6,7 @@
 
 use super::given::Given;
 use crate::origin::{ProviderOrigin, RequestorOrigin};
+use crate::provider_claims::ClaimQuestion;
 use alloy_primitives::{Bytes, hex};
 use golem_deal::{Checks, PersistId, ProviderEffect, ProviderInput, Record, RequestorEffect, RequestorInput, Table};
 use golem_market::Claim;
@@ -103,6 +104,8 @@ pub(crate) enum ProviderTold {
     Input(ProviderInput),
     /// To offer nothing for this reason, or again.
     Close(Option<RefusalReason>),
+    /// To say by the rule whose vouchers to claim; told where it says to claim some.
+    Claim(ClaimQuestion),
 }
 
 impl From<&ProviderInput> for ProviderTold {

@@ -257,6 +257,11 @@ impl Machines {
                         policy.close(reason);
                         return Ok(Vec::new());
                     }
+                    ProviderTold::Claim(question) => {
+                        let plan = question.plan(machine, now.chain);
+                        decisions.claims(&plan);
+                        return Ok(vec![serde_json::to_value(plan)?]);
+                    }
                 };
                 let effects = machine.apply(policy.as_mut(), input, now);
                 effects.iter().for_each(|effect| decisions.provider(effect));

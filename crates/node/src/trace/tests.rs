@@ -7,7 +7,7 @@ use crate::note::{RecheckSecret, SecretLot};
 use crate::origin::{ProviderOrigin, RequestorOrigin};
 use crate::settings::{ChainSettings, ProviderConfig, RequestorConfig};
 use golem_chain::Deployment;
-use golem_deal::{Checks, PersistId, Provider, ProviderInput, Requestor, RequestorInput, RequestorPolicy, TaskOrder};
+use golem_deal::{Checks, PersistId, Provider, ProviderInput, Requestor, RequestorInput, TaskOrder};
 use golem_market::{Claim, ProviderMarketPolicy, RequestorMarketPolicy};
 use golem_protocol::{
     Address, AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Fuel, Header, LocalTime, Message, NodeId,
