@@ -5,6 +5,7 @@ use crate::harness::{GNT_EACH, PATIENCE, Stage, check_copies, text, wei};
 use crate::money::{PRICE, map_args, report, worth};
 use crate::process::Process;
 use crate::programs::slow_copy;
+use crate::traces;
 use golem_protocol::Wei;
 
 /// So many millions of turns of the counting loop take a second or so: long enough for a kill to hit in the middle.
@@ -28,7 +29,9 @@ fn a_provider_that_is_killed_holds_its_voucher_and_finishes_the_task() {
     const SUBTASKS: usize = 6;
     let stage = Stage::set();
     let (requestor, provider) = (stage.node("requestor"), stage.node("provider"));
-    let running = provider.provide(PRICE, &[], &[]);
+    let trace = stage.path("provider.trace");
+    let traced = text(&trace);
+    let running = provider.provide(PRICE, &[], &["--trace", &traced]);
     let (module, inputs, out) = (stage.module("slow", &slow_copy(MILLIONS)), stage.inputs(SUBTASKS), stage.path("out"));
     let task = requestor.spawn(map_args(&module, &inputs, &out, &provider.addresses()));
     let paid = in_the_middle(&running);
@@ -40,7 +43,10 @@ fn a_provider_that_is_killed_holds_its_voucher_and_finishes_the_task() {
     let held = wei(&kept[0]["cumulative_wei"]);
     assert!(held >= paid && kept[0]["valid"] == true, "paid {paid}, held after the kill: {kept:#}");
 
-    let again = provider.provide(PRICE, &known, &[]);
+    // What it decided until then can be looked at, and the next run's trace does not take its place.
+    let killed = traces::same(&trace);
+    assert!(killed["end"] == "open" && traces::decided(&killed, "vouchers_taken") >= 1, "{killed:#}");
+    let again = provider.provide(PRICE, &known, &["--trace", &traced]);
     let totals = provider.wait("earnings of before", |status| Some(status["totals"].clone()));
     assert!(wei(&totals["earned_wei"]) >= held, "{totals:#}");
     let ended = task.wait(PATIENCE);
@@ -48,6 +54,9 @@ fn a_provider_that_is_killed_holds_its_voucher_and_finishes_the_task() {
     let spent = report(&ended.json(), SUBTASKS);
     check_copies(&out, SUBTASKS);
     assert_eq!(again.stop(PATIENCE).code, Some(0));
+    let went_on = traces::same(&trace);
+    assert!(went_on["end"] == "stopped" && went_on["records"].as_u64() > Some(0), "{went_on:#}");
+    assert_eq!(traces::same(&stage.path("provider.trace.old")), killed);
 
     assert_eq!(agreed(&stage, &requestor, &provider).earned, spent);
     assert_eq!(claim(&provider), spent, "everything it was paid, before the kill and after");

@@ -20,3 +20,4 @@ mod process;
 mod programs;
 mod proofs;
 mod render;
+mod traces;

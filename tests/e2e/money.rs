@@ -4,6 +4,7 @@ use crate::books::{self, agreed, claim, sum};
 use crate::harness::{CLOSE_DELAY_S, GNT_EACH, Node, PATIENCE, Stage, check_copies, text, wei};
 use crate::process::Process;
 use crate::programs::{COPY, slow_copy};
+use crate::traces;
 use golem_protocol::Wei;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -59,13 +60,14 @@ fn work_is_agreed_done_paid_claimed_and_closed_and_all_books_agree() {
     const SUBTASKS: usize = 12;
     let stage = Stage::set();
     let (requestor, first, second) = (stage.node("requestor"), stage.node("first"), stage.node("second"));
-    let running = first.provide(PRICE, &[], &[]);
+    let traces = [stage.path("first.trace"), stage.path("requestor.trace")];
+    let running = first.provide(PRICE, &[], &["--trace", &text(&traces[0])]);
     let known = first.addresses();
     let also_running = second.provide(PRICE, &known, &[]);
 
     let (module, inputs, out) = (stage.module("copy", COPY), stage.inputs(SUBTASKS), stage.path("out"));
     let mut args = map_args(&module, &inputs, &out, &known);
-    args.extend(["--verify".to_owned(), "recheck:0.5".to_owned()]);
+    args.extend(["--verify", "recheck:0.5", "--trace", &text(&traces[1])].map(str::to_owned));
     let answer = requestor.json(args);
     let spent = report(&answer, SUBTASKS);
     check_copies(&out, SUBTASKS);
@@ -81,6 +83,21 @@ fn work_is_agreed_done_paid_claimed_and_closed_and_all_books_agree() {
     stop(running);
     stop(also_running);
     assert_eq!(live["as_payee"], first.json(["channel", "list", "--json"])["as_payee"]);
+
+    // Both sides decide the same again, with no key and no other node.
+    let [provided, requested] = traces.each_ref().map(|trace| traces::same(trace));
+    assert_eq!((&provided["role"], &requested["role"]), (&"provider".into(), &"requestor".into()));
+    assert_eq!((&provided["end"], &requested["end"]), (&"stopped".into(), &"stopped".into()));
+    assert!(traces::decided(&provided, "offers_made") >= 1, "{provided:#}");
+    assert!(traces::decided(&provided, "vouchers_taken") >= 1, "{provided:#}");
+    assert!(traces::decided(&requested, "offers_chosen") >= 2, "{requested:#}");
+    assert_eq!(traces::decided(&requested, "results_accepted"), SUBTASKS as u64, "{requested:#}");
+    assert!(traces::decided(&requested, "vouchers_signed") >= 2, "{requested:#}");
+    assert!(traces::decided(&requested, "own_runs") >= 1, "{requested:#}");
+    for trace in &traces {
+        traces::finds_what_is_amiss(trace);
+        traces::finds_another_decision(trace);
+    }
 
     let providers = [&first, &second];
     let earned = providers.map(|provider| agreed(&stage, &requestor, provider).earned);
@@ -230,7 +247,8 @@ fn a_budget_is_never_passed_and_what_it_paid_for_is_kept() {
 fn a_provider_claims_by_itself_when_the_payer_closes_and_when_it_ends() {
     let stage = Stage::set();
     let (requestor, provider) = (stage.node("requestor"), stage.node("provider"));
-    let running = provider.provide(PRICE, &[], &["--claim-on-exit"]);
+    let trace = stage.path("provider.trace");
+    let running = provider.provide(PRICE, &[], &["--claim-on-exit", "--trace", &text(&trace)]);
     let (module, inputs) = (stage.module("copy", COPY), stage.inputs(3));
     let known = provider.addresses();
     let answer = requestor.json(map_args(&module, &inputs[..1], &stage.path("first"), &known));
@@ -251,6 +269,8 @@ fn a_provider_claims_by_itself_when_the_payer_closes_and_when_it_ends() {
     let answer = requestor.json(map_args(&module, &inputs[1..], &stage.path("second"), &known));
     let more = report(&answer, 2);
     stop(running);
+    let decided = traces::same(&trace);
+    assert!(traces::decided(&decided, "claims_by_rule") >= 1, "{decided:#}");
     assert_eq!(stage.channel(&requestor, &provider).epoch, 2);
     assert_eq!(stage.gnt(provider.address()), GNT_EACH.saturating_add(spent).saturating_add(more));
     assert_eq!(agreed(&stage, &requestor, &provider).claimed, more);

@@ -29,6 +29,7 @@ mod process;
 mod programs;
 mod progress;
 mod provide;
+mod replay;
 mod run;
 mod sim;
 mod starter;
@@ -88,6 +89,8 @@ enum Command {
     /// Hold the machines that nodes run against simulated worlds
     #[command(subcommand)]
     Sim(sim::SimCommand),
+    /// Make the decisions of a node again from its trace, and say whether they are the same
+    Replay(replay::ReplayArgs),
     /// Show everything once: a chain, three providers, a picture, paid and settled
     Demo(demo::DemoArgs),
 }
@@ -146,6 +149,7 @@ async fn dispatch(cli: Cli, parameters: parameters::Parameters) -> anyhow::Resul
         Command::Status(args) => status::run(&context, args).await,
         Command::Market(command) => market::run(&context, command).await,
         Command::Sim(command) => sim::run(command),
+        Command::Replay(args) => replay::run(&args),
         Command::Demo(args) => demo::run(&context, args).await,
     }
 }

@@ -56,6 +56,27 @@ pub fn short_gnt(amount: Wei) -> String {
     }
 }
 
+/// An amount of GNT that may be paid at most, or is expected: easy on the eyes, and never less than it is.
+pub fn at_most_gnt(amount: Wei) -> String {
+    match rounded_up(amount.0) {
+        // Too little for anybody to read it in GNT.
+        wei @ 1..1_000_000 => format!("{wei} wei"),
+        wei => Wei(wei).to_string(),
+    }
+}
+
+/// The same of ether.
+pub fn at_most_eth(wei: u128) -> String {
+    eth(rounded_up(wei))
+}
+
+/// Rounds up to a millionth of a token, or to six digits where it is less than one.
+fn rounded_up(wei: u128) -> u128 {
+    let digits = wei.checked_ilog10().map_or(0, |log| log + 1);
+    let step = 10u128.pow(digits.saturating_sub(6).min(12));
+    wei.div_ceil(step).saturating_mul(step)
+}
+
 /// An address that can still be told from others.
 pub fn short(address: &Address) -> String {
     let text = address.to_string();
@@ -172,6 +193,20 @@ mod tests {
         assert_eq!(short_gnt(Wei(123_456_789_012_345_678)), "~0.123457 GNT");
         assert_eq!(short_gnt(Wei(143_999_652_480_000_000)), "~0.144 GNT");
         assert_eq!(short_gnt(Wei(7)), "7 wei");
+    }
+
+    #[test]
+    fn rounds_what_may_be_paid_up_and_never_down() {
+        assert_eq!(at_most_gnt(Wei(2_233_333_333_333_333_378)), "2.233334 GNT");
+        assert_eq!(at_most_gnt(Wei(5_000_000_000_000_000_000)), "5 GNT");
+        assert_eq!(at_most_gnt(Wei(111_666_666_666_666_668)), "0.111667 GNT");
+        assert_eq!(at_most_gnt(Wei(999_999_999_999_999_999)), "1 GNT");
+        assert_eq!(at_most_gnt(Wei(1_234_567_800)), "0.00000000123457 GNT");
+        assert_eq!((at_most_gnt(Wei(7)), at_most_gnt(Wei(0))), ("7 wei".to_owned(), "0 GNT".to_owned()));
+        assert_eq!(at_most_eth(190_500_000_381_000), "0.000190501 ETH");
+        for wei in [1, 999_999, 1_000_001, Wei::MAX.0 - 1, 123_456_789_012_345_678] {
+            assert!((wei..wei + 10u128.pow(12)).contains(&rounded_up(wei)), "{wei}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What a task would be and cost, shown before anything is announced.
 
 use crate::context::{ChainArgs, chain_client, chain_settings};
-use crate::{files, output};
+use crate::files;
+use crate::output::{self, at_most_gnt};
 use golem_chain::ChainClient;
 use golem_node::CheckCost;
 use golem_node::config::ConfigFile;
@@ -61,7 +62,7 @@ impl<'a> PlanReport<'a> {
             obstacles.push(format!(
                 "the budget of {} does not pay for one subtask at the highest price, {}: raise --budget, or lower --max-price or the timeout",
                 self.cost.budget,
-                self.cost.subtask_max.saturating_add(self.cost.fee)
+                at_most_gnt(self.cost.subtask_max.saturating_add(self.cost.fee))
             ));
         }
         if let Err(reason) = &self.app {
@@ -74,14 +75,14 @@ impl<'a> PlanReport<'a> {
                     obstacles.push(format!(
                         "the account holds {} and the task can cost {}: have GNT sent to it, or lower --budget",
                         funds.gnt,
-                        self.spent_max()
+                        at_most_gnt(self.spent_max())
                     ));
                 }
                 if funds.eth < funds.gas_wei() {
                     obstacles.push(format!(
                         "the account holds {} and opening channels can cost {}: have ether sent to it",
                         output::eth(funds.eth),
-                        output::eth(funds.gas_wei())
+                        output::at_most_eth(funds.gas_wei())
                     ));
                 }
             }
@@ -161,9 +162,10 @@ impl<'a> PlanReport<'a> {
             "price",
             format!("up to {} an hour of one slot; providers offer, the best are taken", plan.price.max_per_hour),
         )?;
-        row("", format!("so a subtask costs at most {}", cost.subtask_max))?;
+        row("", format!("so a subtask costs at most {}", at_most_gnt(cost.subtask_max)))?;
         if let (Some(AppTerms { author, fee_max }), Ok(app)) = (plan.app, &self.app) {
-            row("author", format!("{author} gets {} for each accepted subtask, {} at most", app.fee, cost.fees_max()))?;
+            let fees_max = at_most_gnt(cost.fees_max());
+            row("author", format!("{author} gets {} for each accepted subtask, {fees_max} at most", app.fee))?;
             row(
                 "",
                 format!("{fee_max} is the most it may be; what is agreed keeps it, whatever the author asks later"),
@@ -172,7 +174,8 @@ impl<'a> PlanReport<'a> {
         for (number, text) in verification(plan, cost).into_iter().enumerate() {
             row(if number == 0 { "verification" } else { "" }, text)?;
         }
-        row("at most", format!("{} in all; the budget of {} is never passed", self.spent_max(), cost.budget))?;
+        let spent_max = at_most_gnt(self.spent_max());
+        row("at most", format!("{spent_max} in all; the budget of {} is never passed", cost.budget))?;
         if cost.affordable() < cost.subtasks {
             row(
                 "",
@@ -185,7 +188,7 @@ impl<'a> PlanReport<'a> {
                 "gas",
                 format!(
                     "up to {OPEN_GAS} for each provider's channel; for {PROVIDERS_EXPECTED}, {} at the present price",
-                    output::eth(funds.gas_wei())
+                    output::at_most_eth(funds.gas_wei())
                 ),
             )?;
         }
@@ -240,14 +243,14 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
         lines.push(format!(
             "that is up to {} results more than there are subtasks, {} at most",
             cost.checks_paid_max,
-            cost.checks_max()
+            at_most_gnt(cost.checks_max())
         ));
     }
     if cost.hedges_max > 0 {
         lines.push(format!(
             "of what somebody is late with a second copy may be given to another, {} at most, {} at most",
             cost.hedges_max,
-            cost.hedges_cost_max()
+            at_most_gnt(cost.hedges_cost_max())
         ));
     }
     lines

@@ -1,6 +1,6 @@
 //! What a person sees while a task runs: bars on a terminal, lines elsewhere.
 
-use crate::output::{self, count, one_line, short, short_gnt};
+use crate::output::{self, at_most_gnt, count, one_line, short, short_gnt};
 use crate::provide::node_text;
 use golem_deal::{OwnRunReason, RequestorEvent};
 use golem_market::{Dear, Held};
@@ -274,7 +274,7 @@ impl TaskScreen {
 
     fn money(&self) {
         if let Look::Bars { money, .. } = &self.look {
-            money.set_message(format!("{} of {} spent", short_gnt(self.spent), short_gnt(self.budget)));
+            money.set_message(format!("{} of {} spent", short_gnt(self.spent), at_most_gnt(self.budget)));
         }
     }
 

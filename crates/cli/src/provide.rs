@@ -17,7 +17,7 @@ use golem_node::{
 use golem_protocol::{Address, B256, ByteCount, ContentHash, Wei};
 use golem_sandbox::Isolation;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often a line says how things stand.
@@ -70,6 +70,9 @@ pub struct ProvideArgs {
     /// Be paid to this address, for instance a cold wallet, instead of this node's own
     #[arg(long, value_name = "ADDRESS")]
     payee: Option<Address>,
+    /// Write down all that the node is told and decides, for `golem replay`; an earlier trace there becomes FILE.old
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Stop when standard input ends: for a program that starts this one, and must not leave it behind
     #[arg(long)]
     until_stdin_ends: bool,
@@ -146,6 +149,7 @@ impl ProvideArgs {
             config.claim.on_exit = ClaimOnExit::Claim;
         }
         config.payee = self.payee.unwrap_or(config.payee);
+        config.trace = self.trace.clone().or(config.trace.take());
         self.network.apply(&mut config.network, &mut config.api);
         config.memory_total = self.memory_total.map(ByteCount::from_bytes).or(config.memory_total);
         if !self.only.is_empty() {
@@ -292,6 +296,7 @@ pub fn node_text(notice: &NodeNotice) -> String {
         NodeNotice::DiskFreed => "the disk has room again".to_owned(),
         NodeNotice::Resting { reason } => format!("resting, {reason}: what waits is given back, what runs may end"),
         NodeNotice::Rested => "work is taken again".to_owned(),
+        NodeNotice::TraceEnded { detail } => format!("the trace ends here, the node goes on: {detail}"),
         NodeNotice::Stopping { reason } => format!("stopping: {reason}"),
     }
 }

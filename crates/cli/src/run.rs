@@ -8,7 +8,7 @@ use crate::apps::{Cut, Source};
 use crate::context::{Context, chain_settings};
 use crate::files::{self, Places};
 use crate::local;
-use crate::output::{self, count};
+use crate::output::{self, at_most_gnt, count};
 use crate::parameters::Parameters;
 use crate::plan_report::{self, PlanReport};
 use crate::preview::Watching;
@@ -190,18 +190,18 @@ async fn start(
         bail!(
             "the budget of {} does not pay for one subtask, which can cost {}: raise --budget, or lower --max-price or --timeout",
             cost.budget,
-            cost.subtask_max.saturating_add(cost.fee)
+            at_most_gnt(cost.subtask_max.saturating_add(cost.fee))
         );
     }
     let spent_max = cost.total_max.min(cost.budget);
-    eprintln!("{}: {}, at most {} in all.", cut.plan.name, count(cost.subtasks, "subtask"), spent_max);
+    eprintln!("{}: {}, at most {} in all.", cut.plan.name, count(cost.subtasks, "subtask"), at_most_gnt(spent_max));
     eprintln!("Verification: {}.", plan_report::verification(&cut.plan, &cost).join("; "));
     if app.fee > Wei::ZERO {
         eprintln!(
             "Of that {} for each accepted subtask to the author {}, {} at most.",
             app.fee,
             app.author,
-            cost.fees_max()
+            at_most_gnt(cost.fees_max())
         );
     }
     let mut signals = args.signals()?;
@@ -303,6 +303,7 @@ async fn started(
     config.isolation = Isolation::this_program();
     file.apply_to_requestor(&mut config)?;
     args.network.apply(&mut config.network, &mut config.api);
+    config.trace = args.trace.clone().or(config.trace);
     tokio::select! {
         started = RequestorNode::start(config) => Ok(started?),
         _ = signals.next() => bail!("stopped before anything was announced"),

@@ -1,10 +1,11 @@
 //! The gate between deciding and doing: nothing leaves before its record is durable.
 
 use crate::record::Record;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Names one save. Saves are answered in the order they were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PersistId(pub u64);
 
 /// Holds back effects until the newest save asked for before them has been answered.

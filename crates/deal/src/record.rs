@@ -58,7 +58,7 @@ impl Table {
 }
 
 /// One record to save: it replaces what the key held before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Where.
     pub table: Table,

@@ -44,6 +44,7 @@
 //! offer_life_s = 600
 //! claim_margin_s = 3600
 //! payee = "0x..."                     # a cold wallet; without, this node's own account
+//! trace = "provider.trace"            # seen from the data folder; without, none is written
 //!
 //! [requestor]
 //! slots = 1                           # rechecks and merges at once
@@ -56,6 +57,7 @@
 //! lost_ms = 30000                     # how long a lost peer is waited for
 //! share_proofs = true                 # tell others of wrong results, with the subtask's input, and hear theirs
 //! linger_ms = 10000                   # how long a stop waits to deliver the last vouchers
+//! trace = "requestor.trace"           # seen from the data folder; without, none is written
 //! content_max_mib = 20480             # on disk
 //! modules_max_mib = 2048              # on disk
 //!
@@ -204,6 +206,8 @@ pub struct ProviderSection {
     pub claim_margin_s: Option<u64>,
     /// Where to be paid.
     pub payee: Option<Address>,
+    /// Where a trace is written, seen from the data folder.
+    pub trace: Option<PathBuf>,
 }
 
 /// `[requestor]`.
@@ -230,6 +234,8 @@ pub struct RequestorSection {
     pub share_proofs: Option<bool>,
     /// How long a stop waits to deliver vouchers, in milliseconds.
     pub linger_ms: Option<u64>,
+    /// Where a trace is written, seen from the data folder.
+    pub trace: Option<PathBuf>,
     /// The most content on disk, in MiB.
     pub content_max_mib: Option<u64>,
     /// The most compiled modules on disk, in MiB.
@@ -357,6 +363,7 @@ impl ConfigFile {
         set(&mut config.offer_life_s, section.offer_life_s);
         set(&mut config.claim_margin_s, section.claim_margin_s);
         set(&mut config.payee, section.payee);
+        set(&mut config.trace, section.trace.as_ref().map(|file| Some(config.folder.path().join(file))));
         Ok(())
     }
 
@@ -393,6 +400,7 @@ impl ConfigFile {
         set(&mut config.lost_ms, section.lost_ms);
         set(&mut config.share_proofs, section.share_proofs);
         set(&mut config.linger_ms, section.linger_ms);
+        set(&mut config.trace, section.trace.as_ref().map(|file| Some(config.folder.path().join(file))));
         set(&mut config.content_max, size("requestor.content_max_mib", section.content_max_mib)?);
         set(&mut config.modules_max, size("requestor.modules_max_mib", section.modules_max_mib)?);
         set(&mut config.isolation, self.isolation());
@@ -482,6 +490,9 @@ mod tests {
         assert_eq!(config.claim.waiting_ppm_per_day, 7);
         assert_eq!(config.claim.ether, EtherWorth::Gnt(Wei(500_000_000_000_000_000)));
         assert_eq!(config.peers.deny.len(), 1);
+        assert_eq!(config.trace, None);
+        parse("[provider]\ntrace = \"t\"\n").unwrap().apply_to_provider(&mut config).unwrap();
+        assert_eq!(config.trace, Some(home.path().join("t")));
         assert_eq!(config.isolation, Isolation::this_program());
         parse("[sandbox]\nisolation = \"none\"\n").unwrap().apply_to_provider(&mut config).unwrap();
         assert_eq!(config.isolation, Isolation::InProcess);

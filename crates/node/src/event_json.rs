@@ -61,6 +61,7 @@ fn node_notice(notice: &NodeNotice) -> Value {
         NodeNotice::DiskFreed => json!({"kind": "disk_freed"}),
         NodeNotice::Resting { reason } => json!({"kind": "resting", "detail": reason}),
         NodeNotice::Rested => json!({"kind": "rested"}),
+        NodeNotice::TraceEnded { detail } => json!({"kind": "trace_ended", "detail": detail}),
         NodeNotice::Stopping { reason } => json!({"kind": "stopping", "detail": reason}),
     }
 }

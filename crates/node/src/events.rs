@@ -110,6 +110,11 @@ pub enum NodeNotice {
     },
     /// Work is taken again.
     Rested,
+    /// The trace of this run ends here; the node goes on.
+    TraceEnded {
+        /// Why.
+        detail: String,
+    },
     /// The node is stopping.
     Stopping {
         /// Why.

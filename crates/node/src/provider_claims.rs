@@ -7,8 +7,10 @@ use crate::lifecycle::local_now;
 use crate::provider_loop::ProviderLoop;
 use crate::settings::EtherWorth;
 use crate::status::{ChannelClose, ClaimSummary};
-use golem_payments::{ClaimPlan, ClaimReason, GasWorth};
-use golem_protocol::{Address, ChannelId, LocalTime, Wei};
+use golem_deal::Provider;
+use golem_payments::{ClaimPlan, ClaimReason, ClaimRule, GasWorth};
+use golem_protocol::{Address, ChainTime, ChannelId, LocalTime, Wei};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -67,6 +69,29 @@ pub(crate) struct RuleState {
     pub(crate) asked: JoinSet<ForRule>,
 }
 
+/// What the rule is asked, besides what the machine holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClaimQuestion {
+    rule: ClaimRule,
+    gas: GasWorth,
+    /// Payers to claim from for another reason than a close.
+    risky: BTreeSet<Address>,
+}
+
+impl ClaimQuestion {
+    /// What the rule says to it.
+    pub(crate) fn plan(&self, machine: &Provider, now: ChainTime) -> ClaimPlan {
+        let mut channels = machine.claimables(now);
+        for channel in channels.iter_mut().filter(|channel| channel.due.0 == 0) {
+            if self.risky.contains(&channel.payer) {
+                channel.due = now;
+            }
+        }
+        self.rule.plan(&channels, self.gas)
+    }
+}
+
 impl ProviderLoop {
     /// The vouchers that would pay something, of these payers.
     pub(crate) fn held(&self, payers: &BTreeSet<Address>) -> Vec<HeldVoucher> {
@@ -99,15 +124,14 @@ impl ProviderLoop {
         self.rule.gas_price.map_or(GasWorth::Unknown, |price| self.config.claim.gas_worth(price))
     }
 
+    fn claim_question(&self) -> ClaimQuestion {
+        let risky = self.rule.risky.clone();
+        ClaimQuestion { rule: self.config.claim.rule(), gas: self.gas_worth(), risky }
+    }
+
     /// What the rule says now.
     pub(crate) fn claim_plan(&self) -> ClaimPlan {
-        let mut channels = self.machine.claimables(self.now.chain);
-        for channel in channels.iter_mut().filter(|channel| channel.due.0 == 0) {
-            if self.rule.risky.contains(&channel.payer) {
-                channel.due = self.now.chain;
-            }
-        }
-        self.config.claim.rule().plan(&channels, self.gas_worth())
+        self.claim_question().plan(&self.machine, self.now.chain)
     }
 
     /// The machine says that waiting for this payer's money is a risk.
@@ -137,7 +161,8 @@ impl ProviderLoop {
         if self.chain_lost.is_some() || self.rule.claim_again > now || self.settlements.len() >= CLAIMS_MAX {
             return;
         }
-        let plan = self.claim_plan();
+        let question = self.claim_question();
+        let plan = question.plan(&self.machine, self.now.chain);
         // Only what cannot wait goes beside a claim that is under way.
         if !self.settlements.is_empty() && plan.reason != ClaimReason::Due {
             return;
@@ -145,6 +170,7 @@ impl ProviderLoop {
         let payers: BTreeSet<Address> =
             plan.payers.iter().filter(|payer| !self.rule.claiming.contains(*payer)).copied().collect();
         if !payers.is_empty() {
+            self.note_claim(question, &plan);
             let (reason, claimable) = (plan.reason, plan.claimable_wei);
             tracing::info!(?reason, %claimable, cost = %plan.cost_wei, payers = payers.len(), "the rule claims");
             self.claim(payers, Asker::Rule);

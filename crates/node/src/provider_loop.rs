@@ -12,17 +12,19 @@ use crate::lifecycle::local_now;
 use crate::owner::OwnerWatch;
 use crate::proofs::ProofGate;
 use crate::provider_chain::Read;
-use crate::provider_claims::{Asker, RuleState, Settled};
+use crate::provider_claims::{Asker, ClaimQuestion, RuleState, Settled};
 use crate::provider_handle::ProviderCommand;
 use crate::saver::Saver;
 use crate::settings::{ClaimOnExit, ProviderConfig};
 use crate::startup::Base;
 use crate::status::ProviderCounters;
+use crate::trace::{ProviderTold, Tracer};
 use crate::worker::{JobStop, Runner, SubtaskBounds, compute, prefetch};
 use golem_chain::{ChainEvent, Watcher};
 use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent, ProviderInput};
 use golem_market::ProviderMarketPolicy;
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
+use golem_payments::ClaimPlan;
 use golem_protocol::{
     B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, PROOF_TOPIC, RefusalReason,
     SubtaskOutcome, Wei,
@@ -61,6 +63,7 @@ pub(crate) struct ProviderParts {
     pub(crate) bounds: SubtaskBounds,
     pub(crate) now: Now,
     pub(crate) looked_first: Vec<(ChannelId, ChannelState)>,
+    pub(crate) tracer: Tracer,
 }
 
 /// How the loop ended: what its owner is told, and why where nobody asked.
@@ -115,6 +118,9 @@ pub(crate) struct ProviderLoop {
     owner: OwnerWatch,
     /// Why nothing is begun now, where the owner wants the machine.
     pub(crate) resting: Option<String>,
+    tracer: Tracer,
+    /// Why nothing is offered for now, where that is so.
+    closed: Option<RefusalReason>,
     /// How channels stood when this node looked first.
     looked_first: Vec<(ChannelId, ChannelState)>,
     wake: LocalTime,
@@ -141,6 +147,7 @@ impl ProviderLoop {
             bounds,
             now,
             looked_first,
+            tracer,
         } = parts;
         ProviderLoop {
             machine,
@@ -178,6 +185,8 @@ impl ProviderLoop {
             settlements: JoinSet::new(),
             rule: RuleState::default(),
             lost: Wei::ZERO,
+            tracer,
+            closed: None,
             looked_first,
             wake: LocalTime::default(),
             phase: Phase::Running,
@@ -298,7 +307,13 @@ impl ProviderLoop {
         } else {
             self.chain_lost.as_ref().map(|_| RefusalReason::Channel("the chain cannot be read at present".to_owned()))
         };
-        self.policy.close(closed);
+        if closed != self.closed {
+            let told = self.tracer.told(|| ProviderTold::Close(closed.clone()));
+            self.closed = closed.clone();
+            self.policy.close(closed);
+            let ended = self.tracer.provider(told, self.now, &[]);
+            self.say_trace_ended(ended);
+        }
         self.look_for_owner();
         self.claim_by_rule();
     }
@@ -323,9 +338,12 @@ impl ProviderLoop {
         if !matches!(input, ProviderInput::Persisted(_)) {
             self.wake = LocalTime::default();
         }
-        tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, ProviderInput::Tick);
+        let told = self.tracer.told(|| ProviderTold::from(&input));
         let effects = self.machine.apply(&mut self.policy, input, self.now);
+        let trace_ended = self.tracer.provider(told, self.now, &effects);
+        self.say_trace_ended(trace_ended);
         for effect in effects {
             self.perform(effect);
         }
@@ -542,6 +560,17 @@ impl ProviderLoop {
         self.events.post(notice, local_now().0);
     }
 
+    /// Takes down what the rule of when to claim was asked, where it says to claim.
+    pub(crate) fn note_claim(&mut self, question: ClaimQuestion, plan: &ClaimPlan) {
+        let told = self.tracer.told(|| ProviderTold::Claim(question));
+        let ended = self.tracer.policy(told, self.now, std::slice::from_ref(plan));
+        self.say_trace_ended(ended);
+    }
+
+    fn say_trace_ended(&self, why: Option<String>) {
+        why.into_iter().for_each(|detail| self.say(ProviderNotice::Node(NodeNotice::TraceEnded { detail })));
+    }
+
     /// Ends what runs, saves what is signed, claims where the rule says so.
     async fn wind_down(&mut self) -> Result<(), StopError> {
         let cut_off = self.running.len();
@@ -583,6 +612,7 @@ impl ProviderLoop {
 
     /// Joins everything that is left.
     async fn finish(mut self) {
+        self.tracer.end();
         self.reads.shutdown().await;
         self.rule.asked.shutdown().await;
         self.settlements.shutdown().await;
@@ -601,19 +631,5 @@ pub(crate) async fn next_chain_event(watcher: &mut Option<Watcher>) -> Option<Ch
     match watcher {
         Some(watcher) => watcher.next().await,
         None => std::future::pending().await,
-    }
-}
-
-fn input_name(input: &ProviderInput) -> &'static str {
-    match input {
-        ProviderInput::Header(_) => "header",
-        ProviderInput::Message { message, .. } => message.name(),
-        ProviderInput::Channel { .. } => "channel",
-        ProviderInput::Computed { .. } => "computed",
-        ProviderInput::Persisted(_) => "persisted",
-        ProviderInput::Tick => "tick",
-        ProviderInput::Rest(Some(_)) => "rest",
-        ProviderInput::Rest(None) => "rested",
-        ProviderInput::Drain => "drain",
     }
 }

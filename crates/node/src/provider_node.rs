@@ -5,22 +5,18 @@ use crate::content::Room;
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::lifecycle::{ending, local_now};
+use crate::origin::ProviderOrigin;
 use crate::provider_handle::{COMMANDS_MAX, ProviderHandle, ProviderLink};
 use crate::provider_loop::{ProviderLoop, ProviderParts};
 use crate::saver::Saver;
 use crate::settings::ProviderConfig;
 use crate::startup::{Base, BaseSettings, joined};
+use crate::trace::{Notebook, Role, Tracer};
 use crate::worker::SubtaskBounds;
-use golem_deal::{Provider, ProviderSettings};
-use golem_market::ProviderMarketPolicy;
 use golem_protocol::limits::SLOTS_MAX;
 use golem_protocol::{ByteCount, ChannelId, Now};
 use golem_sandbox::Pace;
 use tokio::sync::mpsc;
-
-/// How long a report may stay without a verdict before it counts as unpaid, in milliseconds. Reason: a requestor checks
-/// and pays within seconds; half an hour outlasts its restart.
-const OVERDUE_MS: u64 = 30 * 60 * 1000;
 
 /// Where providers start.
 pub struct ProviderNode;
@@ -85,26 +81,11 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
     let measured = tokio::task::spawn_blocking(move || Ok(runner.benchmark()?));
     let performance = joined(measured.await)?.max(1);
     let now = Now { local: local_now(), chain: base.chain.time().await? };
-    let terms =
-        golem_market::ProviderSettings { rules: config.rules, ..golem_market::ProviderSettings::new(config.min_price) };
-    let lists = config.peers.lists()?;
-    let mut policy = ProviderMarketPolicy::recover(terms, performance, config.slots, lists, &base.records, now)?;
-    policy.demand_identity(config.identity_bits.into());
-    policy.run_only(config.programs.clone());
-    let settings = ProviderSettings {
-        chain: config.chain.chain_ref(),
-        payee: config.payee,
-        slots: config.slots,
-        profile: golem_sandbox::profile::digest(),
-        memory_max: config.memory_max,
-        memory_total: config.memory_at_once(),
-        output_max: config.output_max,
-        offer_life_s: config.offer_life_s,
-        claim_margin_s: config.claim_margin_s,
-        overdue_ms: OVERDUE_MS,
-    };
-    let machine = Provider::recover(settings, config.keys.signers(), &base.records, now)
-        .map_err(|source| StartError::Recover { source })?;
+    let origin = ProviderOrigin::new(&config, performance, now);
+    let notes = Notebook::new(config.trace.is_some());
+    let (machine, policy) = origin.build(notes.keys(config.keys.signers()), &base.records)?;
+    let role = Role::Provider(Box::new(origin));
+    let tracer = Tracer::begin(config.trace.as_deref(), notes, &config.keys, role, &base.records)?;
     tracing::info!(
         node = %config.keys.node_id(), performance, deals = machine.open_deals(), vouchers = machine.vouchers().len(),
         records = base.records.len(), "provider taken up"
@@ -143,6 +124,7 @@ async fn start_on(config: ProviderConfig, base: Base) -> Result<ProviderHandle, 
         bounds,
         now,
         looked_first,
+        tracer,
     };
     let main = tokio::spawn(async move {
         let ended = ProviderLoop::new(parts).run(api).await;

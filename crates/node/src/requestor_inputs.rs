@@ -7,6 +7,7 @@ use crate::note::{TaskNote, TaskShares};
 use crate::progress::Progress;
 use crate::requestor_handle::{RequestorCommand, Running, TaskView};
 use crate::requestor_loop::{Done, RequestorLoop};
+use crate::trace::MarketTold;
 use golem_chain::ChainEvent;
 use golem_deal::{RequestorInput, TaskOrder};
 use golem_net::{GossipVerdict, NetworkEvent};
@@ -90,7 +91,9 @@ impl RequestorLoop {
     pub(crate) async fn on_command(&mut self, command: RequestorCommand) {
         match command {
             RequestorCommand::Run { order, note, input_max, reply } => {
-                self.policy.weigh(order.header.digest(&self.config.chain.chain_ref()), input_max);
+                let header = order.header.digest(&self.config.chain.chain_ref());
+                self.policy.weigh(header, input_max);
+                self.note_market::<()>(MarketTold::Weigh { header, input_max }, &[]);
                 let _ = reply.send(self.run_task(*order, note));
             }
             RequestorCommand::Resume { header, reply } => {
@@ -141,6 +144,7 @@ impl RequestorLoop {
         let header = order.header.digest(&self.config.chain.chain_ref());
         let now = local_now();
         self.policy.watch(header, order.checks);
+        self.note_market::<()>(MarketTold::Watch { header, checks: order.checks }, &[]);
         self.tasks.entry(header).or_insert_with(|| Progress::new(note, TaskShares::default(), now));
         self.step(RequestorInput::Start(Box::new(order)));
         if self.machine.order(header).is_none() {

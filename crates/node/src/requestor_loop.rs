@@ -17,6 +17,7 @@ use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::Base;
 use crate::status::RequestorCounters;
+use crate::trace::{MarketTold, RequestorTold, Tracer};
 use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
 use golem_chain::Watcher;
@@ -29,6 +30,7 @@ use golem_protocol::{
     NodeId, Now, ProofNotice, Signed, SubtaskOutcome, Wei,
 };
 use golem_store::{Store, StoreError};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -62,6 +64,7 @@ pub(crate) struct RequestorParts {
     pub(crate) now: Now,
     /// For what is fetched to look at others' proofs.
     pub(crate) proof_contents: Contents,
+    pub(crate) tracer: Tracer,
 }
 
 /// The end of something that took its time.
@@ -159,6 +162,7 @@ pub(crate) struct RequestorLoop {
     funding: BTreeMap<Address, Option<(Wei, u32)>>,
     announcing: usize,
     pub(crate) shares_saved: LocalTime,
+    tracer: Tracer,
     wake: LocalTime,
     phase: Phase,
     disk_was_full: bool,
@@ -180,6 +184,7 @@ impl RequestorLoop {
             tasks,
             now,
             proof_contents,
+            tracer,
         } = parts;
         let courier = Courier::new(base.net.clone());
         let proofs = ProofDesk::new(config.chain.chain_ref(), proof_contents, base.runner.clone());
@@ -218,6 +223,7 @@ impl RequestorLoop {
             funding: BTreeMap::new(),
             announcing: 0,
             shares_saved: LocalTime::default(),
+            tracer,
             wake: LocalTime::default(),
             phase: Phase::Running,
             disk_was_full: false,
@@ -345,9 +351,12 @@ impl RequestorLoop {
         if !matches!(input, RequestorInput::Persisted(_)) {
             self.wake = LocalTime::default();
         }
-        tracing::debug!(input = input_name(&input), chain_s = self.now.chain.0, "step");
+        tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, RequestorInput::Tick);
+        let told = self.tracer.told(|| RequestorTold::Input(input.clone()));
         let effects = self.machine.apply(&mut self.policy, input, self.now);
+        let trace_ended = self.tracer.requestor(told, self.now, &effects);
+        self.say_trace_ended(trace_ended);
         for effect in effects {
             self.perform(effect);
         }
@@ -556,6 +565,17 @@ impl RequestorLoop {
         self.events.post(notice, local_now().0);
     }
 
+    /// Takes down what the policy was told by others than its machine, and what it answered.
+    pub(crate) fn note_market<T: Serialize>(&mut self, told: MarketTold, answers: &[T]) {
+        let told = self.tracer.told(|| RequestorTold::Market(told));
+        let ended = self.tracer.policy(told, self.now, answers);
+        self.say_trace_ended(ended);
+    }
+
+    fn say_trace_ended(&self, why: Option<String>) {
+        why.into_iter().for_each(|detail| self.say(RequestorNotice::Node(NodeNotice::TraceEnded { detail })));
+    }
+
     pub(crate) fn stop(&mut self) {
         // A second wish to stop does not wait any longer.
         let linger = match self.phase {
@@ -582,6 +602,7 @@ impl RequestorLoop {
 
     /// Joins everything that is left.
     async fn finish(mut self) {
+        self.tracer.end();
         self.events.close();
         self.rechecking.values().chain(self.looks.values()).for_each(JobStop::stop);
         // What is interrupted here is made again on the next start; a transaction is in the journal.
@@ -592,20 +613,5 @@ impl RequestorLoop {
         }
         self.net.shutdown().await;
         self.saver.stop().await;
-    }
-}
-
-fn input_name(input: &RequestorInput) -> &'static str {
-    match input {
-        RequestorInput::Start(_) => "start",
-        RequestorInput::Stop(_) => "stop",
-        RequestorInput::Message { message, .. } => message.name(),
-        RequestorInput::Channel { .. } => "channel",
-        RequestorInput::FundFailed { .. } => "fund_failed",
-        RequestorInput::Fetched { .. } => "fetched",
-        RequestorInput::Rechecked { .. } => "rechecked",
-        RequestorInput::Reachable { .. } => "reachable",
-        RequestorInput::Persisted(_) => "persisted",
-        RequestorInput::Tick => "tick",
     }
 }

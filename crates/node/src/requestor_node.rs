@@ -6,6 +6,7 @@ use crate::error::StartError;
 use crate::events::EventLog;
 use crate::lifecycle::{ending, local_now};
 use crate::note::{RecheckSecret, SecretLot, TaskNote, TaskShares};
+use crate::origin::RequestorOrigin;
 use crate::progress::Progress;
 use crate::proofs::PROOF_CONTENT_MAX;
 use crate::provider_handle::COMMANDS_MAX;
@@ -14,8 +15,7 @@ use crate::requestor_loop::{RequestorLoop, RequestorParts};
 use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::{Base, BaseSettings, joined};
-use golem_deal::{Requestor, RequestorSettings};
-use golem_market::RequestorMarketPolicy;
+use crate::trace::{Notebook, Role, Tracer};
 use golem_protocol::limits::SLOTS_MAX;
 use golem_protocol::{B256, Now};
 use golem_sandbox::Pace;
@@ -97,25 +97,15 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
     });
     let Notes { secret, mut tasks } = joined(loaded.await)?;
     let now = Now { local: local_now(), chain: base.chain.time().await? };
-    let mut policy = RequestorMarketPolicy::recover(
-        config.choice.market(),
-        config.peers.lists()?,
-        Box::new(SecretLot(secret)),
-        &base.records,
-    )?;
-    policy.demand_identity(config.choice.identity_bits.into());
-    let settings =
-        RequestorSettings { chain: config.chain.chain_ref(), grace_ms: config.grace_ms, lost_ms: config.lost_ms };
-    let machine = Requestor::recover(settings, config.keys.signers(), &base.records, now)
-        .map_err(|source| StartError::Recover { source })?;
-    for task in machine.tasks() {
-        if task.finished
-            && let Some(progress) = tasks.get_mut(&task.header)
-        {
+    let origin = RequestorOrigin::new(&config, now);
+    let notes = Notebook::new(config.trace.is_some());
+    let (keys, lot) = (notes.keys(config.keys.signers()), notes.lot(Box::new(SecretLot(secret))));
+    let (machine, policy) = origin.build(keys, lot, &base.records)?;
+    let role = Role::Requestor(Box::new(origin));
+    let tracer = Tracer::begin(config.trace.as_deref(), notes, &config.keys, role, &base.records)?;
+    for task in machine.tasks().into_iter().filter(|task| task.finished) {
+        if let Some(progress) = tasks.get_mut(&task.header) {
             progress.finished();
-        }
-        if let Some(order) = machine.order(task.header) {
-            policy.watch(task.header, order.checks);
         }
     }
     let unfinished = machine.tasks().iter().filter(|task| !task.finished).count();
@@ -155,8 +145,20 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         api: api.as_ref().map(|server| server.address()),
         main: None,
     };
-    let parts =
-        RequestorParts { machine, policy, config, base, watcher, saver, commands, events, tasks, now, proof_contents };
+    let parts = RequestorParts {
+        machine,
+        policy,
+        config,
+        base,
+        watcher,
+        saver,
+        commands,
+        events,
+        tasks,
+        now,
+        proof_contents,
+        tracer,
+    };
     let main = tokio::spawn(async move {
         let ended = RequestorLoop::new(parts).run(api).await;
         ended_sender.end(ended.reason);

@@ -7,6 +7,7 @@ use crate::lifecycle::local_now;
 use crate::proofs::Seen;
 use crate::published;
 use crate::requestor_loop::{Done, RequestorLoop};
+use crate::trace::MarketTold;
 use crate::worker::JobStop;
 use golem_deal::{RequestorFact, RequestorPolicy, SlowResult};
 use golem_market::Claim;
@@ -125,7 +126,10 @@ impl RequestorLoop {
             return;
         }
         let claim = self.proofs.heard(source, notice);
-        match self.policy.hear(claim) {
+        let heard = self.policy.hear(claim);
+        let why_not: Vec<String> = heard.err().iter().map(ToString::to_string).collect();
+        self.note_market(MarketTold::Hear(claim), &why_not);
+        match heard {
             Ok(()) => tracing::info!(accuser = %source, provider = %claim.provider, "heard of a wrong result"),
             Err(why) => tracing::debug!(accuser = %source, provider = %claim.provider, %why, "proof not kept"),
         }
@@ -133,7 +137,11 @@ impl RequestorLoop {
 
     /// Begins the looks that the market wants: offers wait for them.
     pub(crate) fn look_at_proofs(&mut self) {
-        for claim in self.policy.looks_wanted() {
+        let wanted = self.policy.looks_wanted();
+        if !wanted.is_empty() {
+            self.note_market(MarketTold::LooksWanted, &wanted);
+        }
+        for claim in wanted {
             tracing::info!(provider = %claim.provider, accuser = %claim.accuser, "a wrong result of somebody else's is run again here");
             let stop = JobStop::new();
             self.looks.insert(claim.proof, stop.clone());
@@ -145,6 +153,11 @@ impl RequestorLoop {
     pub(crate) fn looked(&mut self, claim: &Claim, seen: Seen) {
         self.looks.remove(&claim.proof);
         tracing::info!(provider = %claim.provider, accuser = %claim.accuser, ?seen, "looked at a proof");
+        let told = match &seen {
+            Seen::Wrong => MarketTold::Proven(*claim),
+            Seen::Right(_) => MarketTold::Refuted(*claim),
+            Seen::Unknown(_) => MarketTold::GivenUp(*claim),
+        };
         let found = match &seen {
             Seen::Wrong => {
                 self.policy.note(&RequestorFact::Proven { provider: claim.provider }, self.now);
@@ -159,6 +172,7 @@ impl RequestorLoop {
                 format!("it could not be looked at: {why}")
             }
         };
+        self.note_market::<()>(told, &[]);
         self.say(RequestorNotice::ProofLookedAt { provider: claim.provider, accuser: claim.accuser, found });
         self.step(golem_deal::RequestorInput::Tick);
     }

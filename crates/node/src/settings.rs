@@ -10,7 +10,9 @@ use golem_net::Bandwidth;
 use golem_payments::{ClaimRule, GasWorth};
 use golem_protocol::{Address, ByteCount, ChainRef, ContentHash, NodeId, Wei};
 use golem_sandbox::Isolation;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// Where the node's chain is, and which contracts are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +148,7 @@ pub enum ClaimOnExit {
 }
 
 /// Who is dealt with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerLists {
     /// Only these, where not empty.
     pub allow: Vec<NodeId>,
@@ -216,6 +218,8 @@ pub struct ProviderConfig {
     pub claim_margin_s: u64,
     /// Who is dealt with.
     pub peers: PeerLists,
+    /// Where a trace of the run is written, from which it can be replayed; without, none is.
+    pub trace: Option<PathBuf>,
 }
 
 impl ProviderConfig {
@@ -249,6 +253,7 @@ impl ProviderConfig {
             offer_life_s: 600,
             claim_margin_s: 3600,
             peers: PeerLists::default(),
+            trace: None,
         }
     }
 }
@@ -325,6 +330,8 @@ pub struct RequestorConfig {
     pub share_proofs: bool,
     /// How long a stop waits for the last vouchers to reach their payees, in milliseconds.
     pub linger_ms: u64,
+    /// Where a trace of the run is written, from which it can be replayed; without, none is.
+    pub trace: Option<PathBuf>,
 }
 
 impl RequestorConfig {
@@ -347,6 +354,7 @@ impl RequestorConfig {
             isolation: Isolation::InProcess,
             share_proofs: true,
             linger_ms: 10_000,
+            trace: None,
         }
     }
 }

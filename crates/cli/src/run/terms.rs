@@ -6,6 +6,7 @@ use clap::Args;
 use golem_node::TaskTerms;
 use golem_protocol::{Address, AppFee, ByteCount, Fuel, Wei};
 use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, TaskPlan, Verification};
+use std::path::PathBuf;
 
 /// What may be spent, and how results are checked.
 #[derive(Args)]
@@ -63,6 +64,9 @@ pub(super) struct TermArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// Write down all that the node is told and decides, for `golem replay`; an earlier trace there becomes FILE.old
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "local"])]
+    pub(super) trace: Option<PathBuf>,
     /// Stop when standard input ends: for a program that starts this one, and must not leave it behind
     #[arg(long)]
     until_stdin_ends: bool,

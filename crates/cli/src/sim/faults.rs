@@ -1,7 +1,7 @@
 //! `golem sim faults`: the machines that nodes run, in simulated worlds where everything goes wrong.
 
 use crate::Answer;
-use crate::output::{self, count};
+use crate::output::{self, at_most_gnt, count};
 use clap::Args;
 use golem_sim::faults::{Report, Scenario, run as play, run_seeds};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -79,5 +79,14 @@ fn print(reports: &[Report]) -> anyhow::Result<()> {
         sum(|report| report.accepted),
         sum(|report| report.copies),
         sum(|report| report.wrong)
+    ))?;
+    output::line(&format!(
+        "  {} cut off by owners who closed their channels and left honest providers unpaid",
+        count(sum(|report| report.cut_off), "task")
+    ))?;
+    let never_paid = reports.iter().map(|report| report.never_paid_wei).max().unwrap_or_default();
+    output::line(&format!(
+        "  at most {} of work done by one provider for somebody who never paid, where fuel is paid",
+        at_most_gnt(never_paid)
     ))
 }

@@ -3,11 +3,13 @@
 use crate::outbox::PersistId;
 use crate::record::Record;
 use golem_protocol::*;
+use serde::{Deserialize, Serialize};
 
 /// What a provider's machine is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ProviderInput {
-    /// A header that gossip brought and whose signature was checked.
+    /// A header that gossip brought and whose signature was checked. It has no encoding: what is read back is not checked.
+    #[serde(skip)]
     Header(Box<Authentic<Header>>),
     /// A message of a peer; the transport vouches for who sent it.
     Message {
@@ -43,8 +45,25 @@ pub enum ProviderInput {
     Drain,
 }
 
+impl ProviderInput {
+    /// The input's word, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ProviderInput::Header(_) => "header",
+            ProviderInput::Message { message, .. } => message.name(),
+            ProviderInput::Channel { .. } => "channel",
+            ProviderInput::Computed { .. } => "computed",
+            ProviderInput::Persisted(_) => "persisted",
+            ProviderInput::Tick => "tick",
+            ProviderInput::Rest(Some(_)) => "rest",
+            ProviderInput::Rest(None) => "rested",
+            ProviderInput::Drain => "drain",
+        }
+    }
+}
+
 /// A subtask to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ComputeJob {
     /// The agreement's digest.
     pub agreement: B256,
@@ -61,7 +80,7 @@ pub struct ComputeJob {
 }
 
 /// What a provider's machine wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum ProviderEffect {
     /// Save these, all or none; then answer `Persisted`.
     Persist {
@@ -98,7 +117,7 @@ pub enum ProviderEffect {
 }
 
 /// What happened, for log, metrics and screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum ProviderEvent {
     /// A price was offered.
     Offered {
@@ -247,7 +266,7 @@ pub enum ProviderEvent {
 }
 
 /// A provider's fixed settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProviderSettings {
     /// Which chain and contract.
     pub chain: ChainRef,

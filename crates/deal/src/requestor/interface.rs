@@ -86,7 +86,7 @@ pub enum OwnRunReason {
 }
 
 /// What a requestor's machine is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RequestorInput {
     /// Do this task. A task known already is taken up where it stood.
     Start(Box<TaskOrder>),
@@ -144,8 +144,26 @@ pub enum RequestorInput {
     Tick,
 }
 
+impl RequestorInput {
+    /// The input's word, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RequestorInput::Start(_) => "start",
+            RequestorInput::Stop(_) => "stop",
+            RequestorInput::Message { message, .. } => message.name(),
+            RequestorInput::Channel { .. } => "channel",
+            RequestorInput::FundFailed { .. } => "fund_failed",
+            RequestorInput::Fetched { .. } => "fetched",
+            RequestorInput::Rechecked { .. } => "rechecked",
+            RequestorInput::Reachable { .. } => "reachable",
+            RequestorInput::Persisted(_) => "persisted",
+            RequestorInput::Tick => "tick",
+        }
+    }
+}
+
 /// An output to fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FetchJob {
     /// The agreement's digest.
     pub agreement: B256,
@@ -162,7 +180,7 @@ pub struct FetchJob {
 }
 
 /// What a provider signed of a result, and what was seen here of how long it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SlowResult {
     /// The agreement, with the fuel per second that was promised, and the report, with the fuel that was burnt, signed by
     /// the provider under the agreement's digest. The result is right.
@@ -172,7 +190,7 @@ pub struct SlowResult {
 }
 
 /// What a requestor's machine wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum RequestorEffect {
     /// Save these, all or none; then answer `Persisted`.
     Persist {
@@ -227,7 +245,7 @@ pub enum RequestorEffect {
 }
 
 /// What happened, for log, metrics and screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum RequestorEvent {
     /// An offer is in the book.
     Offered {
@@ -454,7 +472,7 @@ pub struct TaskStatus {
 }
 
 /// A requestor's fixed settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RequestorSettings {
     /// Which chain and contract.
     pub chain: ChainRef,
