@@ -18,5 +18,6 @@ mod local;
 mod money;
 mod process;
 mod programs;
+mod promises;
 mod proofs;
 mod render;
