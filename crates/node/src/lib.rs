@@ -57,6 +57,7 @@ mod saver;
 pub mod settings;
 mod startup;
 pub mod status;
+mod told;
 mod transfer;
 mod tx_journal;
 mod worker;

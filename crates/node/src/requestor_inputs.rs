@@ -47,7 +47,7 @@ impl RequestorLoop {
                     self.tasks.values().filter_map(|progress| progress.announced.clone()).collect();
                 open.iter().for_each(|header| self.publish(header));
                 if topic == PROOF_TOPIC {
-                    self.say_proofs(true);
+                    self.proofs.told.somebody_new();
                 }
             }
             NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),

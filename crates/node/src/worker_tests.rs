@@ -285,7 +285,8 @@ async fn a_proof_is_believed_only_where_its_result_is_wrong_here_too() {
         desk.look(claim, JobStop::new()).await
     };
     let who = NodeId(provider.address());
-    assert_eq!(look(&proof_of(&job, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong);
+    let proof = proof_of(&job, &requestor, &provider, wrong.clone());
+    assert_eq!(look(&proof, who).await, Seen::Wrong(Box::new(proof)), "it is there to be shown to others");
     assert!(matches!(look(&proof_of(&job, &requestor, &provider, right), who).await, Seen::Right(_)));
     // Documents about somebody else, or signed by nobody, prove nothing.
     let other = NodeId(keys(3).address());
@@ -296,7 +297,7 @@ async fn a_proof_is_believed_only_where_its_result_is_wrong_here_too() {
     assert!(matches!(look(&forged, who).await, Seen::Right(_)));
     // A task that fails has no right result at all; an input that is not to be had says nothing.
     let traps = bench.job(&wasm(TRAPS), b"", |_| {});
-    assert_eq!(look(&proof_of(&traps, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong);
+    assert!(matches!(look(&proof_of(&traps, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong(_)));
     let lost = ComputeJob { input: ContentHash(B256::repeat_byte(9)), ..job };
     assert!(matches!(look(&proof_of(&lost, &requestor, &provider, wrong), who).await, Seen::Unknown(_)));
 }
