@@ -63,7 +63,7 @@ fn a_wrong_result_is_proven_to_everybody_and_who_saw_it_tells_of_it_when_its_fin
     let third = stage.node_by_our_rules("third");
     let (liar, honest) = (stage.node("liar"), stage.node("honest"));
     // The finder's inputs are nobody else's: whoever tells of its proof has to show them too.
-    let (module, mut inputs) = (stage.module("copy", COPY), stage.inputs(SUBTASKS + 2));
+    let (module, mut inputs) = (stage.module("copy", COPY), stage.inputs(2 * SUBTASKS));
     let finders = inputs.split_off(SUBTASKS);
     have_it_lie(&liar, &stage.module("wrong", &wrong_copy()), &module, &stage);
 

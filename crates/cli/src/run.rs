@@ -303,6 +303,7 @@ async fn started(
     config.isolation = Isolation::this_program();
     file.apply_to_requestor(&mut config)?;
     args.network.apply(&mut config.network, &mut config.api);
+    config.copy_addresses = args.copy_addresses.unwrap_or(config.copy_addresses);
     tokio::select! {
         started = RequestorNode::start(config) => Ok(started?),
         _ = signals.next() => bail!("stopped before anything was announced"),

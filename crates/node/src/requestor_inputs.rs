@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::requestor_handle::{RequestorCommand, Running, TaskView};
 use crate::requestor_loop::{Done, RequestorLoop};
 use golem_chain::ChainEvent;
-use golem_deal::{RequestorInput, TaskOrder};
+use golem_deal::{RequestorInput, Site, TaskOrder};
 use golem_net::{GossipVerdict, NetworkEvent};
 use golem_protocol::{Address, B256, Document, HEADER_TOPIC, Header, Message, NodeId, PROOF_TOPIC, Signed};
 
@@ -38,7 +38,13 @@ impl RequestorLoop {
                 }
                 Err(error) => tracing::info!(peer = %from, %error, "message not understood"),
             },
-            NetworkEvent::PeerConnected { node } => self.reachable(node, true),
+            NetworkEvent::PeerConnected { node, ip } => {
+                match ip.and_then(Site::of) {
+                    Some(site) => self.step(RequestorInput::Seen { peer: node, site }),
+                    None => tracing::debug!(peer = %node, ?ip, "its address does not tell owners apart"),
+                }
+                self.reachable(node, true);
+            }
             NetworkEvent::PeerDisconnected { node } => self.reachable(node, false),
             NetworkEvent::PeerSubscribed { node, topic } => {
                 tracing::debug!(peer = %node, topic, "peer subscribed");

@@ -605,6 +605,7 @@ fn input_name(input: &RequestorInput) -> &'static str {
         RequestorInput::FundFailed { .. } => "fund_failed",
         RequestorInput::Fetched { .. } => "fetched",
         RequestorInput::Rechecked { .. } => "rechecked",
+        RequestorInput::Seen { .. } => "seen",
         RequestorInput::Reachable { .. } => "reachable",
         RequestorInput::Persisted(_) => "persisted",
         RequestorInput::Tick => "tick",

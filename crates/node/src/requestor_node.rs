@@ -104,8 +104,12 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         &base.records,
     )?;
     policy.demand_identity(config.choice.identity_bits.into());
-    let settings =
-        RequestorSettings { chain: config.chain.chain_ref(), grace_ms: config.grace_ms, lost_ms: config.lost_ms };
+    let settings = RequestorSettings {
+        chain: config.chain.chain_ref(),
+        grace_ms: config.grace_ms,
+        lost_ms: config.lost_ms,
+        copy_addresses: config.copy_addresses,
+    };
     let machine = Requestor::recover(settings, config.keys.signers(), &base.records, now)
         .map_err(|source| StartError::Recover { source })?;
     for task in machine.tasks() {

@@ -18,7 +18,7 @@ pub(crate) const TOLD_MAX: usize = 64;
 const AGAIN_MS: u64 = 5 * 60 * 1000;
 /// Notices at once, and the time for one more, in milliseconds: 120 an hour, however many proofs there are, however many
 /// come and go, and whoever else tells of the same. Reason: each reaches every node. A requestor with a task announces its
-/// header six times as often, so notices never are what a network's gossip consists of; and 64 proofs are all told of within
+/// header ten times as often, so notices never are what a network's gossip consists of; and 64 proofs are all told of within
 /// half an hour.
 const BURST: u32 = 16;
 const EVERY_MS: u64 = 30_000;
