@@ -18,6 +18,7 @@ mod local;
 mod money;
 mod process;
 mod programs;
+mod promises;
 mod proofs;
 mod render;
 mod traces;

@@ -37,6 +37,19 @@ pub fn slow_copy(millions: u32) -> String {
     COPY.replacen(r#"(func (export "_start")"#, &count, 1)
 }
 
+/// Copies its standard input to its standard output, and counts to so many for each byte of it.
+pub fn busy_copy(for_each_byte: u32) -> String {
+    let count = format!(
+        r#"(local.set $left (i64.mul (i64.extend_i32_u (i32.load (i32.const 16))) (i64.const {for_each_byte})))
+          (loop $count
+            (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+            (br_if $count (i64.ne (local.get $left) (i64.const 0))))
+          (drop (call $write"#
+    );
+    let local = "(func (export \"_start\")\n    (local $left i64)";
+    COPY.replacen("(drop (call $write", &count, 1).replacen(r#"(func (export "_start")"#, local, 1)
+}
+
 /// Never ends.
 pub const ENDLESS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop $again (br $again))))"#;
 

@@ -3,6 +3,7 @@
 use crate::choice::subtasks_of;
 use crate::harness::{Node, PATIENCE, Stage, check_copies, text};
 use crate::money::{PRICE, map_args};
+use crate::process::Process;
 use crate::programs::{COPY, wrong_copy};
 use golem_protocol::Wei;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ const LIARS_PRICE: &str = "0.10";
 const FINDERS_PRICE: &str = "0.20";
 /// What nobody works for.
 const NOBODYS_PRICE: &str = "0.01";
+const SUBTASKS: usize = 6;
 
 /// Makes a liar of a provider, by what its owner can do to its own disk: the compiled code that lies there for a program
 /// becomes that of another one, under a hash by the folder's own key. All else it does is right, its signatures too.
@@ -33,56 +35,74 @@ fn have_it_lie(liar: &Node, program: &Path, truth: &Path, stage: &Stage) {
     std::fs::write(folder.join(name), [mac.as_bytes(), code.as_slice()].concat()).expect("it can be written");
 }
 
+/// Has a node buy for a price at which nobody works: it stays, and can be asked.
+fn linger(node: &Node, module: &Path, inputs: &[PathBuf], out: &Path, known: &[String]) -> Process {
+    let mut args = map_args(module, inputs, out, known);
+    let price = args.iter().position(|arg| arg == PRICE).expect("it is there");
+    args[price] = NOBODYS_PRICE.to_owned();
+    node.spawn(args)
+}
+
+/// Has a node buy without checking anything itself, and sees that it takes nothing of the liar's, who is cheaper, since it
+/// was told of a wrong result and ran it again.
+fn is_warned(buyer: &Node, args: Vec<String>, honest: &Node, liar: &Node) {
+    let ended = buyer.golem(args);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let looked = ["somebody told of a wrong result", "the result is wrong: it gets no more work here"];
+    let said = |line: &str| looked.iter().all(|part| line.contains(part));
+    assert!(ended.stderr.lines().any(said), "{}", ended.stderr);
+    let answer = ended.json();
+    assert_eq!(subtasks_of(&answer, honest), SUBTASKS as u64, "{answer:#}");
+    assert_eq!(subtasks_of(&answer, liar), 0, "the liar was cheaper: {answer:#}");
+}
+
 #[test]
-fn a_wrong_result_is_proven_to_everybody_and_who_never_met_the_liar_goes_to_another() {
-    const SUBTASKS: usize = 6;
+fn a_wrong_result_is_proven_to_everybody_and_who_saw_it_tells_of_it_when_its_finder_is_gone() {
     let stage = Stage::set();
     let (finder, stranger) = (stage.node_by_our_rules("finder"), stage.node_by_our_rules("stranger"));
+    let third = stage.node_by_our_rules("third");
     let (liar, honest) = (stage.node("liar"), stage.node("honest"));
-    let (module, inputs) = (stage.module("copy", COPY), stage.inputs(SUBTASKS));
+    // The finder's inputs are nobody else's: whoever tells of its proof has to show them too.
+    let (module, mut inputs) = (stage.module("copy", COPY), stage.inputs(2 * SUBTASKS));
+    let finders = inputs.split_off(SUBTASKS);
     have_it_lie(&liar, &stage.module("wrong", &wrong_copy()), &module, &stage);
 
     // Who finds it out pays nobody else's price, so its task waits, and it is there to be asked.
     let lies = liar.provide(LIARS_PRICE, &[], &[]);
-    let mut args = map_args(&module, &inputs, &stage.path("found"), &liar.addresses());
+    let mut args = map_args(&module, &finders, &stage.path("found"), &liar.addresses());
     let price = args.iter().position(|arg| arg == PRICE).expect("it is there");
     args[price] = FINDERS_PRICE.to_owned();
     args.extend(["--verify".to_owned(), "recheck:1".to_owned()]);
-    let mut found = finder.spawn(&args);
+    let found = finder.spawn(&args);
     found.wait_stderr("wrong result", PATIENCE, |line| line.contains("WrongOutput").then_some(()));
-    let kept = |file: std::io::Result<std::fs::DirEntry>| file.is_ok_and(|file| file.path().extension().is_none());
-    let proofs = finder.dir.join("proofs");
-    finder.wait("proof on the disk", |_| proofs.read_dir().ok()?.any(kept).then_some(()));
+    let proof_of = |node: &Node| node.dir.join(format!("proofs/{:x}", liar.address()));
+    finder.wait("proof on the disk", |_| proof_of(&finder).is_file().then_some(()));
     // It tells of it again after a restart, and finds nothing anew: it pays too little.
     assert_eq!(found.stop(PATIENCE).code, Some(1));
-    args[price] = NOBODYS_PRICE.to_owned();
-    let again = args.iter().position(|arg| *arg == text(&stage.path("found"))).expect("it is there");
-    args[again] = text(&stage.path("found again"));
-    found = finder.spawn(&args);
+    let found = linger(&finder, &module, &finders, &stage.path("found again"), &liar.addresses());
 
     let known = finder.addresses();
     let works = honest.provide(HONEST_PRICE, &known, &[]);
-    let mut everybody = known.clone();
-    everybody.extend(honest.addresses());
-    everybody.extend(liar.addresses());
-    // It checks nothing itself: what it knows of the liar is what it was told and ran again.
+    let providers = [honest.addresses(), liar.addresses()].concat();
+    let unchecked = |out: &Path, known: &[String]| {
+        let mut args = map_args(&module, &inputs, out, &[known, &providers].concat());
+        args.extend(["--verify", "none", "--offer-window", "6000"].map(str::to_owned));
+        args
+    };
     let out = stage.path("out");
-    let mut args = map_args(&module, &inputs, &out, &everybody);
-    args.extend(["--verify", "none", "--offer-window", "6000"].map(str::to_owned));
-    let ended = stranger.golem(args);
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let looked = "somebody told of a wrong result";
-    let said = ended.stderr.lines().find(|line| line.contains(looked)).unwrap_or_else(|| panic!("{}", ended.stderr));
-    assert!(said.contains("the result is wrong: it gets no more work here"), "{said}");
+    is_warned(&stranger, unchecked(&out, &known), &honest, &liar);
     check_copies(&out, SUBTASKS);
-    let answer = ended.json();
-    assert_eq!(subtasks_of(&answer, &honest), SUBTASKS as u64, "{answer:#}");
-    assert_eq!(subtasks_of(&answer, &liar), 0, "the liar was cheaper: {answer:#}");
     let channel = stage.channel(&stranger, &liar);
     assert_eq!((channel.deposit, channel.epoch), (Wei::ZERO, 0), "not even a channel was opened to it");
+
+    // The finder leaves for good. What it did not get done is not done: a clean no.
+    assert_eq!(found.stop(PATIENCE).code, Some(1));
+    let proofs = [&finder, &stranger].map(|node| std::fs::read(proof_of(node)).expect("it is kept"));
+    assert_eq!(proofs[0], proofs[1], "who ran it again keeps the same proof");
+    let tells = linger(&stranger, &module, &inputs[..1], &stage.path("waits"), &providers);
+    is_warned(&third, unchecked(&stage.path("warned"), &stranger.addresses()), &honest, &liar);
+    assert_eq!(tells.stop(PATIENCE).code, Some(1));
     for provider in [lies, works] {
         assert_eq!(provider.stop(PATIENCE).code, Some(0));
     }
-    // What it did not get done is not done: a clean no.
-    assert_eq!(found.stop(PATIENCE).code, Some(1));
 }

@@ -3,7 +3,9 @@
 use crate::context::Context;
 use anyhow::Context as _;
 use golem_chain::ChainClient;
-use golem_deal::{Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskStatus};
+use golem_deal::{
+    CopyAddresses, Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskStatus,
+};
 use golem_node::folder::{Folder, write_private};
 use golem_node::{ChainSettings, RECORD_SCHEMA};
 use golem_payments::{Claimable, PayeeLedger, PayerLedger};
@@ -53,7 +55,7 @@ impl Ledgers {
         };
         let what = || format!("the records in {} cannot be read", folder.store().display());
         let provider = Provider::recover(provider, keys.clone(), &records, now).with_context(what)?;
-        let requestor = RequestorSettings { chain, grace_ms: 0, lost_ms: 0 };
+        let requestor = RequestorSettings { chain, grace_ms: 0, lost_ms: 0, copy_addresses: CopyAddresses::Distinct };
         let requestor = Requestor::recover(requestor, keys, &records, now).with_context(what)?;
         Ok(Ledgers {
             payee: provider.ledgers(),

@@ -223,7 +223,8 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
             };
             format!(
                 "each subtask is done by {copies} providers with different owners and paid to each; where they differ, or one \
-                 does not come, it is computed here{besides}"
+                 does not come, it is computed here{besides}. Owners are told apart by key, by where they are paid, and by \
+                 their address, unless that is this machine's, a private network's or a relay's"
             )
         }
         Verification::Adaptive { floor_ppm } => format!(

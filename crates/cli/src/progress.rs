@@ -2,7 +2,7 @@
 
 use crate::output::{self, at_most_gnt, count, one_line, short, short_gnt};
 use crate::provide::node_text;
-use golem_deal::{OwnRunReason, RequestorEvent};
+use golem_deal::{Near, OwnRunReason, RequestorEvent};
 use golem_market::{Dear, Held};
 use golem_node::RequestorNotice;
 use golem_protocol::{NodeId, RefusalReason, Wei};
@@ -12,6 +12,21 @@ use std::time::Duration;
 
 /// Lines of single providers. Reason: a screen has some twenty.
 const PROVIDER_LINES_MAX: usize = 12;
+
+fn copies_wait_text(subtasks: u32, copies: u8, near: Option<&Near>) -> String {
+    let waits = if subtasks == 1 { "1 subtask waits".to_owned() } else { format!("{subtasks} subtasks wait") };
+    let near = near.map_or(String::new(), |Near { provider, holder, site }| {
+        let (provider, holder) = (short(&provider.0), short(&holder.0));
+        format!(
+            ". {provider} offers and is at the address of {holder}, {site}: both may be one owner's; --copy-addresses any \
+             takes them all the same"
+        )
+    });
+    format!(
+        "{waits} for a provider that has no copy yet: each is to be done by {copies} with different owners. Where none comes \
+         in time, it is computed here{near}"
+    )
+}
 
 /// How a task goes, as its events tell.
 pub struct TaskScreen {
@@ -183,11 +198,9 @@ impl TaskScreen {
                 short(&late.0),
                 short(&provider.0)
             )),
-            RequestorEvent::CopiesWait { subtasks, copies, .. } => self.say(&format!(
-                "{} for a provider that has no copy yet: each is to be done by {copies} with different owners. Where none \
-                 comes in time, it is computed here",
-                if *subtasks == 1 { "1 subtask waits".to_owned() } else { format!("{subtasks} subtasks wait") }
-            )),
+            RequestorEvent::CopiesWait { subtasks, copies, near, .. } => {
+                self.say(&copies_wait_text(*subtasks, *copies, near.as_ref()));
+            }
             RequestorEvent::FoundWrong { provider, index, paid, detail, .. } => self.say(&format!(
                 "subtask {index} of {}, paid with {}, is wrong: {}. It gets nothing more in this task",
                 short(&provider.0),

@@ -304,6 +304,7 @@ async fn started(
     file.apply_to_requestor(&mut config)?;
     args.network.apply(&mut config.network, &mut config.api);
     config.trace = args.trace.clone().or(config.trace);
+    config.copy_addresses = args.copy_addresses.unwrap_or(config.copy_addresses);
     tokio::select! {
         started = RequestorNode::start(config) => Ok(started?),
         _ = signals.next() => bail!("stopped before anything was announced"),

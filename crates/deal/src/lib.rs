@@ -31,8 +31,8 @@ pub use policy::{
 pub use provider::{ComputeJob, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
 pub use record::{Record, Table};
 pub use requestor::{
-    Checks, FetchJob, OwnRunReason, Rechecks, Requestor, RequestorEffect, RequestorEvent, RequestorInput,
-    RequestorSettings, SlowResult, TaskOrder, TaskStatus,
+    Checks, CopyAddresses, FetchJob, Near, OwnRunReason, Rechecks, Requestor, RequestorEffect, RequestorEvent,
+    RequestorInput, RequestorSettings, Site, SlowResult, TaskOrder, TaskStatus,
 };
 
 /// The keys an agent signs with: who it is, and whose money it moves. They may be one.

@@ -68,6 +68,17 @@ impl Speeds {
         self.programs.insert(program, seen);
     }
 
+    /// The machine became so many times as fast, as a fraction: what was seen counts as if it had been so then.
+    pub fn rescale(&mut self, by: (u64, u64)) {
+        let programs: Vec<(ContentHash, ProgramSpeed)> =
+            self.programs.iter().map(|(program, seen)| (*program, *seen)).collect();
+        for (program, seen) in programs {
+            let fuel = u128::from(seen.fuel).saturating_mul(u128::from(by.0)) / u128::from(by.1.max(1));
+            let fuel = u64::try_from(fuel).unwrap_or(u64::MAX);
+            self.programs.insert(program, ProgramSpeed { fuel, ..seen });
+        }
+    }
+
     /// Fuel per second of one slot at a program: what was seen, or the benchmark where too little was.
     pub fn of(&self, program: &ContentHash, benchmark: u64) -> u64 {
         self.programs.get(program).and_then(ProgramSpeed::per_second).unwrap_or(benchmark)

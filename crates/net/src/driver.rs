@@ -3,6 +3,7 @@
 mod outbound;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -213,7 +214,7 @@ impl Driver {
         self.forget_absent_rates();
         if established == 1 {
             tracing::debug!(%node, %peer, %address, "connected");
-            self.tell(NetworkEvent::PeerConnected { node });
+            self.tell(NetworkEvent::PeerConnected { node, ip: ip_of(address) });
         }
         self.reached(peer, node);
     }
@@ -508,6 +509,18 @@ fn full_address(address: &Multiaddr, peer: PeerId) -> String {
     match address.iter().last() {
         Some(Protocol::P2p(_)) => address.to_string(),
         Some(_) | None => address.clone().with(Protocol::P2p(peer)).to_string(),
+    }
+}
+
+/// Whose address this is, where it is one and not a relay's.
+fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    if address.iter().any(|part| part == Protocol::P2pCircuit) {
+        return None;
+    }
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => Some(ip.into()),
+        Some(Protocol::Ip6(ip)) => Some(ip.into()),
+        Some(_) | None => None,
     }
 }
 

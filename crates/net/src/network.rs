@@ -1,5 +1,6 @@
 //! Starting a network, and the handle and events through which it is used.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,6 +88,8 @@ pub enum NetworkEvent {
     PeerConnected {
         /// The node.
         node: NodeId,
+        /// Where it is seen to be; `None` where the connection goes over a relay or was dialled by a name.
+        ip: Option<IpAddr>,
     },
     /// The last connection to this node is gone.
     PeerDisconnected {

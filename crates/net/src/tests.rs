@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use crate::*;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const TOPIC: &str = "headers";
 const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
@@ -169,7 +171,7 @@ async fn finds_other_nodes_through_a_bootstrap_node() {
     let meets_b = |n| NetworkConfig { discovery: true, bootstrap: vec![b.address.clone()], ..quiet(n) };
     let mut a = start(meets_b(41)).await;
     let c = start(meets_b(42)).await;
-    a.until(NetworkEvent::PeerConnected { node: c.id() }).await;
+    a.until(NetworkEvent::PeerConnected { node: c.id(), ip: LOOPBACK }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,7 +182,7 @@ async fn waits_for_a_bootstrap_node_that_starts_late_and_finds_it_again_after_a_
     let mut early = start(NetworkConfig { bootstrap: vec![listen.clone()], ..quiet(45) }).await;
     let late = || NetworkConfig { listen: vec![listen.clone()], ..quiet(46) };
     let first = start(late()).await;
-    early.until(NetworkEvent::PeerConnected { node: first.id() }).await;
+    early.until(NetworkEvent::PeerConnected { node: first.id(), ip: LOOPBACK }).await;
     in_time(first.handle.shutdown()).await;
     early.until(NetworkEvent::PeerDisconnected { node: first.id() }).await;
     let mut second = start(late()).await;

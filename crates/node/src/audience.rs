@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Published proofs that anybody may fetch; the oldest go. Reason: as many as are told of again.
-const OPEN_MAX: usize = 64;
+/// Published proofs that anybody may fetch; the oldest go. Reason: as many as are told of.
+const OPEN_MAX: usize = crate::told::TOLD_MAX;
 /// The longest document that is looked into. Reason: as the task crate bounds it.
 const DOCUMENT_BYTES_MAX: u64 = golem_task::BUNDLE_BYTES_MAX as u64;
 
@@ -124,8 +124,8 @@ impl Audience {
         }
     }
 
-    /// Anybody may fetch a proof and what backs it.
-    pub(crate) fn open(&self, proof: ContentHash, roots: impl IntoIterator<Item = Root>) {
+    /// Anybody may fetch a proof, and what it takes to run its subtask again.
+    pub(crate) fn open(&self, proof: ContentHash, contents: impl IntoIterator<Item = ContentHash>) {
         let mut guests = self.lock();
         if guests.anybody.roots.contains_key(&proof.0) {
             return;
@@ -136,7 +136,7 @@ impl Audience {
             guests.anybody.roots.remove(&oldest);
         }
         guests.open.push_back(proof.0);
-        guests.anybody.roots.insert(proof.0, roots.into_iter().chain([Root::Content(proof)]).collect());
+        guests.anybody.roots.insert(proof.0, contents.into_iter().chain([proof]).map(Root::Content).collect());
         guests.anybody.refresh();
     }
 
@@ -256,7 +256,7 @@ mod tests {
     fn serves_a_published_proof_to_anybody_and_no_more_of_them_than_are_told_of() {
         let here = Here::new();
         let proof = here.store.insert_bytes(b"proof").unwrap();
-        here.audience.open(proof, [Root::Output(here.output)]);
+        here.audience.open(proof, [here.output, here.file]);
         assert!([proof, here.output, here.file].into_iter().all(|hash| here.admits(7, hash)));
         for n in 0..OPEN_MAX as u8 {
             here.audience.open(ContentHash(B256::repeat_byte(n)), []);

@@ -101,7 +101,7 @@ pub async fn find_author_vouchers(search: &AuthorSearch) -> Result<FoundVouchers
         }
         tokio::select! {
             event = events.recv() => match event {
-                Some(NetworkEvent::PeerConnected { node }) if asking.len() < PEERS_MAX => {
+                Some(NetworkEvent::PeerConnected { node, .. }) if asking.len() < PEERS_MAX => {
                     if let Entry::Vacant(place) = asking.entry(node) {
                         place.insert(Asking::After(Address::ZERO, 0));
                         questions.spawn(ask(net.clone(), node, search.author, Address::ZERO));

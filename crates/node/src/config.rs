@@ -55,6 +55,7 @@
 //! identity_bits = 0                   # work that a provider's key must have in it: `golem wallet new --identity-bits`
 //! grace_ms = 10000                    # how late a batch may be
 //! lost_ms = 30000                     # how long a lost peer is waited for
+//! copy_addresses = "distinct"         # or "any": whether copies of a subtask may go to providers at one address
 //! share_proofs = true                 # tell others of wrong results, with the subtask's input, and hear theirs
 //! linger_ms = 10000                   # how long a stop waits to deliver the last vouchers
 //! trace = "requestor.trace"           # seen from the data folder; without, none is written
@@ -71,6 +72,7 @@ use crate::owner::Hours;
 use crate::settings::{
     ClaimOnExit, ClaimSettings, EtherWorth, MdnsMode, NetworkSettings, PeerLists, ProviderConfig, RequestorConfig,
 };
+use golem_deal::CopyAddresses;
 use golem_market::{Choice, Ratio, Rules};
 use golem_protocol::units::AmountError;
 use golem_protocol::{Address, B256, ByteCount, ContentHash, NodeId, Wei};
@@ -230,6 +232,8 @@ pub struct RequestorSection {
     pub grace_ms: Option<u64>,
     /// How long a lost peer is waited for, in milliseconds.
     pub lost_ms: Option<u64>,
+    /// Whether copies of a subtask may go to providers at one address.
+    pub copy_addresses: Option<CopyAddresses>,
     /// Whether wrong results are told, and heard of.
     pub share_proofs: Option<bool>,
     /// How long a stop waits to deliver vouchers, in milliseconds.
@@ -398,6 +402,7 @@ impl ConfigFile {
         set(&mut config.choice.identity_bits, section.identity_bits);
         set(&mut config.grace_ms, section.grace_ms);
         set(&mut config.lost_ms, section.lost_ms);
+        set(&mut config.copy_addresses, section.copy_addresses);
         set(&mut config.share_proofs, section.share_proofs);
         set(&mut config.linger_ms, section.linger_ms);
         set(&mut config.trace, section.trace.as_ref().map(|file| Some(config.folder.path().join(file))));

@@ -34,6 +34,8 @@ pub(crate) struct Contents {
 
 struct Inner {
     store: Arc<ContentStore>,
+    /// What is served beside it.
+    also: Arc<OnceLock<Arc<ContentStore>>>,
     incoming: PathBuf,
     room: Room,
     net: OnceLock<NetworkHandle>,
@@ -58,26 +60,36 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What the network serves: the store to whoever may have it, and documents of which only the hash is known.
 pub(crate) struct Served {
     store: Arc<ContentStore>,
+    also: Arc<OnceLock<Arc<ContentStore>>>,
     audience: Audience,
+}
+
+impl Served {
+    /// Where this lies, if it lies anywhere and may be had.
+    fn holder(&self, to: NodeId, hash: ContentHash) -> Option<&ContentStore> {
+        if !self.audience.admits(to, hash, &self.store) {
+            return None;
+        }
+        [Some(&self.store), self.also.get()]
+            .into_iter()
+            .flatten()
+            .map(|store| &**store)
+            .find(|store| store.has(hash).is_some())
+    }
 }
 
 impl ContentSource for Served {
     fn piece_list(&self, to: NodeId, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
-        if !self.audience.admits(to, hash, &self.store) {
-            return Ok(None);
-        }
-        self.store.piece_list(to, hash, size)
+        self.holder(to, hash).map_or(Ok(None), |store| store.piece_list(to, hash, size))
     }
 
     fn piece(&self, to: NodeId, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
-        if !self.audience.admits(to, hash, &self.store) {
-            return Ok(None);
-        }
+        let Some(store) = self.holder(to, hash) else { return Ok(None) };
         if size != SIZE_UNKNOWN {
-            return self.store.piece(to, hash, size, index);
+            return store.piece(to, hash, size, index);
         }
-        match self.store.has(hash) {
-            Some(size) if size <= DOCUMENT_BYTES_MAX as u64 => self.store.piece(to, hash, size, index),
+        match store.has(hash) {
+            Some(size) if size <= DOCUMENT_BYTES_MAX as u64 => store.piece(to, hash, size, index),
             Some(_) | None => Ok(None),
         }
     }
@@ -135,14 +147,26 @@ impl Contents {
                 used.last.insert(hash, 0);
             }
         }
-        let inner =
-            Inner { store, incoming, room, net: OnceLock::new(), fetching: Mutex::default(), used: Mutex::new(used) };
+        let inner = Inner {
+            store,
+            also: Arc::default(),
+            incoming,
+            room,
+            net: OnceLock::new(),
+            fetching: Mutex::default(),
+            used: Mutex::new(used),
+        };
         Ok(Contents { inner: Arc::new(inner) })
     }
 
     /// What the network serves of it, and to whom.
     pub(crate) fn served(&self, audience: Audience) -> Arc<dyn ContentSource> {
-        Arc::new(Served { store: self.inner.store.clone(), audience })
+        Arc::new(Served { store: self.inner.store.clone(), also: self.inner.also.clone(), audience })
+    }
+
+    /// Serves what lies there as well, to whoever may have it; once.
+    pub(crate) fn serve_also(&self, other: &Contents) {
+        let _ = self.inner.also.set(other.inner.store.clone());
     }
 
     /// From where to fetch; once, after the network has started.
@@ -420,6 +444,23 @@ mod tests {
         }
         assert!(served.piece_list(to, hash, 8).unwrap().is_some());
         assert_eq!(served.piece_list(stranger, hash, 8).unwrap(), None);
+    }
+
+    #[test]
+    fn serves_what_lies_beside_its_own_contents_to_whoever_may_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| Contents::open(&folder.path().join(name), 1 << 20, Room::Reclaim).unwrap();
+        let (own, beside) = (open("own"), open("beside"));
+        let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
+        let served = own.served(audience.clone());
+        own.serve_also(&beside);
+        let hash = beside.insert_bytes(b"document").unwrap();
+        assert_eq!(served.piece(to, hash, 8, 0).unwrap(), None, "it was not opened to anybody");
+        audience.open(hash, []);
+        for size in [8, SIZE_UNKNOWN] {
+            assert_eq!(served.piece(to, hash, size, 0).unwrap().unwrap(), b"document");
+        }
+        assert!(served.piece_list(to, hash, 8).unwrap().is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Events as JSON: one flat object with its `kind`, amounts as decimal strings of wei.
 
 use crate::events::{NodeNotice, ProviderNotice, RequestorNotice, Stamped};
-use golem_deal::{ProviderEvent, RequestorEvent};
+use golem_deal::{Near, ProviderEvent, RequestorEvent};
 use serde_json::{Value, json};
 
 impl ProviderNotice {
@@ -160,8 +160,11 @@ fn requestor_event(event: &RequestorEvent) -> Value {
         RequestorEvent::KnownGiven { header, index, provider } => json!({
             "kind": "known_given", "header": header, "index": index, "provider": provider,
         }),
-        RequestorEvent::CopiesWait { header, subtasks, copies } => json!({
+        RequestorEvent::CopiesWait { header, subtasks, copies, near } => json!({
             "kind": "copies_wait", "header": header, "subtasks": subtasks, "copies": copies,
+            "near": near.map(|Near { provider, holder, site }| {
+                json!({"provider": provider, "holder": holder, "address": site.to_string()})
+            }),
         }),
         RequestorEvent::FoundWrong { header, provider, index, paid, detail } => json!({
             "kind": "found_wrong", "header": header, "provider": provider, "index": index, "paid_wei": paid,

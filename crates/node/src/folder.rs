@@ -9,6 +9,9 @@
 //!          content/           inputs and outputs by digest
 //!          modules/           compiled modules by digest
 //!          programs/          programs of others that were fetched
+//!          proofs/            wrong results that were found here, or seen here to be wrong
+//!          looks/             what was fetched to look at others' proofs
+//!          evidence/          what providers signed of results that were slower than promised
 //!          api.json           where the running node answers; mode 0600
 //! ```
 

@@ -6,14 +6,14 @@ use golem_protocol::message::decode_header;
 use golem_protocol::{Authentic, ChainRef, ChainTime, Header, LocalTime, Message, NodeId, WireError};
 use std::collections::HashMap;
 
-/// Headers taken of one author at once, and how many more each second. Reason: a requestor with many tasks repeats each
-/// every few seconds; a flood is still nothing to a node.
+/// Headers taken of one author at once, and the time for one more, in milliseconds. Reason: a requestor with many tasks
+/// repeats each every few seconds; a flood is still nothing to a node.
 const BURST: u32 = 64;
-const PER_SECOND: u32 = 16;
-/// Questions for vouchers taken of one node at once, and how many more each second. Reason: an author asks once for each
-/// few hundred payers; an answer can be 50 KiB and a look through everything that is kept.
+const EVERY_MS: u64 = 60;
+/// Questions for vouchers taken of one node at once, and the time for one more, in milliseconds. Reason: an author asks once
+/// for each few hundred payers; an answer can be 50 KiB and a look through everything that is kept.
 const QUESTIONS_BURST: u32 = 16;
-const QUESTIONS_PER_SECOND: u32 = 1;
+const QUESTIONS_EVERY_MS: u64 = 1_000;
 /// Nodes whose rate is remembered; beyond it the longest silent ones are forgotten.
 const NODES_MAX: usize = 4096;
 
@@ -28,7 +28,7 @@ pub(crate) struct QuestionGate(Allowances);
 
 impl QuestionGate {
     pub(crate) fn new() -> QuestionGate {
-        QuestionGate(Allowances::new(QUESTIONS_BURST, QUESTIONS_PER_SECOND))
+        QuestionGate(Allowances::new(QUESTIONS_BURST, QUESTIONS_EVERY_MS))
     }
 
     /// Whether a message is taken: everything but one question too many.
@@ -40,19 +40,36 @@ impl QuestionGate {
 /// How much each node may still send: it refills with time, up to a burst.
 pub(crate) struct Allowances {
     burst: u32,
-    per_second: u32,
+    every_ms: u64,
     nodes: HashMap<NodeId, Allowance>,
 }
 
+/// How much one may still send. Its time is what it counts in: one more costs as much as it takes to come back.
 #[derive(Clone, Copy)]
-struct Allowance {
-    left_milli: u64,
+pub(crate) struct Allowance {
+    left_ms: u64,
     at: LocalTime,
+}
+
+impl Allowance {
+    pub(crate) fn full(burst: u32, every_ms: u64) -> Allowance {
+        Allowance { left_ms: u64::from(burst) * every_ms, at: LocalTime::default() }
+    }
+
+    /// Whether one more may be sent now, where so many are at once and one more comes in so long.
+    pub(crate) fn take(&mut self, burst: u32, every_ms: u64, now: LocalTime) -> bool {
+        let refilled = self.left_ms.saturating_add(now.saturating_sub(self.at));
+        self.left_ms = refilled.min(u64::from(burst) * every_ms);
+        self.at = now;
+        let left = self.left_ms.checked_sub(every_ms);
+        self.left_ms = left.unwrap_or(self.left_ms);
+        left.is_some()
+    }
 }
 
 impl HeaderGate {
     pub(crate) fn new(chain: ChainRef) -> HeaderGate {
-        HeaderGate { chain, authors: Allowances::new(BURST, PER_SECOND) }
+        HeaderGate { chain, authors: Allowances::new(BURST, EVERY_MS) }
     }
 
     /// What the network is to do with these bytes of `source`, and the header where it is one.
@@ -87,32 +104,22 @@ impl HeaderGate {
 }
 
 impl Allowances {
-    pub(crate) fn new(burst: u32, per_second: u32) -> Allowances {
-        Allowances { burst, per_second, nodes: HashMap::new() }
+    pub(crate) fn new(burst: u32, every_ms: u64) -> Allowances {
+        Allowances { burst, every_ms, nodes: HashMap::new() }
     }
 
     /// Whether one more is taken of this node now.
     pub(crate) fn take(&mut self, node: NodeId, now: LocalTime) -> bool {
-        let (full, per_second) = (u64::from(self.burst) * 1000, u64::from(self.per_second));
         if self.nodes.len() >= NODES_MAX && !self.nodes.contains_key(&node) {
             // Whoever was silent this long has a full allowance again, so nothing is forgotten by it.
-            let refill_ms = full.div_ceil(per_second);
+            let refill_ms = u64::from(self.burst) * self.every_ms;
             self.nodes.retain(|_, allowance| now.saturating_sub(allowance.at) < refill_ms);
             if self.nodes.len() >= NODES_MAX {
                 return false;
             }
         }
-        let allowance = self.nodes.entry(node).or_insert(Allowance { left_milli: full, at: now });
-        let refill = now.saturating_sub(allowance.at).saturating_mul(per_second);
-        allowance.left_milli = allowance.left_milli.saturating_add(refill).min(full);
-        allowance.at = now;
-        match allowance.left_milli.checked_sub(1000) {
-            Some(left) => {
-                allowance.left_milli = left;
-                true
-            }
-            None => false,
-        }
+        let (burst, every_ms) = (self.burst, self.every_ms);
+        self.nodes.entry(node).or_insert(Allowance::full(burst, every_ms)).take(burst, every_ms, now)
     }
 }
 

@@ -58,6 +58,7 @@ mod saver;
 pub mod settings;
 mod startup;
 pub mod status;
+mod told;
 pub mod trace;
 mod transfer;
 mod tx_journal;

@@ -89,6 +89,7 @@ impl RequestorOrigin {
                 chain: config.chain.chain_ref(),
                 grace_ms: config.grace_ms,
                 lost_ms: config.lost_ms,
+                copy_addresses: config.copy_addresses,
             },
             choice: config.choice.market(),
             peers: config.peers.clone(),

@@ -1,10 +1,11 @@
-//! Wrong results that others found: hearing of them, looking at those that matter, and saying what was found here.
+//! Wrong results that others found: hearing of them, and looking at those that matter.
 //!
 //! What is heard is kept by the market ([`golem_market::Proofs`]), which says when it is worth a look: before an offer of
 //! the accused is taken. A look fetches the proof and the subtask's input from whoever says so, and runs it here.
 
 use crate::content::Contents;
 use crate::gossip::Allowances;
+use crate::told::Told;
 use crate::worker::{JobStop, Runner, SubtaskBounds, compute};
 use golem_deal::ComputeJob;
 use golem_market::Claim;
@@ -15,18 +16,14 @@ use golem_protocol::{
     AccusedResult, B256, ByteCount, ChainRef, ContentHash, LocalTime, NodeId, Pricing, ProofNotice, SubtaskOutcome,
     WireError, WrongResultProof,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Notices taken of one node at once, and how many more each second. Reason: whoever checks finds a cheat now and then.
+/// Notices taken of one node at once, and the time for one more, in milliseconds. Reason: twice what a node tells.
 const BURST: u32 = 32;
-const PER_SECOND: u32 = 1;
+const EVERY_MS: u64 = 15_000;
 /// Notices of which the size of the proof is remembered. Reason: as many as the market keeps.
 const HEARD_MAX: usize = golem_market::proof::CLAIMS_MAX;
-/// Own proofs that are said again. Reason: a node is wrong rarely, and a cheat is found once by each.
-const OWN_MAX: usize = 64;
-/// How often, in milliseconds. Reason: who comes later has not heard it, and gossip is not kept.
-const AGAIN_MS: u64 = 5 * 60 * 1000;
 /// The most that one look may fetch, and the memory and output it may take. Reason: it is somebody else's subtask.
 const BOUNDS: SubtaskBounds = SubtaskBounds {
     memory_max: ByteCount::from_bytes(2 << 30),
@@ -41,7 +38,7 @@ pub(crate) struct ProofGate(Allowances);
 
 impl ProofGate {
     pub(crate) fn new() -> ProofGate {
-        ProofGate(Allowances::new(BURST, PER_SECOND))
+        ProofGate(Allowances::new(BURST, EVERY_MS))
     }
 
     /// What the network is to do with a notice of `source`, and the notice where it is one.
@@ -72,18 +69,17 @@ pub(crate) struct ProofDesk {
     chain: ChainRef,
     contents: Contents,
     runner: Arc<Runner>,
-    /// How long each proof is that was heard of; at most `HEARD_MAX`.
-    heard: BTreeMap<B256, ByteCount>,
-    /// Those found here, newest last; at most `OWN_MAX`.
-    own: VecDeque<ProofNotice>,
-    said_at: LocalTime,
+    /// How long each proof is that was heard of, as its accuser says; at most `HEARD_MAX`.
+    heard: BTreeMap<(NodeId, B256), ByteCount>,
+    /// Those that are told to others.
+    pub(crate) told: Told,
 }
 
 /// What a look at a proof came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// The result is wrong.
-    Wrong,
+    /// The result is wrong, as this proves.
+    Wrong(Box<WrongResultProof>),
     /// The result is right, or the documents prove nothing.
     Right(String),
     /// It could not be looked at here.
@@ -93,14 +89,12 @@ pub(crate) enum Seen {
 impl ProofDesk {
     /// `contents` are for what is fetched to look at, and nothing else.
     pub(crate) fn new(chain: ChainRef, contents: Contents, runner: Arc<Runner>) -> ProofDesk {
-        ProofDesk {
-            chain,
-            contents,
-            runner,
-            heard: BTreeMap::new(),
-            own: VecDeque::new(),
-            said_at: LocalTime::default(),
-        }
+        ProofDesk { chain, contents, runner, heard: BTreeMap::new(), told: Told::new() }
+    }
+
+    /// What was fetched to look at.
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Keeps in mind what a claim needs beside what the market keeps.
@@ -108,19 +102,19 @@ impl ProofDesk {
         if self.heard.len() >= HEARD_MAX {
             self.heard.pop_first();
         }
-        self.heard.insert(notice.proof.0, notice.proof_bytes);
+        self.heard.insert((source, notice.proof.0), notice.proof_bytes);
         let ProofNotice { provider, proof, subtask_timeout_s, .. } = *notice;
         Claim { provider, accuser: source, proof: proof.0, subtask_timeout_s }
     }
 
     /// Looks at a proof. What it fetched may be taken away as soon as it is done.
     pub(crate) fn look(&self, claim: Claim, stop: JobStop) -> impl Future<Output = Seen> + Send + 'static {
-        let size = self.heard.get(&claim.proof).copied();
+        let size = self.heard.get(&(claim.accuser, claim.proof)).copied();
         let (chain, contents, runner) = (self.chain, self.contents.clone(), self.runner.clone());
         async move {
             let Some(size) = size else { return Seen::Unknown("its length was forgotten".to_owned()) };
-            let result = match accused(&contents, &chain, &claim, size).await {
-                Ok(result) => result,
+            let (proof, result) = match accused(&contents, &chain, &claim, size).await {
+                Ok(accused) => accused,
                 Err(seen) => return seen,
             };
             let header = (*result.header).clone();
@@ -134,31 +128,18 @@ impl ProofDesk {
                 timeout_s: header.subtask_timeout_s.saturating_mul(2),
                 header,
             };
-            verdict(&result, pricing, compute(runner, contents, BOUNDS, job, stop).await)
+            verdict(&result, pricing, proof, compute(runner, contents, BOUNDS, job, stop).await)
         }
-    }
-
-    /// Takes down what was found here.
-    pub(crate) fn found(&mut self, notice: ProofNotice) {
-        self.own.retain(|known| known.provider != notice.provider);
-        if self.own.len() >= OWN_MAX {
-            self.own.pop_front();
-        }
-        self.own.push_back(notice);
-    }
-
-    /// What is to be said again now; everything to somebody new.
-    pub(crate) fn again(&mut self, now: LocalTime, to_somebody_new: bool) -> Vec<ProofNotice> {
-        if !to_somebody_new && now.saturating_sub(self.said_at) < AGAIN_MS {
-            return Vec::new();
-        }
-        self.said_at = now;
-        self.own.iter().copied().collect()
     }
 }
 
 /// Fetches a proof and holds its documents against each other.
-async fn accused(contents: &Contents, chain: &ChainRef, claim: &Claim, size: ByteCount) -> Result<AccusedResult, Seen> {
+async fn accused(
+    contents: &Contents,
+    chain: &ChainRef,
+    claim: &Claim,
+    size: ByteCount,
+) -> Result<(Box<WrongResultProof>, AccusedResult), Seen> {
     let unknown = |error: &dyn ToString| Seen::Unknown(error.to_string());
     let nothing = |error: &dyn ToString| Seen::Right(error.to_string());
     let hash = ContentHash(claim.proof);
@@ -169,7 +150,7 @@ async fn accused(contents: &Contents, chain: &ChainRef, claim: &Claim, size: Byt
         WireError::Version { .. } => unknown(&error),
         error => nothing(&error),
     })?;
-    let result = proof.check(chain).map_err(|error| nothing(&error))?;
+    let result = proof.clone().check(chain).map_err(|error| nothing(&error))?;
     if result.provider != claim.provider {
         return Err(nothing(&"the proof is about another provider"));
     }
@@ -179,18 +160,18 @@ async fn accused(contents: &Contents, chain: &ChainRef, claim: &Claim, size: Byt
     if result.header.memory_max > BOUNDS.memory_max || result.header.output_max > BOUNDS.output_max {
         return Err(unknown(&"it takes more memory or output than a look may"));
     }
-    Ok(result)
+    Ok((Box::new(proof), result))
 }
 
 /// Holds what came out here against what was reported.
-fn verdict(result: &AccusedResult, pricing: Pricing, outcome: SubtaskOutcome) -> Seen {
+fn verdict(result: &AccusedResult, pricing: Pricing, proof: Box<WrongResultProof>, outcome: SubtaskOutcome) -> Seen {
     match outcome {
         SubtaskOutcome::Completed { output, fuel, .. } => {
             let same = output == result.output && (pricing == Pricing::Tender || fuel == result.fuel);
-            if same { Seen::Right("it is what comes out here".to_owned()) } else { Seen::Wrong }
+            if same { Seen::Right("it is what comes out here".to_owned()) } else { Seen::Wrong(proof) }
         }
         // The task itself is at fault, so there is no result that could be right.
-        SubtaskOutcome::Failed { kind, .. } if kind.is_deterministic() => Seen::Wrong,
+        SubtaskOutcome::Failed { kind, .. } if kind.is_deterministic() => Seen::Wrong(proof),
         SubtaskOutcome::Failed { message, .. } => Seen::Unknown(message),
     }
 }

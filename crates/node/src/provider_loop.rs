@@ -483,7 +483,7 @@ impl ProviderLoop {
                 }
                 Err(error) => tracing::info!(peer = %from, %error, "message not understood"),
             },
-            NetworkEvent::PeerConnected { node } => tracing::debug!(peer = %node, "peer connected"),
+            NetworkEvent::PeerConnected { node, .. } => tracing::debug!(peer = %node, "peer connected"),
             NetworkEvent::PeerDisconnected { node } => tracing::debug!(peer = %node, "peer disconnected"),
             NetworkEvent::PeerSubscribed { node, topic } => tracing::debug!(peer = %node, topic, "peer subscribed"),
             NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),

@@ -1,29 +1,31 @@
-//! Proofs of wrong results that were found here, kept so that they are told of again when the node starts again.
+//! Proofs of wrong results that this node vouches for, kept so that they are told of again when it starts again.
 //!
 //! ```text
-//! FOLDER/proofs/HASH     the header, the agreement and the report, signed, as others fetch them
+//! FOLDER/proofs/PROVIDER     the header, the agreement and the report, signed, as others fetch them
 //! ```
 
 use crate::folder::{create_private, write_private};
+use crate::told::TOLD_MAX;
+use golem_protocol::WrongResultProof;
 use golem_protocol::proof::PROOF_BYTES_MAX;
-use golem_protocol::{ContentHash, WrongResultProof};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The most that are kept; the oldest go. Reason: as many as are told of.
-const KEPT_MAX: usize = 64;
-
-/// Keeps one; it is on the disk when this returns. Blocks.
-pub(crate) fn keep(folder: &Path, hash: ContentHash, bytes: &[u8]) -> io::Result<()> {
+/// Keeps one in the place of what is kept of the same provider; it is on the disk when this returns. The oldest go where
+/// there are more than are told of. Blocks.
+pub(crate) fn keep(folder: &Path, proof: &WrongResultProof) -> io::Result<()> {
     let own = folder.join("proofs");
     create_private(&own)?;
-    let path = own.join(format!("{:x}", hash.0));
-    if !path.exists() {
-        write_private(&path, bytes)?;
+    let path = own.join(format!("{:x}", proof.report.document.provider.0));
+    let bytes = proof.encode().map_err(io::Error::other)?;
+    // What is recalled keeps its age.
+    if std::fs::read(&path).is_ok_and(|known| known == bytes) {
+        return Ok(());
     }
+    write_private(&path, &bytes)?;
     let mut files = files(&own)?;
-    let more = files.len().saturating_sub(KEPT_MAX);
+    let more = files.len().saturating_sub(TOLD_MAX);
     for (_, oldest) in files.drain(..more) {
         std::fs::remove_file(oldest)?;
     }
@@ -60,21 +62,28 @@ fn files(own: &Path) -> io::Result<Vec<(SystemTime, PathBuf)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use golem_protocol::{Address, NodeId};
+
+    fn proof(provider: u8, index: u32) -> WrongResultProof {
+        let mut proof = crate::evidence::tests::slow(index).documents;
+        proof.report.document.provider = NodeId(Address::repeat_byte(provider));
+        proof
+    }
 
     #[test]
-    fn keeps_the_newest_proofs_and_passes_over_what_is_none() {
+    fn keeps_the_newest_proof_of_each_provider_and_passes_over_what_is_none() {
         let folder = tempfile::tempdir().unwrap();
         assert!(all(folder.path()).is_empty());
-        let proof = crate::evidence::tests::slow(0).documents;
-        let bytes = proof.encode().unwrap();
-        let named = |n: u8| ContentHash(golem_protocol::B256::repeat_byte(n));
-        keep(folder.path(), named(0), &bytes).unwrap();
+        keep(folder.path(), &proof(0, 0)).unwrap();
+        keep(folder.path(), &proof(0, 1)).unwrap();
         std::fs::write(folder.path().join("proofs/note"), "not a proof").unwrap();
-        assert_eq!(all(folder.path()), [proof]);
-        for n in 1..=KEPT_MAX as u8 + 3 {
-            keep(folder.path(), named(n), &bytes).unwrap();
-        }
-        let newest = folder.path().join("proofs").join(format!("{:x}", named(KEPT_MAX as u8 + 3).0));
-        assert!(newest.exists() && all(folder.path()).len() == KEPT_MAX, "only the oldest go");
+        assert_eq!(all(folder.path()), [proof(0, 1)]);
+        (1..=TOLD_MAX as u8 + 3).for_each(|n| keep(folder.path(), &proof(n, 0)).unwrap());
+        let kept = all(folder.path());
+        assert_eq!(kept.len(), TOLD_MAX);
+        assert!(kept.contains(&proof(TOLD_MAX as u8 + 3, 0)) && !kept.contains(&proof(1, 0)), "only the oldest go");
+        let before = files(&folder.path().join("proofs")).unwrap();
+        keep(folder.path(), kept.first().unwrap()).unwrap();
+        assert_eq!(files(&folder.path().join("proofs")).unwrap(), before, "what is known keeps its age");
     }
 }

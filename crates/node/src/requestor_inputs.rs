@@ -9,7 +9,7 @@ use crate::requestor_handle::{RequestorCommand, Running, TaskView};
 use crate::requestor_loop::{Done, RequestorLoop};
 use crate::trace::MarketTold;
 use golem_chain::ChainEvent;
-use golem_deal::{RequestorInput, TaskOrder};
+use golem_deal::{RequestorInput, Site, TaskOrder};
 use golem_net::{GossipVerdict, NetworkEvent};
 use golem_protocol::{Address, B256, Document, HEADER_TOPIC, Header, Message, NodeId, PROOF_TOPIC, Signed};
 
@@ -39,7 +39,13 @@ impl RequestorLoop {
                 }
                 Err(error) => tracing::info!(peer = %from, %error, "message not understood"),
             },
-            NetworkEvent::PeerConnected { node } => self.reachable(node, true),
+            NetworkEvent::PeerConnected { node, ip } => {
+                match ip.and_then(Site::of) {
+                    Some(site) => self.step(RequestorInput::Seen { peer: node, site }),
+                    None => tracing::debug!(peer = %node, ?ip, "its address does not tell owners apart"),
+                }
+                self.reachable(node, true);
+            }
             NetworkEvent::PeerDisconnected { node } => self.reachable(node, false),
             NetworkEvent::PeerSubscribed { node, topic } => {
                 tracing::debug!(peer = %node, topic, "peer subscribed");
@@ -48,7 +54,7 @@ impl RequestorLoop {
                     self.tasks.values().filter_map(|progress| progress.announced.clone()).collect();
                 open.iter().for_each(|header| self.publish(header));
                 if topic == PROOF_TOPIC {
-                    self.say_proofs(true);
+                    self.proofs.told.somebody_new();
                 }
             }
             NetworkEvent::PeerBanned { node, seconds } => tracing::info!(peer = %node, seconds, "peer banned"),

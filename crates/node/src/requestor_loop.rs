@@ -17,6 +17,7 @@ use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::Base;
 use crate::status::RequestorCounters;
+use crate::told::Shown;
 use crate::trace::{MarketTold, RequestorTold, Tracer};
 use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
@@ -27,7 +28,7 @@ use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
     Address, Agreement, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message,
-    NodeId, Now, ProofNotice, Signed, SubtaskOutcome, Wei,
+    NodeId, Now, Signed, SubtaskOutcome, Wei,
 };
 use golem_store::{Store, StoreError};
 use serde::Serialize;
@@ -98,8 +99,8 @@ pub(crate) enum Done {
         result: Result<B256, SettleError>,
         reply: oneshot::Sender<Result<B256, SettleError>>,
     },
-    /// A proof of a wrong result that was found here is kept, to be served.
-    ProofKept(Option<ProofNotice>),
+    /// A proof of a wrong result that was seen to be wrong here is kept, to be served.
+    ProofKept(Option<Box<Shown>>),
     /// A proof of somebody else's was looked at.
     Looked {
         claim: Claim,
@@ -342,7 +343,7 @@ impl RequestorLoop {
         self.conclude_tasks();
         self.save_shares(false);
         self.look_at_proofs();
-        self.say_proofs(false);
+        self.say_proofs();
     }
 
     /// One step of the machine, and its effects.
@@ -524,7 +525,7 @@ impl RequestorLoop {
                 self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
                 let _ = reply.send(result);
             }
-            Done::ProofKept(notice) => self.proof_kept(notice),
+            Done::ProofKept(shown) => self.proof_kept(shown),
             Done::Looked { claim, seen } => self.looked(&claim, seen),
             Done::SlowKept { provider, kept } => self.slow_kept(provider, kept),
             Done::Announced => self.announcing = self.announcing.saturating_sub(1),

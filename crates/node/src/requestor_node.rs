@@ -113,13 +113,14 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         node = %config.keys.node_id(), tasks = machine.tasks().len(), unfinished, channels = machine.ledgers().len(),
         records = base.records.len(), "requestor taken up"
     );
-    let folder = config.folder.path().join("proofs");
+    let folder = config.folder.path().join("looks");
     let opened = tokio::task::spawn_blocking(move || {
         Contents::open(&folder, PROOF_CONTENT_MAX.0, Room::Reclaim)
             .map_err(|error| StartError::Content { detail: error.to_string() })
     });
     let proof_contents = joined(opened.await)?;
     proof_contents.connect(base.net.clone());
+    base.contents.serve_also(&proof_contents);
     let known = machine.ledgers().iter().map(|ledger| ledger.channel()).collect();
     let watcher = base.chain.watch(config.keys.payment_address(), known).await?;
     let saver = Saver::start(base.store.clone()).map_err(|error| StartError::Thread { detail: error.to_string() })?;

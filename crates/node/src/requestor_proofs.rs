@@ -1,12 +1,12 @@
 //! What a requestor's loop does about wrong results: its own finds, and those of others.
 
-use crate::audience::Root;
 use crate::events::RequestorNotice;
 use crate::evidence;
 use crate::lifecycle::local_now;
 use crate::proofs::Seen;
 use crate::published;
 use crate::requestor_loop::{Done, RequestorLoop};
+use crate::told::Shown;
 use crate::trace::MarketTold;
 use crate::worker::JobStop;
 use golem_deal::{RequestorFact, RequestorPolicy, SlowResult};
@@ -24,7 +24,7 @@ impl RequestorLoop {
         self.tell_of_proof(proof);
     }
 
-    /// What was found before the node was stopped is told of again.
+    /// What was found or seen to be wrong before the node was stopped is told of again.
     pub(crate) async fn recall_proofs(&mut self) {
         if !self.config.share_proofs {
             return;
@@ -35,44 +35,21 @@ impl RequestorLoop {
     }
 
     fn tell_of_proof(&mut self, proof: WrongResultProof) {
-        let provider = proof.report.document.provider;
-        let timeout_s = proof.header.document.subtask_timeout_s;
-        let bytes = match proof.encode() {
-            Ok(bytes) => bytes,
-            Err(error) => return tracing::error!(%error, "a proof cannot be written down"),
-        };
-        let agreement = &proof.agreement.document;
-        let input = agreement.subtask(proof.index).map(|subtask| Root::Input(subtask.input));
-        // Whoever looks at it runs that one subtask again.
-        let roots: Vec<Root> = input.into_iter().chain([Root::Content(proof.header.document.module)]).collect();
-        let (contents, audience) = (self.contents.clone(), self.audience.clone());
-        let folder = self.config.folder.path().to_path_buf();
-        self.work.spawn(async move {
-            let length = bytes.len() as u64;
-            let kept = contents
-                .blocking(move |here| {
-                    let hash = here.insert_bytes(&bytes)?;
-                    if let Err(error) = published::keep(&folder, hash, &bytes) {
-                        tracing::warn!(%error, "a proof is told of until this node stops, and not again after");
-                    }
-                    Ok(hash)
-                })
-                .await;
-            Done::ProofKept(match kept {
-                Ok(proof) => {
-                    audience.open(proof, roots);
-                    Some(ProofNotice {
-                        provider,
-                        proof,
-                        proof_bytes: golem_protocol::ByteCount::from_bytes(length),
-                        subtask_timeout_s: timeout_s,
-                    })
+        let (own, looks) = (self.contents.clone(), self.proofs.contents().clone());
+        let (folder, node) = (self.config.folder.path().to_path_buf(), self.machine.node());
+        self.work.spawn_blocking(move || {
+            let provider = proof.report.document.provider;
+            let shown = match Shown::of(&proof, node, &own, &looks) {
+                Ok(shown) => shown,
+                Err(why) => {
+                    tracing::warn!(%provider, %why, "a proof is not told of, since it could not be shown");
+                    return Done::ProofKept(None);
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "a proof is not kept, so nobody else hears of it");
-                    None
-                }
-            })
+            };
+            if let Err(error) = published::keep(&folder, &proof) {
+                tracing::warn!(%error, "a proof is told of until this node stops, and not again after");
+            }
+            Done::ProofKept(Some(Box::new(shown)))
         });
     }
 
@@ -96,16 +73,17 @@ impl RequestorLoop {
         }
     }
 
-    pub(crate) fn proof_kept(&mut self, notice: Option<ProofNotice>) {
-        let Some(notice) = notice else { return };
-        tracing::info!(provider = %notice.provider, proof = %notice.proof, "a wrong result is told to others");
-        self.proofs.found(notice);
-        self.publish_notice(notice);
+    pub(crate) fn proof_kept(&mut self, shown: Option<Box<Shown>>) {
+        let Some(shown) = shown else { return };
+        let ProofNotice { provider, proof, .. } = shown.notice;
+        tracing::info!(%provider, %proof, "a wrong result is told to others");
+        self.audience.open(proof, shown.contents.iter().copied());
+        self.proofs.told.add(*shown);
     }
 
-    /// Tells of own finds again: all of them to somebody new, else now and then.
-    pub(crate) fn say_proofs(&mut self, to_somebody_new: bool) {
-        let notices = self.proofs.again(local_now(), to_somebody_new);
+    /// Tells of what was seen to be wrong here: at first, to somebody new, and again now and then.
+    pub(crate) fn say_proofs(&mut self) {
+        let notices = self.proofs.told.due(local_now());
         notices.into_iter().for_each(|notice| self.publish_notice(notice));
     }
 
@@ -152,15 +130,16 @@ impl RequestorLoop {
 
     pub(crate) fn looked(&mut self, claim: &Claim, seen: Seen) {
         self.looks.remove(&claim.proof);
-        tracing::info!(provider = %claim.provider, accuser = %claim.accuser, ?seen, "looked at a proof");
         let told = match &seen {
-            Seen::Wrong => MarketTold::Proven(*claim),
+            Seen::Wrong(_) => MarketTold::Proven(*claim),
             Seen::Right(_) => MarketTold::Refuted(*claim),
             Seen::Unknown(_) => MarketTold::GivenUp(*claim),
         };
-        let found = match &seen {
-            Seen::Wrong => {
+        let found = match seen {
+            Seen::Wrong(proof) => {
                 self.policy.note(&RequestorFact::Proven { provider: claim.provider }, self.now);
+                // Whoever said so may leave; it is as true then.
+                self.tell_of_proof(*proof);
                 "the result is wrong: it gets no more work here".to_owned()
             }
             Seen::Right(why) => {
@@ -172,6 +151,7 @@ impl RequestorLoop {
                 format!("it could not be looked at: {why}")
             }
         };
+        tracing::info!(provider = %claim.provider, accuser = %claim.accuser, found, "looked at a proof");
         self.note_market::<()>(told, &[]);
         self.say(RequestorNotice::ProofLookedAt { provider: claim.provider, accuser: claim.accuser, found });
         self.step(golem_deal::RequestorInput::Tick);

@@ -5,6 +5,7 @@ use crate::folder::Folder;
 use crate::identity::NodeKeys;
 use crate::owner::OwnerSettings;
 use golem_chain::Deployment;
+use golem_deal::CopyAddresses;
 use golem_market::{AccessLists, Choice, Ratio, RequestorSettings, Rules};
 use golem_net::Bandwidth;
 use golem_payments::{ClaimRule, GasWorth};
@@ -318,6 +319,8 @@ pub struct RequestorConfig {
     pub grace_ms: u64,
     /// How long a lost peer is waited for, in milliseconds.
     pub lost_ms: u64,
+    /// Whether copies of one subtask may go to providers at one address.
+    pub copy_addresses: CopyAddresses,
     /// How many programs run here at once, for rechecks and merges.
     pub slots: u16,
     /// The most that contents may take on disk.
@@ -348,6 +351,7 @@ impl RequestorConfig {
             peers: PeerLists::default(),
             grace_ms: 10_000,
             lost_ms: 30_000,
+            copy_addresses: CopyAddresses::Distinct,
             slots: 1,
             content_max: ByteCount::from_bytes(20 << 30),
             modules_max: ByteCount::from_bytes(2 << 30),

@@ -290,7 +290,8 @@ async fn a_proof_is_believed_only_where_its_result_is_wrong_here_too() {
     let Seen::Unknown(why) = look_at(newer, who).await else { panic!("it is not of this version") };
     assert_eq!(why, "wire version 3; this node speaks 2: one of the two needs an update");
     let mut look = async |proof: &WrongResultProof, accused| look_at(proof.encode().unwrap(), accused).await;
-    assert_eq!(look(&proof_of(&job, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong);
+    let proof = proof_of(&job, &requestor, &provider, wrong.clone());
+    assert_eq!(look(&proof, who).await, Seen::Wrong(Box::new(proof)), "it is there to be shown to others");
     assert!(matches!(look(&proof_of(&job, &requestor, &provider, right), who).await, Seen::Right(_)));
     // Documents about somebody else, or signed by nobody, prove nothing.
     let other = NodeId(keys(3).address());
@@ -301,7 +302,7 @@ async fn a_proof_is_believed_only_where_its_result_is_wrong_here_too() {
     assert!(matches!(look(&forged, who).await, Seen::Right(_)));
     // A task that fails has no right result at all; an input that is not to be had says nothing.
     let traps = bench.job(&wasm(TRAPS), b"", |_| {});
-    assert_eq!(look(&proof_of(&traps, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong);
+    assert!(matches!(look(&proof_of(&traps, &requestor, &provider, wrong.clone()), who).await, Seen::Wrong(_)));
     let lost = ComputeJob { input: ContentHash(B256::repeat_byte(9)), ..job };
     assert!(matches!(look(&proof_of(&lost, &requestor, &provider, wrong), who).await, Seen::Unknown(_)));
 }

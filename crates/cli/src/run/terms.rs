@@ -3,6 +3,7 @@
 use crate::context::{ChainArgs, NetworkArgs, bytes, gnt};
 use crate::process::StopSignals;
 use clap::Args;
+use golem_deal::CopyAddresses;
 use golem_node::TaskTerms;
 use golem_protocol::{Address, AppFee, ByteCount, Fuel, Wei};
 use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, TaskPlan, Verification};
@@ -31,6 +32,10 @@ pub(super) struct TermArgs {
     /// Give subtasks whose result is known already to providers that cannot tell, as this share of all handed out
     #[arg(long, value_name = "SHARE", value_parser = known_answers)]
     known_answers: Option<u32>,
+    /// Where the providers are that do one subtask for comparison: distinct for different addresses on the internet, where
+    /// those tell anything, or any [default: distinct]
+    #[arg(long, value_name = "WHERE", value_parser = copy_addresses)]
+    pub(super) copy_addresses: Option<CopyAddresses>,
     /// Give what somebody is late with to another besides: off, cheap (one subtask in 20 at most), or on
     #[arg(long, value_name = "WHEN", value_parser = hedging)]
     hedge: Option<Hedging>,
@@ -121,6 +126,14 @@ fn known_answers(text: &str) -> Result<u32, String> {
         Ok(ppm) if ppm <= KNOWN_PPM_MAX => Ok(ppm),
         Ok(_) => Err(format!("`{text}` is more than half of what is handed out; write 0.5 at most")),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+fn copy_addresses(text: &str) -> Result<CopyAddresses, String> {
+    match text {
+        "distinct" => Ok(CopyAddresses::Distinct),
+        "any" => Ok(CopyAddresses::Any),
+        _ => Err(format!("`{text}` is neither distinct nor any")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a requestor's machine is told, wants done, and says.
 
+use super::site::{CopyAddresses, Near, Site};
 use crate::outbox::PersistId;
 use crate::record::Record;
 use golem_protocol::*;
@@ -131,6 +132,13 @@ pub enum RequestorInput {
         /// What came out here; a failure is an outcome too.
         outcome: Result<SubtaskOutcome, String>,
     },
+    /// A connection of a peer comes from here.
+    Seen {
+        /// Who.
+        peer: NodeId,
+        /// From where.
+        site: Site,
+    },
     /// A peer is reachable (`true`) or was lost.
     Reachable {
         /// Who.
@@ -155,6 +163,7 @@ impl RequestorInput {
             RequestorInput::FundFailed { .. } => "fund_failed",
             RequestorInput::Fetched { .. } => "fetched",
             RequestorInput::Rechecked { .. } => "rechecked",
+            RequestorInput::Seen { .. } => "seen",
             RequestorInput::Reachable { .. } => "reachable",
             RequestorInput::Persisted(_) => "persisted",
             RequestorInput::Tick => "tick",
@@ -353,6 +362,8 @@ pub enum RequestorEvent {
         subtasks: u32,
         /// How many different providers each is to have.
         copies: u8,
+        /// An offer that is not taken for its address alone, where there is one.
+        near: Option<Near>,
     },
     /// A result was not accepted, or there was none.
     Rejected {
@@ -480,4 +491,6 @@ pub struct RequestorSettings {
     pub grace_ms: u64,
     /// How long a lost peer is waited for, in milliseconds.
     pub lost_ms: u64,
+    /// Whether copies of one subtask may go to providers at one address.
+    pub copy_addresses: CopyAddresses,
 }

@@ -5,13 +5,14 @@ use super::interface::{
     Checks, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings, TaskOrder, TaskStatus,
 };
 use super::pace::{Pace, SLEPT_MS};
+use super::site::{SITES_MAX, Site};
 use super::task::{Backing, COPIES_TOTAL_MAX, Place, Task, TaskRecord};
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
 use crate::{Keys, RequestorFact, RequestorPolicy, Violation};
 use golem_payments::PayerLedger;
 use golem_protocol::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The pause before an agreement is sent again, in milliseconds.
 pub(super) const RESEND_MS: u64 = 2_000;
@@ -104,6 +105,8 @@ pub struct Requestor {
     pub(super) lost: BTreeMap<NodeId, LocalTime>,
     /// What is timed of providers; only those that have something under way.
     pub(super) paces: BTreeMap<NodeId, Pace>,
+    /// Where providers' connections came from last; at most `SITES_MAX`, and nothing of before the start.
+    pub(super) sites: BTreeMap<NodeId, Site>,
     stepped: LocalTime,
 }
 
@@ -141,6 +144,7 @@ impl Requestor {
             channels: BTreeMap::new(),
             lost: BTreeMap::new(),
             paces: BTreeMap::new(),
+            sites: BTreeMap::new(),
             stepped: LocalTime::default(),
         }
     }
@@ -248,6 +252,7 @@ impl Requestor {
             RequestorInput::Rechecked { agreement, index, outcome } => {
                 self.on_rechecked(policy, agreement, index, outcome, now, &mut step)
             }
+            RequestorInput::Seen { peer, site } => self.on_seen(peer, site),
             RequestorInput::Reachable { peer, reachable } => self.on_reachable(peer, reachable, now),
             RequestorInput::Tick => self.on_tick(policy, now, &mut step),
         }
@@ -393,6 +398,17 @@ impl Requestor {
     fn on_fund_failed(&mut self, payee: Address, detail: String, now: Now, step: &mut Step) {
         self.channel(payee).funding = Funding::Failed { again: now.local.saturating_add(FUND_AGAIN_MS) };
         step.say(RequestorEvent::FundFailed { payee, detail });
+    }
+
+    /// Kept when it goes: who has a copy must not come back under another key for the second.
+    fn on_seen(&mut self, peer: NodeId, site: Site) {
+        if !self.sites.contains_key(&peer) && self.sites.len() >= SITES_MAX {
+            let dealt: BTreeSet<NodeId> = self.deals.values().map(Deal::provider).collect();
+            let other = self.sites.keys().find(|known| !dealt.contains(known)).copied();
+            let Some(other) = other else { return };
+            self.sites.remove(&other);
+        }
+        self.sites.insert(peer, site);
     }
 
     fn on_reachable(&mut self, peer: NodeId, reachable: bool, now: Now) {

@@ -11,6 +11,7 @@ mod deal;
 mod interface;
 mod machine;
 mod pace;
+mod site;
 mod task;
 mod tender;
 
@@ -19,3 +20,4 @@ pub use interface::{
     SlowResult, TaskOrder, TaskStatus,
 };
 pub use machine::Requestor;
+pub use site::{CopyAddresses, Near, Site};

@@ -3,6 +3,7 @@
 use super::deal::{Deal, Stage};
 use super::interface::{RequestorEffect, RequestorEvent};
 use super::machine::{Funding, Requestor, Step, legs};
+use super::site::{CopyAddresses, Near, Site};
 use super::task::{OFFERS_MAX, Place, Task};
 use crate::{RequestorFact, RequestorPolicy, Straggler};
 use golem_protocol::limits::SUBTASKS_PER_AGREEMENT_MAX;
@@ -18,6 +19,8 @@ const HEDGE_AFTER_MS: u64 = 2_000;
 /// How many settled subtasks are looked at for one that a provider never had. Reason: who did most of the task itself has
 /// had most of them.
 const KNOWN_LOOKED_AT_MAX: usize = 64;
+/// How many copies are looked at, for each offer, to say that one waits for its address. Reason: it is said for people.
+const NEAR_LOOKED_AT_MAX: usize = 64;
 
 /// A channel that pays for a part of every subtask of a batch.
 struct Leg {
@@ -142,7 +145,7 @@ impl Requestor {
                 left = left.saturating_sub(given);
             }
         }
-        self.say_if_copies_wait(header, !given && others_wanted, step);
+        self.say_if_copies_wait(header, !given && others_wanted, &candidates, step);
         self.say_if_stuck(header, given, !candidates.is_empty(), step);
     }
 
@@ -152,10 +155,33 @@ impl Requestor {
         u32::try_from(policy.draw() % u64::from(task.order.header.subtasks.max(1))).unwrap_or_default()
     }
 
-    /// Whether a provider, or somebody paid at the same place, has a copy of a subtask.
+    /// Whether a provider, or somebody paid at the same place or at the same address, has a copy of a subtask.
     fn has_copy(&self, task: &Task, index: u32, offer: &Offer) -> bool {
         let mut holders = task.holders(index).iter().filter_map(|holder| self.deals.get(holder));
-        holders.any(|deal| deal.is_of(offer))
+        holders.any(|deal| deal.is_of(offer) || self.shared_site(task, deal, offer).is_some())
+    }
+
+    /// Where a deal's provider and an offer's both are, if that keeps them from having copies of the same subtask.
+    fn shared_site(&self, task: &Task, deal: &Deal, offer: &Offer) -> Option<Site> {
+        let compares = task.order.checks.copies > 1 && self.settings.copy_addresses == CopyAddresses::Distinct;
+        let site = *self.sites.get(&offer.provider).filter(|_| compares)?;
+        (self.sites.get(&deal.provider()) == Some(&site)).then_some(site)
+    }
+
+    /// An offer that could complete what waits, but for its address.
+    fn near(&self, task: &Task, candidates: &[Candidate]) -> Option<Near> {
+        let holders = || {
+            let partial = task.partial().iter().flat_map(|index| task.holders(*index));
+            partial.filter_map(|holder| self.deals.get(holder)).take(NEAR_LOOKED_AT_MAX)
+        };
+        candidates.iter().find_map(|Candidate { offer, .. }| {
+            let of_others = holders().filter(|deal| !deal.is_of(offer));
+            let mut near = of_others.filter_map(|deal| {
+                let site = self.shared_site(task, deal, offer)?;
+                Some(Near { provider: offer.provider, holder: deal.provider(), site })
+            });
+            near.next()
+        })
     }
 
     /// The next subtasks for a provider: first those that others have copies of, so that results are compared soon. Tells
@@ -255,13 +281,16 @@ impl Requestor {
         }
     }
 
-    fn say_if_copies_wait(&mut self, header: B256, waits: bool, step: &mut Step) {
-        let Some(task) = self.tasks.get_mut(&header) else { return };
+    fn say_if_copies_wait(&mut self, header: B256, waits: bool, candidates: &[Candidate], step: &mut Step) {
+        let Some(task) = self.tasks.get(&header) else { return };
         if waits && !task.said_copies_wait {
             let subtasks = u32::try_from(task.partial().len()).unwrap_or(u32::MAX);
-            step.say(RequestorEvent::CopiesWait { header, subtasks, copies: task.order.checks.copies });
+            let (copies, near) = (task.order.checks.copies, self.near(task, candidates));
+            step.say(RequestorEvent::CopiesWait { header, subtasks, copies, near });
         }
-        task.said_copies_wait = waits;
+        if let Some(task) = self.tasks.get_mut(&header) {
+            task.said_copies_wait = waits;
+        }
     }
 
     fn candidates(&self, policy: &mut dyn RequestorPolicy, header: B256, now: Now) -> Vec<Candidate> {

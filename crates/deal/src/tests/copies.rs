@@ -184,6 +184,50 @@ fn two_nodes_that_are_paid_at_one_place_are_one_owner() {
     assert!(world.events.iter().any(|event| matches!(event, RequestorEvent::CopiesWait { copies: 2, .. })));
 }
 
+/// Two honest providers whose connections come from these addresses, until the task is done.
+fn done_at(addresses: [&str; 2], copy_addresses: CopyAddresses) -> World {
+    let mut world = world_of_copies(6, order_of_copies(6, 36 * 14_000, 2), &[Nature::Honest; 2], CALM);
+    world.requestor = Requestor::new(RequestorSettings { copy_addresses, ..requestor_settings() }, keys(1));
+    for (n, address) in addresses.into_iter().enumerate() {
+        let Some(site) = Site::of(address.parse().unwrap()) else { continue };
+        let seen = RequestorInput::Seen { peer: node(n as u8), site };
+        world.requestor.apply(&mut world.requestor_policy, seen, Now::default());
+    }
+    world.run(7_200_000);
+    world
+}
+
+fn waits_near(world: &World) -> Option<Near> {
+    world.events.iter().find_map(|event| match event {
+        RequestorEvent::CopiesWait { near, .. } => *near,
+        _ => None,
+    })
+}
+
+#[test]
+fn two_nodes_at_one_address_do_not_both_have_a_copy_and_it_is_said_why() {
+    let world = done_at(["203.0.113.7", "203.0.113.7"], CopyAddresses::Distinct);
+    let paid = paid_for(&world);
+    assert!(paid.len() == 6 && paid.values().all(|who| who.len() == 1), "{paid:?}");
+    let near = waits_near(&world).expect("it is said");
+    assert_eq!(near.site.to_string(), "203.0.113.7");
+    assert_ne!(near.provider, near.holder);
+    assert_results_are_right(&world);
+    assert_books_agree(&world);
+}
+
+#[test]
+fn addresses_that_differ_or_tell_nothing_or_may_be_the_same_keep_nobody_from_a_copy() {
+    let both = |world: World| {
+        assert_eq!(waits_near(&world), None);
+        let paid = paid_for(&world);
+        assert!(paid.len() == 6 && paid.values().all(|who| who.len() == 2), "{paid:?}");
+    };
+    both(done_at(["203.0.113.7", "203.0.113.8"], CopyAddresses::Distinct));
+    both(done_at(["10.0.0.1", "10.0.0.1"], CopyAddresses::Distinct));
+    both(done_at(["203.0.113.7", "203.0.113.7"], CopyAddresses::Any));
+}
+
 #[test]
 fn the_budget_pays_for_every_copy() {
     // 6,000 a copy with the cheaper, a little more with the other: for 5 subtasks of 20, and some rest.

@@ -171,7 +171,7 @@ pub(super) fn provider_settings(keys: &Keys) -> ProviderSettings {
 }
 
 pub(super) fn requestor_settings() -> RequestorSettings {
-    RequestorSettings { chain: CHAIN, grace_ms: 20_000, lost_ms: 15_000 }
+    RequestorSettings { chain: CHAIN, grace_ms: 20_000, lost_ms: 15_000, copy_addresses: CopyAddresses::Distinct }
 }
 
 type Disk = BTreeMap<(Table, Vec<u8>), Vec<u8>>;

@@ -10,6 +10,11 @@ use std::collections::BTreeMap;
 
 const KEY: &[u8] = b"provider";
 const SPEEDS_KEY: &[u8] = b"speeds";
+/// The benchmark beside which speeds were seen. Apart from them, which older versions wrote without it.
+const BENCHMARK_KEY: &[u8] = b"benchmark";
+/// By which factor the benchmark has to differ from the one that speeds were seen beside, so that they are not believed as
+/// they are. Reason: it is another machine then, or another share of it; what runs beside a benchmark does less.
+const OTHER_MACHINE_TIMES: u64 = crate::promises::BROKEN_TIMES;
 
 /// What a provider's market is asked through.
 pub struct ProviderMarketPolicy {
@@ -29,6 +34,9 @@ pub struct ProviderMarketPolicy {
     last_offer: Option<Wei>,
     saving: Saving,
     saving_speeds: Saving,
+    saving_benchmark: Saving,
+    /// The benchmark beside which speeds were seen, or as which they count; none before the first was.
+    seen_beside: Option<u64>,
 }
 
 impl ProviderMarketPolicy {
@@ -48,7 +56,16 @@ impl ProviderMarketPolicy {
             None => ProviderMarket::new(settings, now.local)?,
         };
         *market.access_mut() = lists;
-        let speeds = stored(records, SPEEDS_KEY)?.unwrap_or_default();
+        let mut speeds: Speeds = stored(records, SPEEDS_KEY)?.unwrap_or_default();
+        let mut seen_beside: Option<u64> = stored(records, BENCHMARK_KEY)?;
+        let (mut saving_speeds, mut saving_benchmark) = (Saving::new(SPEEDS_KEY), Saving::new(BENCHMARK_KEY));
+        if let Some(before) = seen_beside.filter(|before| is_other_machine(*before, benchmark)) {
+            // What it did before it does not do now, and requestors refuse who goes on promising it.
+            speeds.rescale((benchmark, before));
+            seen_beside = Some(benchmark);
+            saving_speeds.touch(now);
+            saving_benchmark.touch(now);
+        }
         Ok(ProviderMarketPolicy {
             market,
             benchmark,
@@ -60,7 +77,9 @@ impl ProviderMarketPolicy {
             closed: None,
             last_offer: None,
             saving: Saving::new(KEY),
-            saving_speeds: Saving::new(SPEEDS_KEY),
+            saving_speeds,
+            saving_benchmark,
+            seen_beside,
         })
     }
 
@@ -146,6 +165,10 @@ impl ProviderPolicy for ProviderMarketPolicy {
                 self.market.completed(&requestor, &terms, performance, computation_ms);
                 self.speeds.ran(module, fuel, computation_ms);
                 self.saving_speeds.touch(now);
+                if self.seen_beside.is_none() {
+                    self.seen_beside = Some(self.benchmark);
+                    self.saving_benchmark.touch(now);
+                }
             }
             ProviderFact::Released { requestor, value } => {
                 self.market.released(&requestor, value, Release::Rejected);
@@ -164,6 +187,13 @@ impl ProviderPolicy for ProviderMarketPolicy {
     fn records(&mut self) -> Vec<Record> {
         let mut records = self.saving.records(self.market.state());
         records.extend(self.saving_speeds.records(&self.speeds));
+        if let Some(benchmark) = self.seen_beside {
+            records.extend(self.saving_benchmark.records(&benchmark));
+        }
         records
     }
+}
+
+fn is_other_machine(before: u64, now: u64) -> bool {
+    before.max(now) > before.min(now).saturating_mul(OTHER_MACHINE_TIMES)
 }

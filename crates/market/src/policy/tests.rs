@@ -35,8 +35,12 @@ fn header(max_price: u128) -> Header {
 }
 
 fn provider(records: &[Record]) -> ProviderMarketPolicy {
+    provider_of(records, 50)
+}
+
+fn provider_of(records: &[Record], benchmark: u64) -> ProviderMarketPolicy {
     let settings = ProviderSettings::published(Wei(1_000));
-    ProviderMarketPolicy::recover(settings, 50, 2, AccessLists::default(), records, Now::default()).unwrap()
+    ProviderMarketPolicy::recover(settings, benchmark, 2, AccessLists::default(), records, Now::default()).unwrap()
 }
 
 /// Chooses the lowest indices of a hundred, and draws always the same.
@@ -271,6 +275,37 @@ fn offers_a_program_at_the_speed_it_was_seen_to_run_even_after_a_restart() {
     assert_eq!(provider(&records).quote(&asked, Now::default()).unwrap().performance, 700);
     let other = Header { module: ContentHash(B256::repeat_byte(9)), ..asked };
     assert_eq!(policy.quote(&other, Now::default()).unwrap().performance, 50);
+}
+
+#[test]
+fn who_gives_a_tenth_of_its_machine_from_now_on_promises_a_tenth_of_what_it_saw() {
+    let asked = header(100_000);
+    let fact = ProviderFact::Completed {
+        requestor: node(1),
+        module: asked.module,
+        subtask_timeout_s: 3600,
+        computation_ms: 1_000,
+        fuel: Fuel(700),
+    };
+    let restarted = |records: &[Record], benchmark| {
+        let mut policy = provider_of(records, benchmark);
+        let performance = policy.quote(&asked, Now::default()).unwrap().performance;
+        let mut kept = records.to_vec();
+        for record in policy.records() {
+            kept.retain(|known| known.key != record.key);
+            kept.push(record);
+        }
+        (performance, kept)
+    };
+    let mut policy = provider_of(&[], 50);
+    (0..3).for_each(|_| policy.note(&fact, Now::default()));
+    let records = policy.records();
+    assert_eq!(restarted(&records, 90).0, 700, "a benchmark that is off by less than twice is no other machine");
+    let (slow, records) = restarted(&records, 5);
+    assert_eq!(slow, 70);
+    let (still, records) = restarted(&records, 5);
+    assert_eq!(still, 70, "once");
+    assert_eq!(restarted(&records, 50).0, 700, "and back");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::scenario::{ProviderNature, RequestorNature, Scenario};
 use super::{CHAIN, LOT, PROFILE};
 use crate::stream::Stream;
 use golem_deal::{
-    Keys, PersistId, Provider, ProviderSettings, Record, Reported, Requestor, RequestorFact, RequestorPolicy,
-    RequestorSettings, Straggler, Table, TaskOrder,
+    CopyAddresses, Keys, PersistId, Provider, ProviderSettings, Record, Reported, Requestor, RequestorFact,
+    RequestorPolicy, RequestorSettings, Straggler, Table, TaskOrder,
 };
 use golem_market::{
     AccessLists, Lot, ProviderMarketPolicy, ProviderSettings as PriceSettings, Ratio, RequestorMarketPolicy,
@@ -280,7 +280,7 @@ fn is_earlier(tick: &mut Option<(u32, u64)>, run: u32, time: u64) -> bool {
 }
 
 fn requestor_settings() -> RequestorSettings {
-    RequestorSettings { chain: CHAIN, grace_ms: 20_000, lost_ms: 15_000 }
+    RequestorSettings { chain: CHAIN, grace_ms: 20_000, lost_ms: 15_000, copy_addresses: CopyAddresses::Distinct }
 }
 
 fn provider_settings(keys: &Keys) -> ProviderSettings {
