@@ -90,9 +90,9 @@ impl Verification {
             }
         }
         match self.cheating {
-            Cheating::Random { share: part } | Cheating::Colluding { share: part } => {
-                share(&at("cheating.share"), part)
-            }
+            Cheating::Random { share: part }
+            | Cheating::Colluding { share: part }
+            | Cheating::Copying { share: part, .. } => share(&at("cheating.share"), part),
             Cheating::Sleeper { .. } | Cheating::OnOff { .. } => Ok(()),
         }
     }

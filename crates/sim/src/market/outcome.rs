@@ -330,6 +330,12 @@ pub const METRICS: &[MetricInfo] = &[
         "",
         Better::Lower,
         "of those banned for what they reported, who reported the truth; metered only",
+    metric(
+        "copied_share",
+        "",
+        Better::Lower,
+        "results that a worker took from another in place of computing them, of all reported; verification only",
+    ),
     ),
     metric("copies_share", "", Better::Neither, "second copies of what was late, over results that came, whole run"),
     metric("offers_taken_share", "", Better::Neither, "offers that got work, of those made, whole run"),
