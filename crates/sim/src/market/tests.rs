@@ -3,6 +3,7 @@ use super::*;
 mod concent;
 mod hedge;
 mod influence;
+mod optimum;
 mod queueing;
 
 fn small() -> Scenario {

@@ -224,7 +224,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn arrival(&mut self, buyer: u32) {
+    pub(super) fn arrival(&mut self, buyer: u32) {
         self.arrange_arrival(buyer);
         let times = self.load_times();
         if self.agents.buyers[buyer].arrivals.unit() * self.rate_max < times {
