@@ -40,6 +40,9 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S30", include_str!("../../../../scenarios/S30_choice_of_tasks.toml")),
     ("S31", include_str!("../../../../scenarios/S31_metered_tender.toml")),
     ("S32", include_str!("../../../../scenarios/S32_stragglers.toml")),
+    ("S33", include_str!("../../../../scenarios/S33_commitment.toml")),
+    ("S34", include_str!("../../../../scenarios/S34_eclipse.toml")),
+    ("S35", include_str!("../../../../scenarios/S35_monopsonist.toml")),
     ("U01", include_str!("../../../../scenarios/U01_usage_market.toml")),
 ];
 

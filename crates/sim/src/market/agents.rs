@@ -113,6 +113,7 @@ impl Machine {
             | ProviderBehaviour::Whitewash { .. }
             | ProviderBehaviour::Sybil { .. }
             | ProviderBehaviour::WrongResults { .. }
+            | ProviderBehaviour::WashTrade { .. }
             | ProviderBehaviour::AcceptThenCancel { .. }
             | ProviderBehaviour::SelectiveFailure { .. } => false,
         }

@@ -1,5 +1,6 @@
 //! Which scenarios make no sense, and why.
 
+use super::eclipse::Eclipse;
 use super::scenario::*;
 use super::verification::{Cheating, Scheme, Verification};
 
@@ -60,6 +61,9 @@ impl Scenario {
         }
         for (index, group) in self.requestors.iter().enumerate() {
             group.check(&format!("requestors[{index}]"))?;
+            if let Some(eclipse) = &group.eclipse {
+                eclipse.check(&format!("requestors[{index}].eclipse"), &self.providers)?;
+            }
         }
         for (index, shock) in self.shocks.iter().enumerate() {
             shock.check(&format!("shocks[{index}]"), self.days)?;
@@ -90,9 +94,9 @@ impl Verification {
             }
         }
         match self.cheating {
-            Cheating::Random { share: part } | Cheating::Colluding { share: part } => {
-                share(&at("cheating.share"), part)
-            }
+            Cheating::Random { share: part }
+            | Cheating::Colluding { share: part }
+            | Cheating::Copying { share: part, .. } => share(&at("cheating.share"), part),
             Cheating::Sleeper { .. } | Cheating::OnOff { .. } => Ok(()),
         }
     }
@@ -115,6 +119,11 @@ impl MarketRules {
             Information::Local | Information::Proofs | Information::Global | Information::Oracle => Ok(()),
             Information::Gossip { fanout } => {
                 range("market.information.gossip.fanout", f64::from(fanout), (0.0, 10_000.0))
+            }
+            Information::Eigentrust { pretrusted, weight, every_hours } => {
+                range("market.information.eigentrust.pretrusted", f64::from(pretrusted), (1.0, 10_000.0))?;
+                range("market.information.eigentrust.weight", weight, (0.001, 1.0))?;
+                range("market.information.eigentrust.every_hours", every_hours, (0.01, 1e5))
             }
         }
     }
@@ -159,6 +168,7 @@ impl ProviderGroup {
             | ProviderBehaviour::AcceptThenCancel { share: part }
             | ProviderBehaviour::SelectiveFailure { share: part } => share(&at("share"), part),
             ProviderBehaviour::Cartel { floor_over_cost } => range(&at("floor_over_cost"), floor_over_cost, (0.0, 1e3)),
+            ProviderBehaviour::WashTrade { per_day, .. } => range(&at("per_day"), per_day, (0.01, 10_000.0)),
             ProviderBehaviour::InflateUsage { factor, step_s } => {
                 range(&at("factor"), factor, (1.0, 1e3))?;
                 range(&at("step_s"), step_s, (0.0, 1e6))
@@ -245,7 +255,23 @@ impl RequestorGroup {
             RequestorBehaviour::LatePayer { days } => range(&at("days"), days, (0.0, DAYS_MAX)),
             RequestorBehaviour::TimeoutInflater { factor } => range(&at("factor"), factor, (0.001, 1e3)),
             RequestorBehaviour::SybilNonPayer { tasks } => range(&at("tasks"), f64::from(tasks), (1.0, 1e6)),
+            RequestorBehaviour::Monopsonist { step, period_hours, taken_min } => {
+                range(&at("step"), step, (0.001, 0.9))?;
+                range(&at("period_hours"), period_hours, (0.01, 1e5))?;
+                share(&at("taken_min"), taken_min)
+            }
         }
+    }
+}
+
+impl Eclipse {
+    fn check(&self, field: &str, providers: &[ProviderGroup]) -> Result<(), ScenarioError> {
+        if !providers.iter().any(|group| group.name == self.by) {
+            let names: Vec<&str> = providers.iter().map(|group| group.name.as_str()).collect();
+            let allowed = format!("the name of a group of providers: {}", names.join(", "));
+            return refuse(&format!("{field}.by"), &self.by, allowed);
+        }
+        share(&format!("{field}.share"), self.share)
     }
 }
 

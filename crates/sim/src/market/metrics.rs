@@ -124,6 +124,11 @@ impl World<'_> {
             put(metrics, "wait_last_s", last.wait.get());
             put(metrics, "finished_first_share", finished(first));
             put(metrics, "finished_last_share", finished(last));
+            let wrong = |of: &OfBuyers| share(of.wrong as f64, (of.done + of.wrong) as f64);
+            put(metrics, "wrong_first_share", wrong(first));
+            put(metrics, "wrong_last_share", wrong(last));
+            put(metrics, "price_first_gnt", first.price.get());
+            put(metrics, "price_last_gnt", last.price.get());
         }
         put(metrics, "profit_requestor_gnt_per_hour", share(profit, count as f64 * self.end as f64 / MS_PER_HOUR));
         let others = || self.agents.buyers.iter().filter(|of| !honest(of));

@@ -24,10 +24,13 @@ mod ahead;
 mod books;
 mod check;
 mod concent;
+mod eclipse;
+mod eigentrust;
 mod hedge;
 mod memory;
 mod metered;
 mod metrics;
+mod monopsony;
 mod names;
 mod oracle;
 mod outcome;
@@ -40,11 +43,13 @@ mod table;
 mod tally;
 mod tender;
 mod verification;
+mod wash;
 mod work;
 mod world;
 
 pub use check::ScenarioError;
 pub use concent::ConcentRules;
+pub use eclipse::Eclipse;
 pub use hedge::{Hedge, Stalls};
 pub use outcome::{AgentRow, Better, METRICS, MetricInfo, RunOutcome, Series, Side};
 pub use queue::Queue;
@@ -63,6 +68,10 @@ const REACH: u32 = 105;
 const JOIN: u32 = 106;
 const OUTAGE: u32 = 107;
 const PART: u32 = 108;
+const ECLIPSE: u32 = 109;
+const ECLIPSED_NEWS: u32 = 110;
+const TRUST: u32 = 111;
+const WASH: u32 = 112;
 
 /// What a market is measured against: the surplus that somebody who knows everything would reach, and that of a choice at
 /// random. It depends on who is there and what is asked for, not on the policies.
@@ -132,6 +141,7 @@ fn conforming_scenario(scenario: &Scenario) -> Option<Scenario> {
     }
     for group in conforming.requestors.iter_mut().filter(|group| group.deviates) {
         (group.behaviour, group.policy, group.tuning) = (requestor.behaviour, requestor.policy, requestor.tuning);
+        (group.max_price, group.eclipse) = (requestor.max_price, requestor.eclipse.clone());
         any = true;
     }
     any.then_some(conforming)
@@ -152,6 +162,10 @@ pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario 
         group.policy = RequestorPolicyName::Random;
         group.hedge = Hedge::Off;
         group.tuning = RequestorTuning::default();
+        group.eclipse = None;
+        if let RequestorBehaviour::Monopsonist { .. } = group.behaviour {
+            group.behaviour = RequestorBehaviour::Honest;
+        }
         // The surplus is of work and not of what is paid for it.
         (group.pricing, group.defence) = (PricingName::Tender, Defence::Recheck);
     }

@@ -18,6 +18,7 @@ impl ProviderBehaviour {
             ProviderBehaviour::AcceptThenCancel { .. } => "accept_then_cancel",
             ProviderBehaviour::SelectiveFailure { .. } => "selective_failure",
             ProviderBehaviour::Cartel { .. } => "cartel",
+            ProviderBehaviour::WashTrade { .. } => "wash_trade",
             ProviderBehaviour::InflateUsage { .. } => "inflate_usage",
             ProviderBehaviour::UndercutBudget { .. } => "undercut_budget",
         }
@@ -39,6 +40,7 @@ impl RequestorBehaviour {
             RequestorBehaviour::FalseRejecter { .. } => "false_rejecter",
             RequestorBehaviour::TimeoutInflater { .. } => "timeout_inflater",
             RequestorBehaviour::SybilNonPayer { .. } => "sybil_non_payer",
+            RequestorBehaviour::Monopsonist { .. } => "monopsonist",
         }
     }
 }

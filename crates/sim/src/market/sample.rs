@@ -1,10 +1,54 @@
 //! Numbers drawn from distributions, the same on every machine: the platform's `exp` and `ln` are not used.
 
-use super::scenario::Distribution;
 use crate::stream::Draw;
+use serde::{Deserialize, Serialize};
 
 /// How often a bell is drawn again until its smallest value is taken.
 const REDRAWS_MAX: u32 = 1_000;
+
+/// Numbers drawn at random.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Distribution {
+    /// Always this.
+    Fixed(f64),
+    /// One of these.
+    Choice {
+        /// The numbers.
+        values: Vec<f64>,
+        /// How likely each is, relative to the others; absent: all alike.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        weights: Vec<f64>,
+    },
+    /// Anything between.
+    Uniform {
+        /// The least.
+        min: f64,
+        /// The most.
+        max: f64,
+    },
+    /// The bell curve; what falls below `min` is drawn again.
+    Normal {
+        /// The mean of the whole bell.
+        mean: f64,
+        /// The standard deviation of the whole bell.
+        deviation: f64,
+        /// Where it is cut.
+        min: f64,
+    },
+    /// Its logarithm is a bell curve.
+    Lognormal {
+        /// Half is below this.
+        median: f64,
+        /// The standard deviation of the logarithm.
+        sigma: f64,
+    },
+    /// Waiting times.
+    Exponential {
+        /// The mean.
+        mean: f64,
+    },
+}
 
 impl Distribution {
     /// A number of this distribution.

@@ -5,8 +5,10 @@
 //! `behaviour = { cheat_benchmark = { factor = 4.0 } }`, `speed = { lognormal = { median = 1.0, sigma = 0.5 } }`.
 
 use super::concent::ConcentRules;
+use super::eclipse::Eclipse;
 use super::hedge::{Hedge, Stalls};
 pub use super::pricing::{ArrivalName, Defence, PricingName};
+pub use super::sample::Distribution;
 use super::verification::Verification;
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +143,15 @@ pub enum Information {
     Proofs,
     /// All requestors share one memory, of which the rules are those of the first group.
     Global,
+    /// All add up what they saw of each other by EigenTrust, and choose by that.
+    Eigentrust {
+        /// How many requestors, the first ones, are trusted from the start.
+        pretrusted: u32,
+        /// How much their trust counts beside that of others, the paper's `a`, 0 to 1.
+        weight: f64,
+        /// How often it is worked out, in hours.
+        every_hours: f64,
+    },
     /// Who does not do honest work is known from the start.
     Oracle,
 }
@@ -334,6 +345,13 @@ pub enum ProviderBehaviour {
         /// The least price over the median cost.
         floor_over_cost: f64,
     },
+    /// Does no work, and has a requestor of its own that says it did: heard where others' outcomes are believed.
+    WashTrade {
+        /// How many sham deals a day.
+        per_day: f64,
+        /// What others get of it: wrong results, or nothing.
+        wrong_results: bool,
+    },
     /// Does its work, and reports more usage of metered work than there was, up to the budget.
     InflateUsage {
         /// Reported over true usage.
@@ -404,7 +422,9 @@ pub struct RequestorGroup {
     pub hedge: Hedge,
     /// How long after its acceptance a result is paid, in minutes; 1.
     pub payment_delay_min: f64,
-    /// As of a group of providers; no.
+    /// An attacker that decides what these requestors hear; none.
+    pub eclipse: Option<Eclipse>,
+    /// As of a group of providers, and with the maximal price and the links of the first group; no.
     pub deviates: bool,
 }
 
@@ -432,6 +452,7 @@ impl Default for RequestorGroup {
             check_rate: 0.1,
             hedge: Hedge::Off,
             payment_delay_min: 1.0,
+            eclipse: None,
             deviates: false,
         }
     }
@@ -546,6 +567,15 @@ pub enum RequestorBehaviour {
         /// How many tasks under one name.
         tasks: u32,
     },
+    /// All of the group buy as one: they look for the least maximal price at which their work is taken.
+    Monopsonist {
+        /// By which share it is lowered or raised at a time.
+        step: f64,
+        /// How long each is tried, in hours.
+        period_hours: f64,
+        /// It is lowered where so many of the subtasks of a period were taken in it, 0 to 1, and raised where fewer were.
+        taken_min: f64,
+    },
 }
 
 /// What changes for a while.
@@ -570,48 +600,4 @@ pub enum Change {
     Outage(f64),
     /// Tasks arrive `1 + depth * sin` times as often over each day, depth 0 to 1.
     DayAndNight(f64),
-}
-
-/// Numbers drawn at random.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Distribution {
-    /// Always this.
-    Fixed(f64),
-    /// One of these.
-    Choice {
-        /// The numbers.
-        values: Vec<f64>,
-        /// How likely each is, relative to the others; absent: all alike.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        weights: Vec<f64>,
-    },
-    /// Anything between.
-    Uniform {
-        /// The least.
-        min: f64,
-        /// The most.
-        max: f64,
-    },
-    /// The bell curve; what falls below `min` is drawn again.
-    Normal {
-        /// The mean of the whole bell.
-        mean: f64,
-        /// The standard deviation of the whole bell.
-        deviation: f64,
-        /// Where it is cut.
-        min: f64,
-    },
-    /// Its logarithm is a bell curve.
-    Lognormal {
-        /// Half is below this.
-        median: f64,
-        /// The standard deviation of the logarithm.
-        sigma: f64,
-    },
-    /// Waiting times.
-    Exponential {
-        /// The mean.
-        mean: f64,
-    },
 }

@@ -96,7 +96,9 @@ pub(super) struct OfGroup {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OfBuyers {
     pub wait: Mean,
+    pub price: Mean,
     pub done: u64,
+    pub wrong: u64,
     pub lost: u64,
 }
 

@@ -39,7 +39,7 @@ impl World<'_> {
         if (task.open == 0 && !asks) || now >= task.deadline {
             return;
         }
-        let (uid, nth) = (task.uid, task.broadcasts);
+        let (buyer, uid, nth) = (task.buyer, task.uid, task.broadcasts);
         task.broadcasts += 1;
         let mut draws = SmallStream::new(self.seed, super::REACH, uid, u64::from(nth));
         let online = self.agents.online.len() as u32;
@@ -49,7 +49,8 @@ impl World<'_> {
         self.marks.resize(self.agents.online.len(), 0);
         let loss = self.scenario.market.loss;
         let mut hearers = std::mem::take(&mut self.hearers);
-        for nth in 0..reach {
+        let drawn = if self.eclipsed(buyer, uid, nth, reach, &mut hearers) { 0 } else { reach };
+        for nth in 0..drawn {
             let Some(hearer) = self.nth_to_hear(nth, reach, &mut draws) else { continue };
             if !draws.chance(1.0 - (1.0 - loss) * (1.0 - loss)) {
                 hearers.push(hearer);
@@ -329,6 +330,9 @@ impl World<'_> {
         order.taken = taken;
         order.refused.extend(refused);
         order.waiting.retain(|position| !banned(position));
+        if self.goes_by_trust() {
+            self.order_by_trust(offers, &mut order.taken, random);
+        }
         if self.scenario.market.information == Information::Oracle {
             let agents = &self.agents;
             let (taken, refused) = order.taken.iter().partition(|position| {

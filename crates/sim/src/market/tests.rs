@@ -2,6 +2,8 @@ use super::*;
 
 mod concent;
 mod hedge;
+mod influence;
+mod optimum;
 mod queueing;
 
 fn small() -> Scenario {
@@ -117,7 +119,7 @@ type Effect<B> = (B, &'static str, fn(f64) -> bool);
 #[test]
 fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
     use ProviderBehaviour as P;
-    let effects: [Effect<P>; 13] = [
+    let effects: [Effect<P>; 14] = [
         (P::Hold, "cheat_earned_gnt", |got| got == 0.0),
         (P::CheatBenchmark { factor: 4.0 }, "cheat_share", |got| got > 0.2),
         (P::Undercut { price_over_cost: 0.0 }, "profit_cheat_gnt_per_hour", |got| got < 0.0),
@@ -131,6 +133,7 @@ fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
         (P::AcceptThenCancel { share: 0.5 }, "cheat_failed", |got| got > 20.0),
         (P::SelectiveFailure { share: 0.5 }, "retries", |got| got > 0.0),
         (P::Cartel { floor_over_cost: 2.0 }, "cheat_share", |got| got < 0.2),
+        (P::WashTrade { per_day: 24.0, wrong_results: true }, "wrong_share", |got| got > 0.0),
     ];
     for (behaviour, metric, holds) in effects {
         for rules in [ProviderPolicyName::Published, ProviderPolicyName::Golem] {
@@ -143,12 +146,13 @@ fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
         }
     }
     use RequestorBehaviour as R;
-    let effects: [Effect<R>; 5] = [
+    let effects: [Effect<R>; 6] = [
         (R::NonPayer { share: 1.0 }, "unpaid_share", |got| got > 0.0),
         (R::LatePayer { days: 0.5 }, "refused_credit_exceeded", |got| got > 0.0),
         (R::FalseRejecter { share: 1.0 }, "unpaid_share", |got| got > 0.0),
         (R::TimeoutInflater { factor: 3.0 }, "unpaid_share", |got| got == 0.0),
         (R::SybilNonPayer { tasks: 2 }, "unpaid_share", |got| got > 0.0),
+        (R::Monopsonist { step: 0.1, period_hours: 4.0, taken_min: 0.9 }, "unpaid_share", |got| got == 0.0),
     ];
     for (behaviour, metric, holds) in effects {
         let scenario = with_deadbeats(behaviour);

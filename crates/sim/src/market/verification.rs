@@ -35,6 +35,8 @@ pub struct Verification {
     pub cheats: f64,
     /// How.
     pub cheating: Cheating,
+    /// Whether workers commit to their results before anybody sees one of another, as the protocol has it; yes.
+    pub committed: bool,
     /// Whether one that was caught comes back under a new name; no.
     pub new_names: bool,
 }
@@ -47,6 +49,7 @@ impl Default for Verification {
             results: 100_000,
             cheats: 0.1,
             cheating: Cheating::Random { share: 0.5 },
+            committed: true,
             new_names: false,
         }
     }
@@ -123,6 +126,13 @@ pub enum Cheating {
         /// How many wrong ones in a row.
         wrong: u32,
     },
+    /// Gives what another worker gave for the same subtask, where it can see that: it waits until one has reported.
+    Copying {
+        /// Of its results, 0 to 1; the others it computes.
+        share: f64,
+        /// Whether it makes a result up where there is none to copy; otherwise it computes it.
+        invents: bool,
+    },
 }
 
 struct Worker {
@@ -144,6 +154,9 @@ struct Counts {
     accepted: u64,
     wrong: u64,
     computed: u64,
+    /// Of workers, and how many of them they took from another.
+    reported: u64,
+    copied: u64,
     paid_wrong: u64,
     paid: u64,
 }
@@ -177,6 +190,7 @@ pub(super) fn play(of: &Verification, seed: u64) -> RunOutcome {
     put("wrong_per_million", share(counts.wrong, counts.accepted) * 1e6);
     put("extra_work", share(counts.computed, counts.accepted) - 1.0);
     put("cheat_paid_share", share(counts.paid_wrong, counts.paid));
+    put("copied_share", share(counts.copied, counts.reported));
     let left = lab.workers.iter().filter(|worker| worker.cheat && !worker.gone).count() as u64;
     put("cheats_left", share(left, lab.workers.iter().filter(|worker| worker.cheat).count() as u64));
     outcome
@@ -218,8 +232,31 @@ impl Lab<'_> {
         None
     }
 
-    /// What a worker answers.
-    fn ask(&mut self, at: usize, job: u32) -> Answer {
+    /// So many workers, or all that there are.
+    fn draw_many(&mut self, count: usize) -> Vec<usize> {
+        let mut drawn = Vec::new();
+        while drawn.len() < count {
+            let Some(at) = self.draw(&drawn) else { break };
+            drawn.push(at);
+        }
+        drawn
+    }
+
+    /// What these workers answer. Who copies where it can waits until the others have reported.
+    fn ask_all(&mut self, mut drawn: Vec<usize>, job: u32) -> Vec<(usize, Answer)> {
+        if let (Cheating::Copying { .. }, false) = (self.of.cheating, self.of.committed) {
+            drawn.sort_by_key(|at| self.workers.get(*at).is_some_and(|worker| worker.cheat));
+        }
+        let mut answers = Vec::new();
+        for at in drawn {
+            answers.push((at, self.ask(at, job, &answers)));
+        }
+        answers
+    }
+
+    /// What a worker answers, to a job for which there are these answers already.
+    fn ask(&mut self, at: usize, job: u32, given: &[(usize, Answer)]) -> Answer {
+        self.counts.reported += 1;
         self.counts.computed += 1;
         let Some(worker) = self.workers.get_mut(at) else { return 0 };
         let nth = worker.done;
@@ -236,6 +273,18 @@ impl Lab<'_> {
             }
             Cheating::Sleeper { right } => own * u64::from(nth >= right),
             Cheating::OnOff { right, wrong } => own * u64::from(nth % (right + wrong).max(1) >= right),
+            Cheating::Copying { share, invents } => {
+                let seen = given.first().filter(|_| !self.of.committed);
+                match (self.cheating.chance(share), seen) {
+                    (false, _) => 0,
+                    (true, Some((_, answer))) => {
+                        self.counts.copied += 1;
+                        self.counts.computed -= 1;
+                        *answer
+                    }
+                    (true, None) => own * u64::from(invents),
+                }
+            }
         }
     }
 
@@ -254,7 +303,7 @@ impl Lab<'_> {
     /// It is computed by one worker, and perhaps again here.
     fn one(&mut self, job: u32) {
         while let Some(at) = self.draw(&[]) {
-            let answer = self.ask(at, job);
+            let answer = self.ask(at, job, &[]);
             let share = self.share_checked(at);
             let checked = share > 0.0 && self.draws.chance(share);
             self.counts.computed += u64::from(checked);
@@ -354,12 +403,8 @@ impl Lab<'_> {
 
     /// So many copies; where they differ, the requestor computes it and knows who was wrong.
     fn redundant(&mut self, job: u32, copies: usize) {
-        let mut answers: Vec<(usize, Answer)> = Vec::new();
-        while answers.len() < copies {
-            let but: Vec<usize> = answers.iter().map(|(at, _)| *at).collect();
-            let Some(at) = self.draw(&but) else { break };
-            answers.push((at, self.ask(at, job)));
-        }
+        let drawn = self.draw_many(copies);
+        let answers = self.ask_all(drawn, job);
         let first = answers.first().map(|(_, answer)| *answer);
         match first {
             Some(first) if answers.len() == copies && answers.iter().all(|(_, answer)| *answer == first) => {
@@ -375,8 +420,12 @@ impl Lab<'_> {
         }
     }
 
-    /// Copies until so many agree. Who is in the minority is not paid, and that is all.
+    /// Copies until so many agree, at first that many. Who is in the minority is not paid, and that is all.
     fn quorum(&mut self, job: u32, agree: usize, mut answers: Vec<(usize, Answer)>) {
+        if answers.is_empty() {
+            let drawn = self.draw_many(agree);
+            answers = self.ask_all(drawn, job);
+        }
         loop {
             let enough = answers
                 .iter()
@@ -396,7 +445,7 @@ impl Lab<'_> {
             }
             let but: Vec<usize> = answers.iter().map(|(at, _)| *at).collect();
             match self.draw(&but) {
-                Some(at) if answers.len() < COPIES_MAX => answers.push((at, self.ask(at, job))),
+                Some(at) if answers.len() < COPIES_MAX => answers.push((at, self.ask(at, job, &answers))),
                 Some(_) | None => return self.compute_here(),
             }
         }
@@ -404,7 +453,7 @@ impl Lab<'_> {
 
     fn boinc(&mut self, job: u32) {
         let Some(at) = self.draw(&[]) else { return self.compute_here() };
-        let answer = self.ask(at, job);
+        let answer = self.ask(at, job, &[]);
         let valid = self.workers.get(at).map_or(0, |worker| worker.proven);
         if valid >= BOINC_TRUSTED_FROM && self.draws.chance(1.0 - 1.0 / f64::from(valid)) {
             self.accept(answer);
@@ -426,7 +475,7 @@ impl Lab<'_> {
             let Some(at) = self.draw(&but).filter(|_| answers.len() < COPIES_MAX) else { return self.compute_here() };
             // A job of which the result is known comes in between, and looks like any other.
             if self.draws.chance(spot_checks) {
-                let answer = self.ask(at, self.of.results + job);
+                let answer = self.ask(at, self.of.results + job, &[]);
                 match self.workers.get_mut(at) {
                     Some(worker) if answer == 0 => worker.proven += 1,
                     Some(_) | None => self.caught(at),
@@ -436,7 +485,7 @@ impl Lab<'_> {
                     continue;
                 }
             }
-            answers.push((at, self.ask(at, job)));
+            answers.push((at, self.ask(at, job, &answers)));
         }
     }
 
@@ -461,5 +510,51 @@ impl Lab<'_> {
         let only = |(_, good, bad): &(Answer, f64, f64)| good * all_bad / bad;
         let sum = all_bad + groups.iter().map(only).sum::<f64>();
         groups.iter().find(|group| only(group) / sum >= 1.0 - error_max).map(|(answer, ..)| *answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(scheme: Scheme, cheating: Cheating, committed: bool) -> impl Fn(&str) -> f64 {
+        let of = Verification { scheme, cheating, committed, cheats: 0.3, results: 20_000, ..Verification::default() };
+        let outcome = play(&of, 3);
+        move |name| outcome.metrics[name]
+    }
+
+    #[test]
+    fn copies_of_a_made_up_result_pass_where_results_are_seen_before_they_are_committed() {
+        let copying = Cheating::Copying { share: 1.0, invents: true };
+        for scheme in [Scheme::Redundancy { copies: 2 }, Scheme::Quorum { agree: 2 }] {
+            let (open, committed) = (metrics(scheme, copying, false), metrics(scheme, copying, true));
+            assert!(open("wrong_per_million") > 50_000.0, "{scheme:?}: {}", open("wrong_per_million"));
+            assert!(open("copied_share") > 0.2, "{scheme:?}: {}", open("copied_share"));
+            assert_eq!(open("cheats_left"), 1.0, "{scheme:?}");
+            assert_eq!([committed("wrong_per_million"), committed("copied_share")], [0.0, 0.0], "{scheme:?}");
+        }
+    }
+
+    #[test]
+    fn who_computes_where_nothing_can_be_copied_is_paid_for_nothing_and_does_no_other_harm() {
+        let copying = Cheating::Copying { share: 1.0, invents: false };
+        let open = metrics(Scheme::Redundancy { copies: 2 }, copying, false);
+        assert_eq!(open("wrong_per_million"), 0.0);
+        assert!(open("copied_share") > 0.2 && open("extra_work") < 0.6);
+        // All alone it is seen by nobody: a job whose answer is known finds who makes results up.
+        let spots = Scheme::Credibility { spot_checks: 0.1, assumed: 0.3, error_max: 0.001 };
+        let inventing = metrics(spots, Cheating::Copying { share: 1.0, invents: true }, false);
+        assert_eq!(inventing("cheats_left"), 0.0);
+    }
+
+    #[test]
+    fn cheats_that_do_not_copy_do_not_care_whether_results_are_committed() {
+        let random = Cheating::Random { share: 0.5 };
+        for scheme in [Scheme::Redundancy { copies: 2 }, Scheme::Boinc, Scheme::Recheck { share: 0.1 }] {
+            let (open, committed) = (metrics(scheme, random, false), metrics(scheme, random, true));
+            for name in ["wrong_per_million", "extra_work", "cheat_paid_share", "cheats_left", "copied_share"] {
+                assert_eq!(open(name), committed(name), "{scheme:?}: {name}");
+            }
+        }
     }
 }

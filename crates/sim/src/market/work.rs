@@ -2,6 +2,7 @@
 
 use super::agents::*;
 use super::concent::Dispute;
+use super::eigentrust::Peer;
 use super::hedge::stalled;
 use super::scenario::*;
 use super::table::Handle;
@@ -61,8 +62,11 @@ impl World<'_> {
         let paid_per_work = gnt(bill.due) * MS_PER_HOUR / work_ms as f64;
         let of = &self.agents.machines[machine];
         self.tally.handed_out(of, paid_per_work, self.now - opened, computes, self.now);
-        if let Some(of) = self.tally.of_buyers(self.agents.buyers[buyer].group, self.now) {
+        let group = self.agents.buyers[buyer].group;
+        self.monopsony.handed_out(group);
+        if let Some(of) = self.tally.of_buyers(group, self.now) {
             of.wait.add((self.now - opened) as f64 / MS_PER_S);
+            of.price.add(paid_per_work);
         }
         let started = self.start(run);
         self.keep_bill(started, handle, bill);
@@ -129,7 +133,7 @@ impl World<'_> {
                     wrong
                 }
             }
-            ProviderBehaviour::Whitewash { wrong_results, .. } => {
+            ProviderBehaviour::Whitewash { wrong_results, .. } | ProviderBehaviour::WashTrade { wrong_results, .. } => {
                 if wrong_results {
                     wrong
                 } else {
@@ -289,6 +293,7 @@ impl World<'_> {
         self.tally.finished(worth, right, self.now);
         if let Some(of) = self.tally.of_buyers(of.group, self.now) {
             of.done += u64::from(right);
+            of.wrong += u64::from(!right);
         }
     }
 
@@ -300,8 +305,8 @@ impl World<'_> {
         let worth = if right { run.worth } else { 0.0 };
         let redundant = self.hedging_ends(handle, true);
         let Some(run) = self.runs.get(handle) else { return };
-        let offer = run.offer;
-        self.remember(buyer, &offer, &terms, outcome);
+        let (name, offer) = (run.name, run.offer);
+        self.remember(buyer, name, &offer, &terms, outcome);
         self.agents.machines[machine].done += 1;
         if !redundant {
             self.finished(buyer, worth, right);
@@ -310,6 +315,7 @@ impl World<'_> {
         let delay = (group.payment_delay_min * 60_000.0) as u64 + self.latency;
         let pays = match group.behaviour {
             RequestorBehaviour::Honest
+            | RequestorBehaviour::Monopsonist { .. }
             | RequestorBehaviour::FalseRejecter { .. }
             | RequestorBehaviour::TimeoutInflater { .. } => Some(delay),
             RequestorBehaviour::LatePayer { days } => Some(delay + (days * MS_PER_DAY) as u64),
@@ -320,6 +326,7 @@ impl World<'_> {
             Some(delay) => self.queue.push(self.now + delay, Event::Payment(handle)),
             None => {
                 let Some(run) = self.runs.remove(handle) else { return };
+                self.rate_buyer(run.machine, run.name, run.buyer_name, false);
                 if !self.claim(&run, Dispute::Unpaid) {
                     self.tally.unpaid(value, self.now);
                 }
@@ -330,6 +337,7 @@ impl World<'_> {
     /// A voucher arrives.
     pub(super) fn payment(&mut self, handle: Handle) {
         let Some(run) = self.runs.remove(handle) else { return };
+        self.rate_buyer(run.machine, run.name, run.buyer_name, true);
         let buyer = &mut self.agents.buyers[run.buyer];
         let machine = &mut self.agents.machines[run.machine];
         buyer.spent = buyer.spent.saturating_add(run.value);
@@ -347,7 +355,7 @@ impl World<'_> {
         }
         self.give_back_run(handle, run.task, run.name);
         if let Some(outcome) = outcome {
-            self.remember(run.buyer, &run.offer, &run.terms, outcome);
+            self.remember(run.buyer, run.name, &run.offer, &run.terms, outcome);
         }
         let is_shown = self.agents.is_shown(run.name);
         let of = &mut self.agents.machines[run.machine];
@@ -372,7 +380,7 @@ impl World<'_> {
     /// A buyer saw that a result is wrong, and says so where proofs are shared.
     fn prove(&mut self, handle: Handle) {
         let Some(run) = self.runs.get(handle) else { return };
-        let (buyer, provider) = (run.buyer, run.offer.provider);
+        let (buyer, name, provider) = (run.buyer, run.name, run.offer.provider);
         let work_ms = self.tasks.get(run.task).map_or(0, |task| task.work_ms);
         let claim = Claim {
             provider,
@@ -384,6 +392,9 @@ impl World<'_> {
         self.agents.buyers[book].market.proven(provider);
         if self.scenario.market.information == Information::Proofs {
             for other in self.agents.buyers.ids().filter(|other| *other != buyer) {
+                if !self.hears_of(other, name) {
+                    continue;
+                }
                 // Not kept where it says nothing new.
                 let _ = self.agents.buyers[other].market.proofs_mut().hear(claim);
                 self.tally.messages += 1;
@@ -409,7 +420,7 @@ impl World<'_> {
     }
 
     /// What a buyer saw of a name goes into its book, or into everybody's.
-    fn remember(&mut self, buyer: u32, offer: &OfferTerms, terms: &HeaderTerms, outcome: Outcome) {
+    fn remember(&mut self, buyer: u32, name: u32, offer: &OfferTerms, terms: &HeaderTerms, outcome: Outcome) {
         let count = self.agents.buyers.len();
         match self.scenario.market.information {
             Information::Local | Information::Proofs | Information::Oracle => {
@@ -420,10 +431,30 @@ impl World<'_> {
                 self.agents.buyers[buyer].market.outcome(offer, terms, outcome);
                 for _ in 0..fanout {
                     let other = self.agents.buyers[buyer].draws.below(count);
-                    self.agents.buyers[other].market.outcome(offer, terms, outcome);
-                    self.tally.messages += 1;
+                    self.tell(other, name, offer, terms, outcome);
                 }
             }
+            Information::Eigentrust { .. } => {
+                self.agents.buyers[buyer].market.outcome(offer, terms, outcome);
+                let satisfied = matches!(outcome, Outcome::Success { .. });
+                self.trust.rate(Peer::Requestor(self.agents.buyers[buyer].name), Peer::Provider(name), satisfied);
+            }
+        }
+    }
+
+    /// A buyer believes what somebody else says of a name, where that reaches it.
+    pub(super) fn tell(&mut self, buyer: u32, name: u32, offer: &OfferTerms, terms: &HeaderTerms, outcome: Outcome) {
+        if self.hears_of(buyer, name) {
+            self.agents.buyers[buyer].market.outcome(offer, terms, outcome);
+            self.tally.messages += 1;
+        }
+    }
+
+    /// A provider was paid for what was accepted, or will not be.
+    fn rate_buyer(&mut self, machine: u32, name: u32, buyer_name: u32, paid: bool) {
+        let washes = matches!(self.agents.machines[machine].behaviour, ProviderBehaviour::WashTrade { .. });
+        if self.goes_by_trust() && !washes {
+            self.trust.rate(Peer::Provider(name), Peer::Requestor(buyer_name), paid);
         }
     }
 

@@ -2,8 +2,10 @@
 
 use super::agents::*;
 use super::concent::Office;
+use super::eigentrust::EigenTrust;
 use super::hedge::{Hedging, was_told};
 use super::metered::Metered;
+use super::monopsony::Monopsony;
 use super::oracle::Oracle;
 use super::outcome::RunOutcome;
 use super::queue::Queue;
@@ -42,6 +44,9 @@ pub(super) enum Event {
     /// The n-th outage begins.
     OutageStart(u32),
     OutageEnd(u32),
+    /// The n-th sham deal of a machine.
+    Sham(u32, u32),
+    UpdateTrust,
     /// The oracle waits no longer for a cheap machine.
     PatienceEnd(Handle),
     Step,
@@ -62,6 +67,8 @@ pub(super) struct World<'a> {
     pub oracle: Option<Oracle>,
     pub concent: Option<Office>,
     pub metered: Metered,
+    pub monopsony: Monopsony,
+    pub trust: EigenTrust,
     /// For drawing providers without drawing one twice.
     pub marks: Vec<u32>,
     pub mark: u32,
@@ -95,6 +102,8 @@ impl<'a> World<'a> {
             oracle: (scenario.market.mechanism == Mechanism::Oracle).then(|| Oracle::new(&agents)),
             concent: Office::new(scenario, agents.median_cost),
             metered: Metered::default(),
+            monopsony: Monopsony::new(scenario),
+            trust: EigenTrust::default(),
             marks: Vec::new(),
             mark: 0,
             hearers: Vec::new(),
@@ -111,6 +120,10 @@ impl<'a> World<'a> {
             .ids()
             .for_each(|machine| world.pay_for_identity(machine, world.agents.machines[machine].identities));
         world.agents.buyers.ids().for_each(|buyer| world.pay_for_identity_of_buyer(buyer));
+        world.agents.machines.ids().for_each(|machine| world.begin_wash(machine));
+        if world.goes_by_trust() {
+            world.update_trust();
+        }
         world
     }
 
@@ -173,6 +186,8 @@ impl<'a> World<'a> {
                 Event::Leave(machine) => self.leave(machine),
                 Event::OutageStart(index) => self.outage(index, true),
                 Event::OutageEnd(index) => self.outage(index, false),
+                Event::Sham(machine, nth) => self.sham(machine, nth),
+                Event::UpdateTrust => self.update_trust(),
                 Event::PatienceEnd(task) => self.oracle_task(task),
                 Event::Step => {
                     self.step();
@@ -209,7 +224,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn arrival(&mut self, buyer: u32) {
+    pub(super) fn arrival(&mut self, buyer: u32) {
         self.arrange_arrival(buyer);
         let times = self.load_times();
         if self.agents.buyers[buyer].arrivals.unit() * self.rate_max < times {
@@ -230,7 +245,10 @@ impl<'a> World<'a> {
         }
         self.deposit(buyer);
         let uid = (u64::from(buyer) << 32) | u64::from(nth);
-        let task = self.new_task(buyer, uid, group);
+        let mut task = self.new_task(buyer, uid, group);
+        let place = self.agents.buyers[buyer].group;
+        self.monopsony.wanted(place, task.total);
+        task.terms.max_price = self.monopsony.ceiling(place, group.behaviour, task.terms.max_price, self.now);
         self.tally.task_came(task.total, self.now);
         let (deadline, hedges) = (task.deadline, task.hedging.is_some());
         let handle = self.tasks.insert(task);
@@ -316,6 +334,7 @@ impl<'a> World<'a> {
         }
         task.open += 1;
         self.tally.reopened();
+        self.monopsony.wanted(self.agents.buyers[task.buyer].group, 1);
         task.pause = first;
         if self.oracle.is_some() {
             return self.oracle_task(handle);
@@ -381,6 +400,7 @@ impl<'a> World<'a> {
         let Some(machine) = self.agents.join(self.scenario, drawn, self.now) else { return };
         self.tally.joined(&self.agents.machines[machine], self.now);
         self.pay_for_identity(machine, self.agents.machines[machine].identities);
+        self.begin_wash(machine);
         if let Some(lifetime) = drawn.lifetime_ms {
             self.queue.push(self.now.saturating_add(lifetime), Event::Leave(machine));
         }
