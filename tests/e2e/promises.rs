@@ -5,7 +5,7 @@ use crate::money::{PRICE, map_args};
 use crate::programs::busy_copy;
 use golem_devnet::node::{RECORD_SCHEMA, evidence};
 use golem_market::Speeds;
-use golem_protocol::message::encode;
+use golem_protocol::record::encode_record;
 use golem_protocol::{ContentHash, Fuel};
 use golem_store::{Batch, DiskStore, Store, Table};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn have_it_boast(boaster: &Node, program: &Path, fuel_per_second: u64) {
     let program = ContentHash(blake3::hash(&module).as_bytes().into());
     let mut speeds = Speeds::default();
     (0..3).for_each(|_| speeds.ran(program, Fuel(fuel_per_second * 190), 190_000));
-    let record = encode(&speeds, RECORD_BYTES_MAX).expect("one program");
+    let record = encode_record(&speeds, RECORD_BYTES_MAX).expect("one program");
     let store = DiskStore::open(&boaster.dir.join("store"), RECORD_SCHEMA).expect("its node does not run");
     let mut batch = Batch::new();
     batch.put(Table::new("market"), b"speeds", record);

@@ -65,7 +65,7 @@ impl Display for Site {
 }
 
 /// An offer that waits, since whoever has the copies of what is open is at the same address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Near {
     /// Whose offer waits.
     pub provider: NodeId,
