@@ -4,6 +4,7 @@ use crate::choice::subtasks_of;
 use crate::harness::{Node, PATIENCE, Stage, check_copies, text};
 use crate::money::{PRICE, map_args};
 use crate::programs::{COPY, wrong_copy};
+use crate::traces;
 use golem_protocol::Wei;
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,8 @@ fn a_wrong_result_is_proven_to_everybody_and_who_never_met_the_liar_goes_to_anot
     // It checks nothing itself: what it knows of the liar is what it was told and ran again.
     let out = stage.path("out");
     let mut args = map_args(&module, &inputs, &out, &everybody);
-    args.extend(["--verify", "none", "--offer-window", "6000"].map(str::to_owned));
+    let trace = stage.path("stranger.trace");
+    args.extend(["--verify", "none", "--offer-window", "6000", "--trace", &text(&trace)].map(str::to_owned));
     let ended = stranger.golem(args);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let looked = "somebody told of a wrong result";
@@ -78,6 +80,8 @@ fn a_wrong_result_is_proven_to_everybody_and_who_never_met_the_liar_goes_to_anot
     let answer = ended.json();
     assert_eq!(subtasks_of(&answer, &honest), SUBTASKS as u64, "{answer:#}");
     assert_eq!(subtasks_of(&answer, &liar), 0, "the liar was cheaper: {answer:#}");
+    let decided = traces::same(&trace);
+    assert_eq!(traces::decided(&decided, "looks_at_proofs"), 1, "{decided:#}");
     let channel = stage.channel(&stranger, &liar);
     assert_eq!((channel.deposit, channel.epoch), (Wei::ZERO, 0), "not even a channel was opened to it");
     for provider in [lies, works] {
