@@ -5,6 +5,7 @@ use crate::harness::{Node, PATIENCE, Stage, check_copies, text};
 use crate::money::{PRICE, map_args};
 use crate::process::Process;
 use crate::programs::{COPY, wrong_copy};
+use crate::traces;
 use golem_protocol::Wei;
 use std::path::{Path, PathBuf};
 
@@ -90,8 +91,13 @@ fn a_wrong_result_is_proven_to_everybody_and_who_saw_it_tells_of_it_when_its_fin
         args
     };
     let out = stage.path("out");
-    is_warned(&stranger, unchecked(&out, &known), &honest, &liar);
+    let trace = stage.path("stranger.trace");
+    let mut args = unchecked(&out, &known);
+    args.extend(["--trace".to_owned(), text(&trace)]);
+    is_warned(&stranger, args, &honest, &liar);
     check_copies(&out, SUBTASKS);
+    let decided = traces::same(&trace);
+    assert_eq!(traces::decided(&decided, "looks_at_proofs"), 1, "{decided:#}");
     let channel = stage.channel(&stranger, &liar);
     assert_eq!((channel.deposit, channel.epoch), (Wei::ZERO, 0), "not even a channel was opened to it");
 

@@ -11,7 +11,8 @@
 //!
 //! One task owns the machine, the policy and both clocks: this machine's clock decides when to send again; the chain's
 //! clock comes from confirmed blocks only, and decides who owns money. Whatever takes long happens in workers that the
-//! loop starts, bounds, cancels and joins.
+//! loop starts, bounds, cancels and joins. Where its owner wants it, all that the machine is told and given, and what it
+//! wants done, goes into a [`trace`], which can be replayed.
 //!
 //! What this crate never does: decide what is legal next in a deal (that is `deal`), what a price is (`market`), parse
 //! arguments or print (that is the CLI). It never logs a key or a whole message.

@@ -1,5 +1,5 @@
 //! A trace of a run: what the machines start from, then each thing they are told, what they are given besides, and what they
-//! want done. By it the same decisions can be made again, by nobody but the machines; see [`replay`].
+//! want done. By it the same decisions can be made again, by nobody but the machines; see [`replay()`].
 //!
 //! ```text
 //! told --> note it --> machine.apply --> effects --> one line of the file --> perform

@@ -1,6 +1,7 @@
 //! What was decided, counted by kind.
 
 use golem_deal::{ProviderEffect, ProviderEvent, RequestorEffect, RequestorEvent};
+use golem_market::Claim;
 use golem_payments::ClaimPlan;
 use golem_protocol::{Address, B256, ChainRef, Document, Message, RefusalReason, Voucher, Wei};
 use serde::Serialize;
@@ -71,6 +72,10 @@ impl Decisions {
         if !plan.payers.is_empty() {
             self.count("claims_by_rule");
         }
+    }
+
+    pub(super) fn looks(&mut self, claims: &[Claim]) {
+        claims.iter().for_each(|_| self.count("looks_at_proofs"));
     }
 
     pub(super) fn requestor(&mut self, effect: &RequestorEffect, chain: &ChainRef) {

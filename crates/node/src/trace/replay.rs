@@ -270,7 +270,7 @@ impl Machines {
             Machines::Requestor { machine, policy, chain } => {
                 let input = match serde_json::from_value(told)? {
                     RequestorTold::Input(input) => input,
-                    RequestorTold::Market(told) => return tell_market(policy, told, now),
+                    RequestorTold::Market(told) => return tell_market(policy, told, now, decisions),
                 };
                 let effects = machine.apply(policy.as_mut(), input, now);
                 effects.iter().for_each(|effect| decisions.requestor(effect, chain));
@@ -280,7 +280,12 @@ impl Machines {
     }
 }
 
-fn tell_market(policy: &mut RequestorMarketPolicy, told: MarketTold, now: Now) -> serde_json::Result<Vec<Value>> {
+fn tell_market(
+    policy: &mut RequestorMarketPolicy,
+    told: MarketTold,
+    now: Now,
+    decisions: &mut Decisions,
+) -> serde_json::Result<Vec<Value>> {
     match told {
         MarketTold::Watch { header, checks } => policy.watch(header, checks),
         MarketTold::Weigh { header, input_max } => policy.weigh(header, input_max),
@@ -288,7 +293,11 @@ fn tell_market(policy: &mut RequestorMarketPolicy, told: MarketTold, now: Now) -
             let why_not = policy.hear(claim).err().map(|why| why.to_string());
             return why_not.iter().map(serde_json::to_value).collect();
         }
-        MarketTold::LooksWanted => return policy.looks_wanted().iter().map(serde_json::to_value).collect(),
+        MarketTold::LooksWanted => {
+            let wanted = policy.looks_wanted();
+            decisions.looks(&wanted);
+            return wanted.iter().map(serde_json::to_value).collect();
+        }
         MarketTold::Proven(claim) => policy.note(&RequestorFact::Proven { provider: claim.provider }, now),
         MarketTold::Refuted(claim) => policy.refute(&claim, now),
         MarketTold::GivenUp(claim) => policy.give_up(&claim),
