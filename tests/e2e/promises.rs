@@ -10,22 +10,24 @@ use golem_protocol::{ContentHash, Fuel};
 use golem_store::{Batch, DiskStore, Store, Table};
 use std::path::{Path, PathBuf};
 
-/// How many times as fast as it is the boaster says that it is.
-const BOAST: u64 = 20;
+/// How many times as fast as it is the boaster says that it is. Reason: what is seen of a result is its time less three
+/// seconds, which can be a tenth of it.
+const BOAST: u64 = 200;
 /// What a boaster gives to others: a tenth of a processor for each of as many subtasks as are timed here, so that the
 /// story takes the machine it runs on little.
 const SLOTS: usize = 3;
 const SHARE: [&str; 4] = ["--slots", "3", "--cpu-percent", "10"];
 /// How long a subtask is to take that is late, in seconds. Reason: three seconds and twice the promise are held against
-/// nobody, and the machine may be twice as fast as when it learnt its speed, with less beside it.
-const LATE_S: u64 = 8;
-/// Bytes of an input of the first task: a tenth of a second or more in all, so that the provider knows its own speed.
-const LEARN_BYTES: usize = 20;
+/// nobody, and the machine may be three times as fast as when it learnt its speed, with less beside it.
+const LATE_S: u64 = 10;
+/// Bytes of an input of the first task: a second of work or so, of which starting it is little.
+const LEARN_BYTES: usize = 100;
 /// The longest record that is written here: one program's.
 const RECORD_BYTES_MAX: usize = 1024;
 
 /// Makes a boaster of a provider, by what its owner can do to its own disk: its memory of how fast it ran a program
-/// becomes that of a machine which did it for minutes at this speed. What it measures from now on hardly moves that.
+/// becomes that of a machine which did it for minutes at this speed. What it measures from now on hardly moves that, and
+/// beside which benchmark it was, it does not know.
 fn have_it_boast(boaster: &Node, program: &Path, fuel_per_second: u64) {
     let module = std::fs::read(program).expect("a module");
     let program = ContentHash(blake3::hash(&module).as_bytes().into());
@@ -34,7 +36,7 @@ fn have_it_boast(boaster: &Node, program: &Path, fuel_per_second: u64) {
     let record = encode_record(&speeds, RECORD_BYTES_MAX).expect("one program");
     let store = DiskStore::open(&boaster.dir.join("store"), RECORD_SCHEMA).expect("its node does not run");
     let mut batch = Batch::new();
-    batch.put(Table::new("market"), b"speeds", record);
+    batch.put(Table::new("market"), b"speeds", record).delete(Table::new("market"), b"benchmark");
     store.commit(batch).expect("it can be written");
 }
 
@@ -75,7 +77,7 @@ fn who_repeats_a_promise_that_its_machine_does_not_keep_is_taken_for_what_was_se
     let program = &remembered[0]["programs"][0];
     let number = |name: &str| program[name].as_u64().unwrap_or_else(|| panic!("no {name}: {remembered:#}"));
     let (promised, delivered) = (number("promised"), number("delivered"));
-    assert!(promised > honest * BOAST / 8 && delivered < promised / 4, "{remembered:#}");
+    assert!(promised > honest * BOAST / 2 && delivered < promised / 4, "{remembered:#}");
     assert_eq!((number("results"), number("broken"), number("kept")), (3, 3, 0), "{remembered:#}");
     assert_eq!((&program["overstated"], &remembered[0]["proven_wrong"]), (&true.into(), &false.into()));
     assert_eq!(remembered[0]["evidence_results"].as_u64(), Some(3), "signatures checked: {remembered:#}");

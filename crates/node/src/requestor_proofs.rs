@@ -35,6 +35,10 @@ impl RequestorLoop {
     }
 
     fn tell_of_proof(&mut self, proof: WrongResultProof) {
+        // A batch of wrong results is told of once: one of them says all about who gave them.
+        if self.proofs.told.tells_of(&proof.report.document.provider) {
+            return;
+        }
         let (own, looks) = (self.contents.clone(), self.proofs.contents().clone());
         let (folder, node) = (self.config.folder.path().to_path_buf(), self.machine.node());
         self.work.spawn_blocking(move || {

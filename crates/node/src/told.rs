@@ -122,6 +122,11 @@ impl Told {
         Told { entries: VecDeque::new(), allowance: Allowance::full(BURST, EVERY_MS) }
     }
 
+    /// Whether a proof about this provider is told of.
+    pub(crate) fn tells_of(&self, provider: &NodeId) -> bool {
+        self.entries.iter().any(|entry| entry.shown.notice.provider == *provider)
+    }
+
     /// One more; of the same provider only the newest. Others' tasks make room first.
     pub(crate) fn add(&mut self, shown: Shown) {
         self.entries.retain(|known| known.shown.notice.provider != shown.notice.provider);
@@ -253,6 +258,7 @@ mod tests {
         all.add(here.shown(1, true, 0));
         all.add(here.shown(2, false, 10));
         all.add(here.shown(1, false, 10));
+        assert!(all.tells_of(&node(1)) && !all.tells_of(&node(3)));
         assert_eq!(told(&mut all, 1_000), [node(2), node(1)]);
         assert_eq!(told(&mut all, 1_000 + AGAIN_MS - 1), []);
         assert_eq!(told(&mut all, 1_000 + AGAIN_MS), [node(2), node(1)]);
