@@ -200,8 +200,9 @@ impl Provider {
         if *account.ledger.state() != state {
             let (epoch, earned) = (account.ledger.state().epoch, account.ledger.earned());
             if state.epoch > epoch {
-                // What was owed in an epoch that is over cannot be paid any more.
-                (account.owed, account.ahead) = (Wei::ZERO, Wei::ZERO);
+                // What was owed in an epoch that is over cannot be paid any more. What is open here may have been paid in it,
+                // by a voucher that only others got before it ended: that cannot be found out here, and is not asked for again.
+                (account.owed, account.ahead) = (Wei::ZERO, open);
             }
             account.ledger.observe(state);
             if state.epoch == epoch {

@@ -210,6 +210,25 @@ fn an_author_that_ends_its_channel_holds_up_no_work() {
 }
 
 #[test]
+fn what_was_paid_in_an_epoch_that_ended_before_its_verdict_came_is_not_asked_for_again() {
+    let mut side = with_author();
+    let agreement = side.agreed(2);
+    let report = side.compute(&agreement, 0).unwrap();
+    // The author got its voucher from another provider, ended the channel by it, and is paid in a new one from now on.
+    side.author_channel(open(0));
+    side.author_channel(ChannelState { epoch: 2, ..open(10_000) });
+    let effects = side.judge(&report, VALUE.0, None);
+    assert_eq!((fee_unpaid(&effects), side.owed_to_author()), (None, Wei::ZERO));
+    let report = side.compute(&agreement, 1).unwrap();
+    assert_eq!(fee_unpaid(&side.judge(&report, VALUE.0 * 2, None)), None, "it was open then too");
+    // What is agreed in the new epoch is paid in it.
+    let next = side.agreement(1, |a| (a.batch, a.subtasks[0].index) = (1, 5));
+    assert_eq!(computes(&side.propose(&next)), 1);
+    let report = side.compute(&next, 5).unwrap();
+    assert_eq!(fee_unpaid(&side.judge(&report, VALUE.0 * 3, None)), Some(FEE));
+}
+
+#[test]
 fn the_authors_vouchers_survive_a_restart_and_are_not_counted_as_own_money() {
     let mut side = with_author();
     let agreement = side.agreed(1);
