@@ -37,7 +37,7 @@ pub struct RunArgs {
     /// Every experiment that comes with golem, and an index of the reports
     #[arg(long, conflicts_with_all = ["experiment", "set", "cell"])]
     all: bool,
-    /// The small size of the file's [quick]: seconds instead of minutes
+    /// The small size, as the file's table `quick` has it: seconds instead of minutes
     #[arg(long)]
     quick: bool,
     /// The folder for the results; sim-results/ID where nothing is said
@@ -55,7 +55,7 @@ pub struct RunArgs {
     /// So many repetitions of each cell, whatever the intervals say
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=REPEAT_MAX))]
     repeat: Option<u64>,
-    /// Change the scenario: a path below [scenario] and what is put there, as in --set days=7
+    /// Change the scenario: a path below `scenario` and what is put there, as in --set days=7
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
     /// Only the cells there, as in --cell load=0.3,policy=published
