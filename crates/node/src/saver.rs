@@ -149,16 +149,18 @@ mod tests {
         vec![Record { table: golem_deal::Table::Payer, key: vec![1], value: Some(vec![value]) }]
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn keeps_the_newest_value_when_the_disk_fills_between_two_saves() {
         let disk = MemoryStore::new();
         let mut saver = Saver::start(Arc::new(disk.clone())).unwrap();
         disk.fill();
         saver.save(PersistId(0), record(1));
         assert_eq!(saver.durable().await.unwrap(), vec![]);
-        assert!(saver.full().is_some());
+        assert!(saver.full().is_some() && matches!(saver.phase, Phase::Pausing(_)));
         disk.resume();
         saver.save(PersistId(1), record(2));
+        // The pause is over.
+        saver.phase = Phase::Pausing(Instant::now());
         let mut durable = Vec::new();
         while durable.len() < 2 {
             durable.extend(saver.durable().await.unwrap());
