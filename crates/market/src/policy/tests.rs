@@ -257,18 +257,23 @@ fn rechecks_the_share_asked_for_and_everything_of_an_unknown_task() {
     assert_eq!(chosen(&policy), 0);
 }
 
-#[test]
-fn offers_a_program_at_the_speed_it_was_seen_to_run_even_after_a_restart() {
-    let mut policy = provider(&[]);
-    let asked = header(100_000);
-    assert_eq!(policy.quote(&asked, Now::default()).unwrap().performance, 50);
-    let fact = ProviderFact::Completed {
+/// Fuel that this header's program took in a second of the machine's.
+fn seven_hundred_in_a_second(asked: &Header) -> ProviderFact {
+    ProviderFact::Completed {
         requestor: node(1),
         module: asked.module,
         subtask_timeout_s: 3600,
         computation_ms: 1_000,
         fuel: Fuel(700),
-    };
+    }
+}
+
+#[test]
+fn offers_a_program_at_the_speed_it_was_seen_to_run_even_after_a_restart() {
+    let mut policy = provider(&[]);
+    let asked = header(100_000);
+    assert_eq!(policy.quote(&asked, Now::default()).unwrap().performance, 50);
+    let fact = seven_hundred_in_a_second(&asked);
     (0..3).for_each(|_| policy.note(&fact, Now::default()));
     assert_eq!(policy.quote(&asked, Now::default()).unwrap().performance, 700);
     let records = policy.records();
@@ -280,13 +285,7 @@ fn offers_a_program_at_the_speed_it_was_seen_to_run_even_after_a_restart() {
 #[test]
 fn who_gives_a_tenth_of_its_machine_from_now_on_promises_a_tenth_of_what_it_saw() {
     let asked = header(100_000);
-    let fact = ProviderFact::Completed {
-        requestor: node(1),
-        module: asked.module,
-        subtask_timeout_s: 3600,
-        computation_ms: 1_000,
-        fuel: Fuel(700),
-    };
+    let fact = seven_hundred_in_a_second(&asked);
     let restarted = |records: &[Record], benchmark| {
         let mut policy = provider_of(records, benchmark);
         let performance = policy.quote(&asked, Now::default()).unwrap().performance;
