@@ -177,6 +177,9 @@ pub struct RequestorMarket<B = Book<NodeId, ProviderRecord>> {
     reference: Option<Ratio>,
     /// How many subtasks went to providers in doubt.
     doubted: u64,
+    /// How many of the dealings were others'. Not stored: nodes are told of none.
+    #[serde(skip)]
+    told: u64,
 }
 
 impl RequestorMarket {
@@ -204,6 +207,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             newcomers: Newcomers::default(),
             reference: None,
             doubted: 0,
+            told: 0,
         }
     }
 
@@ -450,6 +454,13 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
                 Some(self.reference.map_or(share, |reference| self.settings.numbers.towards(reference, share)));
         }
         self.providers.insert(provider, record);
+    }
+
+    /// Believes what somebody else says of a provider. It is no dealing of this requestor's: the share of its work that
+    /// may go to providers in doubt is of its own.
+    pub fn told(&mut self, offer: &OfferTerms, header: &HeaderTerms, outcome: Outcome) {
+        self.told = self.told.saturating_add(1);
+        self.outcome(offer, header, outcome);
     }
 
     /// Sets what is remembered of a provider, for explanations and imports.

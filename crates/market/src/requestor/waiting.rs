@@ -144,7 +144,8 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         let room = if everybody {
             doubtful.len()
         } else {
-            usize::from(self.doubted <= self.dealings / self.settings.numbers.doubt_one_in.max(1))
+            let own = self.dealings.saturating_sub(self.told);
+            usize::from(self.doubted <= own / self.settings.numbers.doubt_one_in.max(1))
         };
         // Who was seen to be wrong is taken only where nobody else has turned up, however few are known: a task may take
         // results as they come, and others that are busy now are free a little later.

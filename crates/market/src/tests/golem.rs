@@ -182,6 +182,11 @@ fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
     let ranking = market.rank(&offers, &header(100), seconds(0), 0, 0);
     assert_eq!(order(&ranking), [node(2)]);
     assert!(matches!(ranking.waiting[..], [(0, _, WaitReason::Doubt { .. })]));
+    // What others did is believed, but is no work of its own.
+    for _ in 0..500 {
+        market.told(&offer(2, 50), &header(100), SUCCESS);
+    }
+    assert_eq!(order(&market.rank(&offers, &header(100), seconds(0), 0, 0)), [node(2)]);
     for _ in 0..200 {
         market.outcome(&offer(2, 50), &header(100), SUCCESS);
     }

@@ -445,7 +445,7 @@ impl World<'_> {
     /// A buyer believes what somebody else says of a name, where that reaches it.
     pub(super) fn tell(&mut self, buyer: u32, name: u32, offer: &OfferTerms, terms: &HeaderTerms, outcome: Outcome) {
         if self.hears_of(buyer, name) {
-            self.agents.buyers[buyer].market.outcome(offer, terms, outcome);
+            self.agents.buyers[buyer].market.told(offer, terms, outcome);
             self.tally.messages += 1;
         }
     }
