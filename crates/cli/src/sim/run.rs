@@ -12,8 +12,8 @@ use golem_sim::experiment::charts::charts;
 use golem_sim::experiment::plot::{Ink, svg};
 use golem_sim::experiment::table;
 use golem_sim::experiment::{
-    Checked, Experiment, IndexEntry, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts, import, index_page,
-    page, play, with_width,
+    Checked, Expected, Experiment, IndexEntry, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts, Verdict,
+    import, index_page, page, play, with_width,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -119,7 +119,9 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
             Ok(runs) => runs,
             Err(failure) => {
                 eprintln!("{failure}");
-                return Ok(Answer::No);
+                answer = Answer::No;
+                // The others are played all the same.
+                continue;
             }
         };
         let results = Results::new(job.experiment.clone(), runs);
@@ -436,11 +438,11 @@ fn print_kept(experiment: &Experiment, checked: &[Checked]) -> anyhow::Result<()
 }
 
 fn verdict_line(checked: &Checked) -> String {
-    let note = match (checked.is_contradicted(), checked.expected) {
-        (true, golem_sim::experiment::Expected::Fail) => " (recorded as FAIL)",
-        (true, golem_sim::experiment::Expected::Pass) => " (recorded as PASS)",
-        (false, golem_sim::experiment::Expected::Fail) => " (a known finding)",
-        (false, golem_sim::experiment::Expected::Pass) => "",
+    let note = match (checked.is_contradicted(), checked.expected, checked.verdict) {
+        (true, Expected::Fail, _) => " (recorded as FAIL)",
+        (true, Expected::Pass, _) => " (recorded as PASS)",
+        (false, Expected::Fail, Verdict::Fail) => " (a known finding)",
+        (false, ..) => "",
     };
     format!("{:<12}  {}{note}", checked.verdict.word(), checked.text)
 }
