@@ -43,6 +43,7 @@ pub const LIBRARY: &[LibraryFile] = &[
     ("S33", include_str!("../../../../scenarios/S33_commitment.toml")),
     ("S34", include_str!("../../../../scenarios/S34_eclipse.toml")),
     ("S35", include_str!("../../../../scenarios/S35_monopsonist.toml")),
+    ("S36", include_str!("../../../../scenarios/S36_policies.toml")),
     ("U01", include_str!("../../../../scenarios/U01_usage_market.toml")),
 ];
 

@@ -78,6 +78,8 @@ pub(super) struct Machine {
     pub failed: u32,
     /// Subtasks of the present name that ended badly.
     pub bad: u32,
+    /// How many it had done when it took the name that it has.
+    pub done_before: u32,
     pub earned: Wei,
     pub spent: Wei,
     /// Open tasks it heard of while it could not take them.
@@ -98,7 +100,26 @@ impl Machine {
         self.cost / self.speed
     }
 
-    /// Whether its work is right and comes to an end.
+    /// Whether somebody who knows everything can have right work of it, at some times at least.
+    pub(super) fn useful(&self) -> bool {
+        match self.behaviour {
+            ProviderBehaviour::OnOff { honest_share, .. } => honest_share > 0.0,
+            ProviderBehaviour::Whitewash { right_first, .. } => right_first > 0,
+            ProviderBehaviour::WrongResults { share, .. }
+            | ProviderBehaviour::AcceptThenCancel { share }
+            | ProviderBehaviour::SelectiveFailure { share } => share < 1.0,
+            ProviderBehaviour::ExitScam { honest_subtasks } => self.done + self.busy < honest_subtasks,
+            ProviderBehaviour::Sybil { .. } => true,
+            _ => self.productive(),
+        }
+    }
+
+    /// How many subtasks more it can compute at once.
+    pub(super) fn free_cores(&self) -> u32 {
+        self.free().min(self.cores.saturating_sub(self.busy))
+    }
+
+    /// Whether all of its work is right and comes to an end.
     pub(super) fn productive(&self) -> bool {
         match self.behaviour {
             ProviderBehaviour::Honest
@@ -350,6 +371,7 @@ impl Agents {
             done: 0,
             failed: 0,
             bad: 0,
+            done_before: 0,
             earned: Wei::ZERO,
             spent: Wei::ZERO,
             heard: Heard::new(),
@@ -464,6 +486,7 @@ impl Agents {
         of.name = name;
         of.identities += 1;
         of.bad = 0;
+        of.done_before = of.done;
     }
 
     fn add_buyer(&mut self, group: u32, of: &RequestorGroup) {

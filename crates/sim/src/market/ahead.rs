@@ -36,7 +36,7 @@ impl World<'_> {
                 Event::Arrival(_) | Event::Rerun(..) | Event::Join(_) | Event::Leave(_) => {}
                 Event::NextTask(_) | Event::ClaimDue(_) => {}
                 Event::OutageStart(_) | Event::OutageEnd(_) | Event::Step => {}
-                Event::Sham(..) | Event::UpdateTrust => {}
+                Event::Sham(..) | Event::UpdateTrust | Event::MachineTurns(_) => {}
             }
         }
         for event in next() {
@@ -49,7 +49,7 @@ impl World<'_> {
                 Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) => self.look_at_run(run),
                 Event::Leave(machine) => look_at_machine(&self.agents.machines[machine]),
                 Event::OutageStart(_) | Event::OutageEnd(_) | Event::Step => {}
-                Event::Sham(..) | Event::UpdateTrust => {}
+                Event::Sham(..) | Event::UpdateTrust | Event::MachineTurns(_) => {}
             }
         }
     }

@@ -159,9 +159,12 @@ impl ProviderGroup {
                 share(&at("honest_share"), honest_share)
             }
             ProviderBehaviour::ExitScam { .. } => Ok(()),
-            ProviderBehaviour::Whitewash { bad_subtasks, names_ahead, .. } => {
+            ProviderBehaviour::Whitewash { bad_subtasks, names_ahead, right_first, .. } => {
                 range(&at("bad_subtasks"), f64::from(bad_subtasks), (1.0, 1e6))?;
-                range(&at("names_ahead"), f64::from(names_ahead), (0.0, 1_000.0))
+                // What is done is counted by machine, and not by name.
+                let names_max = if right_first > 0 { 0.0 } else { 1_000.0 };
+                range(&at("names_ahead"), f64::from(names_ahead), (0.0, names_max))?;
+                range(&at("right_first"), f64::from(right_first), (0.0, 1e6))
             }
             ProviderBehaviour::Sybil { identities } => range(&at("identities"), f64::from(identities), (1.0, 10_000.0)),
             ProviderBehaviour::WrongResults { share: part, .. }

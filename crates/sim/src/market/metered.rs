@@ -14,7 +14,7 @@ use golem_protocol::{B256, ContentHash, Fuel, Pricing, Wei, metered_due};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The program that everybody runs: there is one kind of work.
-const PROGRAM: ContentHash = ContentHash(B256::ZERO);
+pub(super) const PROGRAM: ContentHash = ContentHash(B256::ZERO);
 /// From how many providers on it can be said who is out of line.
 const COMPARED_MIN: usize = 4;
 /// How far above the upper quartile is out of line, in interquartile ranges.
@@ -129,7 +129,7 @@ impl Metered {
 }
 
 /// The fuel of so much work.
-fn fuel_of(work_ms: u64) -> Fuel {
+pub(super) fn fuel_of(work_ms: u64) -> Fuel {
     Fuel((work_ms as f64 * (REFERENCE_PERF / MS_PER_S)) as u64)
 }
 

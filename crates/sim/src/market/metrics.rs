@@ -197,6 +197,7 @@ impl Tally {
         let done = self.done_right + self.done_wrong;
         let mut put = |name, value| put(metrics, name, value);
         put("surplus_gnt", Some(self.value - self.cost));
+        put("extra_checks_gnt", Some(self.extra_checks));
         put("value_gnt", Some(self.value));
         put("cost_gnt", Some(self.cost));
         put("paid_gnt", Some(gnt(self.paid)));

@@ -35,6 +35,7 @@ mod names;
 mod oracle;
 mod outcome;
 mod pricing;
+mod promised;
 mod queue;
 mod sample;
 mod scenario;
@@ -112,6 +113,8 @@ pub fn run_against(scenario: &Scenario, seed: u64, baselines: Option<Baselines>,
         let room = against.oracle_gnt - against.random_gnt;
         if room > 0.0 {
             outcome.metrics.insert("efficiency", (surplus - against.random_gnt) / room);
+            let extra = outcome.metrics.get("extra_checks_gnt").copied().unwrap_or(0.0);
+            outcome.metrics.insert("efficiency_net", (surplus - extra - against.random_gnt) / room);
         }
     }
     outcome

@@ -1,11 +1,12 @@
-//! Somebody who knows everything: each subtask at once to the idle honest machine that does it at the least cost.
+//! Somebody who knows everything: each subtask at once to the idle machine that does it right at the least cost. Of those
+//! that cheat now and then it knows which of their work is right.
 //!
 //! Where all of the cheapest machines that together could do all the work are busy, it waits for one of them, but no longer
 //! than the timeout of a subtask: at a high load a market in which work waits would do better than one who never does.
 
 use super::agents::*;
 use super::table::{Handle, Table};
-use super::work::time_of;
+use super::work::{honest_in, time_of};
 use super::world::{Event, World};
 use golem_market::OfferTerms;
 use golem_protocol::Wei;
@@ -33,7 +34,7 @@ fn key_of(machine: &Machine) -> u64 {
 impl Oracle {
     pub(super) fn new(agents: &Agents) -> Oracle {
         let machines: &Table<Machine> = &agents.machines;
-        let idle = machines.ids().filter(|id| machines[*id].productive()).map(|id| (key_of(&machines[id]), id));
+        let idle = machines.ids().filter(|id| machines[*id].useful()).map(|id| (key_of(&machines[id]), id));
         Oracle { idle: idle.collect(), waiting: BTreeSet::new() }
     }
 }
@@ -59,7 +60,7 @@ impl World<'_> {
         let Some(oracle) = &mut self.oracle else { return };
         let of = &self.agents.machines[machine];
         let entry = (key_of(of), machine);
-        if of.productive() && of.free() > 0 {
+        if of.useful() && of.free_cores() > 0 {
             oracle.idle.insert(entry);
         } else {
             oracle.idle.remove(&entry);
@@ -79,6 +80,12 @@ impl World<'_> {
                 continue;
             };
             let of = &self.agents.machines[machine];
+            let turns_in = honest_in(of.behaviour, machine, self.now);
+            if turns_in > 0 {
+                oracle.idle.pop_first();
+                self.queue.push(self.now.saturating_add(turns_in), Event::MachineTurns(machine));
+                continue;
+            }
             let hours = task.work_ms as f64 / MS_PER_HOUR;
             // The rest is worth less, and the other machines cost more.
             if of.cost_of_work() * hours >= task.value {
@@ -110,7 +117,8 @@ impl World<'_> {
             self.tally.handed_out(of, of.cost_of_work(), self.now - task.created, true, self.now);
             self.start(run);
             let Some(oracle) = &mut self.oracle else { return };
-            if self.agents.machines[machine].free() == 0 {
+            let of = &self.agents.machines[machine];
+            if of.free_cores() == 0 || !of.useful() {
                 oracle.idle.remove(&(key_of(&self.agents.machines[machine]), machine));
             }
         }

@@ -112,10 +112,22 @@ pub const METRICS: &[MetricInfo] = &[
         Better::Higher,
         "(W - W_random) / (W_oracle - W_random), W the surplus; the same arrivals",
     ),
+    metric(
+        "efficiency_net",
+        "",
+        Better::Higher,
+        "efficiency, with what is run again beyond what tasks ask for, at the median cost of an hour",
+    ),
     metric("surplus_share", "", Better::Higher, "surplus over that of the oracle, with the same arrivals"),
     metric("surplus_gnt", "GNT", Better::Higher, "value of right results less the cost of all busy machine time"),
     metric("surplus_oracle_gnt", "GNT", Better::Neither, "the surplus of the oracle with the same arrivals"),
     metric("surplus_random_gnt", "GNT", Better::Neither, "the surplus of a random choice with the same arrivals"),
+    metric(
+        "extra_checks_gnt",
+        "GNT",
+        Better::Lower,
+        "cost of running again more results than tasks ask for, or less than nothing if fewer are",
+    ),
     metric("value_gnt", "GNT", Better::Higher, "value of right results"),
     metric("cost_gnt", "GNT", Better::Lower, "cost of all busy machine time, waste included"),
     metric(

@@ -306,7 +306,7 @@ pub enum ProviderBehaviour {
         /// How many subtasks are done honestly.
         honest_subtasks: u32,
     },
-    /// Reports wrong results (or none), and takes a new identity when it is shunned.
+    /// Reports wrong results (or none), at once or once it is trusted, and takes a new identity when it is shunned.
     Whitewash {
         /// Whether it reports wrong results, which cost it no work, or nothing.
         wrong_results: bool,
@@ -315,6 +315,9 @@ pub enum ProviderBehaviour {
         /// How many more it offers under meanwhile, so that none it uses is young; 0.
         #[serde(default)]
         names_ahead: u32,
+        /// So many subtasks it does honestly under each name first; 0. Not with names ahead.
+        #[serde(default)]
+        right_first: u32,
     },
     /// One machine under many names, which answers each header with all of them and takes work for all, but computes
     /// no faster.

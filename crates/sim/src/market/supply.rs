@@ -1,6 +1,6 @@
 //! What the work that is asked for would cost if the cheapest machines did all of it.
 
-use super::agents::{Agents, MS_PER_S};
+use super::agents::{Agents, MS_PER_S, Machine};
 use super::scenario::*;
 
 /// The machines of the start by what work costs on them, and how much of it is asked for.
@@ -18,7 +18,15 @@ impl Supply {
             rate * f64::from(of.count) * of.subtasks.mean() * of.work_s.mean() * MS_PER_S
         };
         let demand = scenario.requestors.iter().zip(rates).map(of_group).sum();
-        let productive = agents.machines.iter().filter(|machine| machine.productive());
+        let mut supply = Supply { steps: Vec::new(), demand };
+        supply.count(agents);
+        supply
+    }
+
+    /// Looks again at which machines are there: an outage begins or ends.
+    pub(super) fn count(&mut self, agents: &Agents) {
+        let there = |machine: &&Machine| machine.productive() && machine.online && !machine.out;
+        let productive = agents.machines.iter().filter(there);
         let mut steps: Vec<(f64, f64)> =
             productive.map(|machine| (machine.cost_of_work(), machine.speed * f64::from(machine.cores))).collect();
         steps.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -27,7 +35,7 @@ impl Supply {
             sum += step.1;
             step.1 = sum;
         }
-        Supply { steps, demand }
+        self.steps = steps;
     }
 
     /// The cost at the machine that is just needed for so many times the demand; at the dearest one if all are.

@@ -117,6 +117,8 @@ pub(super) struct Tally {
     /// Results that came, and how many of them are run again, as expected.
     pub results: u64,
     pub rechecks: f64,
+    /// What was run again beyond what tasks ask for, in GNT.
+    pub extra_checks: f64,
     /// Proofs of others that were run again.
     pub reruns: u64,
     /// Second copies given of what somebody was late with.
@@ -171,6 +173,7 @@ impl Tally {
             offers_taken: 0,
             results: 0,
             rechecks: 0.0,
+            extra_checks: 0.0,
             reruns: 0,
             copies: 0,
             burnt: Wei::ZERO,
@@ -286,9 +289,13 @@ impl Tally {
     }
 
     /// A result came that is run again with this chance.
-    pub(super) fn rechecked(&mut self, rate: f64) {
+    /// What is run again beyond what the task asks for costs its owner this much.
+    pub(super) fn rechecked(&mut self, rate: f64, extra_cost: f64, now: u64) {
         self.results += 1;
         self.rechecks += rate;
+        if self.counts(now) {
+            self.extra_checks += extra_cost;
+        }
     }
 
     pub(super) fn finished(&mut self, worth: f64, right: bool, now: u64) {

@@ -277,7 +277,7 @@ impl World<'_> {
         };
         let now = self.local();
         let random = self.agents.buyers[buyer].draws.draw();
-        let terms_of: Vec<OfferTerms> = offers.iter().map(offer_terms).collect();
+        let (terms_of, overstated) = self.credible(buyer, offers);
         let book = self.book_of(buyer);
         let market = &mut self.agents.buyers[book].market;
         market.heard(terms_of.iter().map(|offer| offer.provider));
@@ -325,7 +325,10 @@ impl World<'_> {
                 order.taken.sort_by_key(|position| terms_of.get(*position).map(|offer| (offer.price, offer.provider)));
             }
         }
-        let banned = |position: &usize| offers.get(*position).is_some_and(|offer| self.is_banned(buyer, offer.name));
+        let banned = |position: &usize| {
+            overstated.contains(position)
+                || offers.get(*position).is_some_and(|offer| self.is_banned(buyer, offer.name))
+        };
         let (refused, taken) = order.taken.iter().partition::<Vec<usize>, _>(|position| banned(position));
         order.taken = taken;
         order.refused.extend(refused);

@@ -63,6 +63,68 @@ fn no_policy_beats_the_oracle() {
     }
 }
 
+/// What cheats do right now and then counts for the market, so the oracle has to know it as well.
+#[test]
+fn nobody_beats_the_oracle_with_the_right_work_of_cheats() {
+    use ProviderBehaviour as P;
+    for behaviour in [
+        P::OnOff { period_hours: 4.0, honest_share: 0.7 },
+        P::ExitScam { honest_subtasks: 40 },
+        P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 0, right_first: 5 },
+        P::Sybil { identities: 3 },
+        P::WrongResults { share: 0.3, colluding: false },
+        P::AcceptThenCancel { share: 0.3 },
+        P::SelectiveFailure { share: 0.3 },
+    ] {
+        let mut scenario = small();
+        scenario.requestors[0].policy = RequestorPolicyName::Golem;
+        scenario.requestors[0].load = Some(0.5);
+        let half = scenario.providers[0].count / 2;
+        scenario.providers[0].count -= half;
+        let cheats =
+            ProviderGroup { name: "cheats".to_owned(), count: half, behaviour, ..scenario.providers[0].clone() };
+        scenario.providers.push(cheats);
+        let share = play(&scenario, 3).metrics["surplus_share"];
+        assert!((0.3..1.0).contains(&share), "{behaviour:?}: {share}");
+    }
+}
+
+/// Machines that promise eight times what they do, to requestors that see enough of each to know.
+#[test]
+fn a_promise_that_is_not_kept_is_believed_less() {
+    let mut scenario = small();
+    (scenario.days, scenario.warmup_days) = (6.0, 2.0);
+    scenario.requestors[0].policy = RequestorPolicyName::Published;
+    scenario.requestors[0].count = 2;
+    let cheats = scenario.providers[0].count / 5;
+    scenario.providers[0].count -= cheats;
+    let behaviour = ProviderBehaviour::CheatBenchmark { factor: 8.0 };
+    scenario.providers.push(ProviderGroup {
+        name: "cheats".to_owned(),
+        count: cheats,
+        behaviour,
+        ..scenario.providers[0].clone()
+    });
+    let share = |scenario: &Scenario| run_against(scenario, 1, None, &|_| {}).metrics["cheat_share"];
+    let lied = share(&scenario);
+    scenario.providers[1].behaviour = ProviderBehaviour::CheatBenchmark { factor: 1.0 };
+    let honest = share(&scenario);
+    assert!(lied < honest, "{lied} of the work by a lie, {honest} without");
+}
+
+/// Half of the machines go out for half a day and come back.
+#[test]
+fn machines_that_are_out_are_not_counted() {
+    let mut scenario = small();
+    scenario.shocks = vec![Shock { from_day: 1.0, to_day: 1.5, change: Change::Outage(0.5) }];
+    scenario.check().unwrap();
+    let outcome = run_against(&scenario, 1, None, &|_| {});
+    let points = &outcome.series.iter().find(|series| series.name == "online_slots").unwrap().points;
+    let at = |hour: f64| points.iter().find(|(end, _)| *end == hour).unwrap().1;
+    assert!((30.0..70.0).contains(&at(30.0)), "{points:?}");
+    assert_eq!((at(18.0), at(48.0)), (100.0, 100.0));
+}
+
 /// Many equal machines and short work, given to any of them: the profit factor of all follows the differential equation
 /// `f' = f * (busy * u - idle * (1 - u))`, `u` the share of them that is busy.
 #[test]
@@ -119,15 +181,30 @@ type Effect<B> = (B, &'static str, fn(f64) -> bool);
 #[test]
 fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
     use ProviderBehaviour as P;
-    let effects: [Effect<P>; 14] = [
+    let effects: [Effect<P>; 15] = [
         (P::Hold, "cheat_earned_gnt", |got| got == 0.0),
         (P::CheatBenchmark { factor: 4.0 }, "cheat_share", |got| got > 0.2),
         (P::Undercut { price_over_cost: 0.0 }, "profit_cheat_gnt_per_hour", |got| got < 0.0),
         (P::OnOff { period_hours: 24.0, honest_share: 0.5 }, "cheat_failed", |got| got > 20.0),
         (P::ExitScam { honest_subtasks: 5 }, "wrong_share", |got| got > 0.0),
-        (P::Whitewash { wrong_results: false, bad_subtasks: 2, names_ahead: 0 }, "cheat_identities", |got| got > 3.0),
-        (P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 0 }, "wrong_share", |got| got > 0.0),
-        (P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 3 }, "cheat_identities", |got| got > 4.0),
+        (
+            P::Whitewash { wrong_results: false, bad_subtasks: 2, names_ahead: 0, right_first: 0 },
+            "cheat_identities",
+            |got| got > 3.0,
+        ),
+        (P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 0, right_first: 0 }, "wrong_share", |got| {
+            got > 0.0
+        }),
+        (
+            P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 0, right_first: 3 },
+            "cheat_identities",
+            |got| got > 1.2,
+        ),
+        (
+            P::Whitewash { wrong_results: true, bad_subtasks: 1, names_ahead: 3, right_first: 0 },
+            "cheat_identities",
+            |got| got > 4.0,
+        ),
         (P::Sybil { identities: 5 }, "cheat_identities", |got| got == 5.0),
         (P::WrongResults { share: 1.0, colluding: false }, "wrong_share", |got| got > 0.0),
         (P::AcceptThenCancel { share: 0.5 }, "cheat_failed", |got| got > 20.0),

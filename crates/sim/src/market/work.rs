@@ -16,6 +16,15 @@ use golem_protocol::{B256, RefusalReason, Wei, subtask_value};
 /// that looks right, as a share of the work.
 const WRONG_WORK: f64 = 0.1;
 
+/// In how many ms a machine that is honest now and then is so: 0 where it is now.
+pub(super) fn honest_in(behaviour: ProviderBehaviour, machine: u32, now: u64) -> u64 {
+    let ProviderBehaviour::OnOff { period_hours, honest_share } = behaviour else { return 0 };
+    let period = ((period_hours * MS_PER_HOUR) as u64).max(1);
+    // Everybody's rounds begin at another moment.
+    let phase = (now + mix(u64::from(machine)) % period) % period;
+    if (phase as f64) < honest_share * period as f64 { 0 } else { period - phase }
+}
+
 impl World<'_> {
     /// One subtask of a task is agreed with a machine. Whether that was possible.
     pub(super) fn assign(&mut self, handle: Handle, machine: u32, offer: Offered) -> bool {
@@ -120,11 +129,12 @@ impl World<'_> {
             | ProviderBehaviour::InflateUsage { .. }
             | ProviderBehaviour::UndercutBudget { .. } => honest,
             ProviderBehaviour::Hold => held,
-            ProviderBehaviour::OnOff { period_hours, honest_share } => {
-                let period = ((period_hours * MS_PER_HOUR) as u64).max(1);
-                // Everybody's rounds begin at another moment.
-                let phase = (now + mix(u64::from(machine)) % period) % period;
-                if (phase as f64) < honest_share * period as f64 { honest } else { held }
+            ProviderBehaviour::OnOff { .. } => {
+                if honest_in(of.behaviour, machine, now) == 0 {
+                    honest
+                } else {
+                    held
+                }
             }
             ProviderBehaviour::ExitScam { honest_subtasks } => {
                 if of.done < honest_subtasks {
@@ -133,6 +143,7 @@ impl World<'_> {
                     wrong
                 }
             }
+            ProviderBehaviour::Whitewash { right_first, .. } if of.done - of.done_before < right_first => honest,
             ProviderBehaviour::Whitewash { wrong_results, .. } | ProviderBehaviour::WashTrade { wrong_results, .. } => {
                 if wrong_results {
                     wrong
@@ -223,7 +234,7 @@ impl World<'_> {
         match self.runs.get(handle).map(|run| run.fate) {
             Some(Fate::Right) => {
                 let rate = self.check_rate(handle, buyer);
-                self.tally.rechecked(rate);
+                self.rechecked(handle, rate);
                 if self.finds_lie(handle, buyer, rate) {
                     self.prove(handle);
                     self.ended_badly(handle, Some(Outcome::Rejected), Release::Rejected);
@@ -233,7 +244,7 @@ impl World<'_> {
             }
             Some(Fate::Wrong) => {
                 let rate = self.check_rate(handle, buyer);
-                self.tally.rechecked(rate);
+                self.rechecked(handle, rate);
                 if self.agents.buyers[buyer].draws.chance(rate) {
                     self.prove(handle);
                     self.ended_badly(handle, Some(Outcome::Rejected), Release::Rejected);
@@ -247,6 +258,14 @@ impl World<'_> {
             None => {}
         }
         self.close_if_over(task);
+    }
+
+    /// A result came that is run again with this chance, at the buyer's cost.
+    fn rechecked(&mut self, handle: Handle, rate: f64) {
+        let Some(run) = self.runs.get(handle) else { return };
+        let asked = self.group_of(run.buyer).map_or(0.0, |group| group.check_rate);
+        let hours = self.tasks.get(run.task).map_or(0.0, |task| task.work_ms as f64 / MS_PER_HOUR);
+        self.tally.rechecked(rate, (rate - asked) * hours * self.agents.median_cost, self.now);
     }
 
     /// How likely a result is run again: what the group asks for, and what the buyer's policy makes of it.
@@ -306,6 +325,8 @@ impl World<'_> {
         let redundant = self.hedging_ends(handle, true);
         let Some(run) = self.runs.get(handle) else { return };
         let (name, offer) = (run.name, run.offer);
+        let (task, took_ms) = (run.task, run.ends - run.started);
+        self.timed(buyer, task, &offer, took_ms);
         self.remember(buyer, name, &offer, &terms, outcome);
         self.agents.machines[machine].done += 1;
         if !redundant {

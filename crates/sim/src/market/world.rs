@@ -8,6 +8,7 @@ use super::metered::Metered;
 use super::monopsony::Monopsony;
 use super::oracle::Oracle;
 use super::outcome::RunOutcome;
+use super::promised::Promised;
 use super::queue::Queue;
 use super::scenario::*;
 use super::supply::Supply;
@@ -49,6 +50,8 @@ pub(super) enum Event {
     UpdateTrust,
     /// The oracle waits no longer for a cheap machine.
     PatienceEnd(Handle),
+    /// The oracle looks at a machine that comes to be of use.
+    MachineTurns(u32),
     Step,
 }
 
@@ -67,6 +70,7 @@ pub(super) struct World<'a> {
     pub oracle: Option<Oracle>,
     pub concent: Option<Office>,
     pub metered: Metered,
+    pub promised: Promised,
     pub monopsony: Monopsony,
     pub trust: EigenTrust,
     /// For drawing providers without drawing one twice.
@@ -102,6 +106,7 @@ impl<'a> World<'a> {
             oracle: (scenario.market.mechanism == Mechanism::Oracle).then(|| Oracle::new(&agents)),
             concent: Office::new(scenario, agents.median_cost),
             metered: Metered::default(),
+            promised: Promised::new(scenario),
             monopsony: Monopsony::new(scenario),
             trust: EigenTrust::default(),
             marks: Vec::new(),
@@ -189,6 +194,7 @@ impl<'a> World<'a> {
                 Event::Sham(machine, nth) => self.sham(machine, nth),
                 Event::UpdateTrust => self.update_trust(),
                 Event::PatienceEnd(task) => self.oracle_task(task),
+                Event::MachineTurns(machine) => self.oracle_changed(machine),
                 Event::Step => {
                     self.step();
                     progress(self.now as f64 / self.end as f64);
@@ -413,7 +419,9 @@ impl<'a> World<'a> {
         let of = &mut self.agents.machines[machine];
         of.online = false;
         of.left = Some(self.now);
-        self.tally.left(of, self.now);
+        if !of.out {
+            self.tally.left(of, self.now);
+        }
         self.oracle_changed(machine);
     }
 
@@ -421,13 +429,27 @@ impl<'a> World<'a> {
         let Some(Shock { change: Change::Outage(share), .. }) = self.scenario.shocks.get(index as usize) else {
             return;
         };
+        let mut hit = Vec::new();
         for machine in self.agents.machines.ids() {
             if !SmallStream::new(self.seed, super::OUTAGE, u64::from(index), u64::from(machine)).chance(*share) {
                 continue;
             }
-            self.agents.machines[machine].out = begins;
-            let reachable = !begins && self.agents.machines[machine].online;
+            let of = &mut self.agents.machines[machine];
+            if of.out == begins {
+                continue;
+            }
+            of.out = begins;
+            match (of.online, begins) {
+                (true, true) => self.tally.left(of, self.now),
+                (true, false) => self.tally.joined(of, self.now),
+                (false, _) => {}
+            }
+            let reachable = of.online && !begins;
             self.agents.set_reachable(machine, reachable);
+            hit.push(machine);
+        }
+        self.supply.count(&self.agents);
+        for machine in hit {
             self.oracle_changed(machine);
         }
         if begins {
