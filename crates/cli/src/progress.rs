@@ -188,6 +188,10 @@ impl TaskScreen {
                     "subtask {index} is computed here: providers reported different results, {} one of them",
                     short(&provider.0)
                 )),
+                OwnRunReason::Failing => self.say(&format!(
+                    "subtask {index} is computed here: {} says that the program fails, and it would be given up",
+                    short(&provider.0)
+                )),
                 OwnRunReason::Alone => self.say(&format!(
                     "subtask {index} of {} is computed here: no other result to compare it with came in time",
                     short(&provider.0)

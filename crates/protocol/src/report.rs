@@ -32,6 +32,11 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Whether it is the provider's own: nothing that the task could be blamed for, nor the time it takes.
+    pub fn is_of_the_provider(self) -> bool {
+        matches!(self, FailureKind::BadInput | FailureKind::Provider)
+    }
+
     /// Whether any provider would have failed alike, because the task itself is at fault.
     pub fn is_deterministic(self) -> bool {
         match self {

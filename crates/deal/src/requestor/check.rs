@@ -103,8 +103,32 @@ impl Requestor {
         for result in &report.results {
             checks.insert(result.index, first_check(deal, &undone, result, &header, agreement, step));
         }
+        let doubtful = self.doubtful_failures(&report, &checks);
+        let Some(deal) = self.deals.get_mut(&agreement) else { return };
         deal.reports.insert(digest, OpenReport { report, came: now.local, took_ms, checks });
+        for index in doubtful {
+            self.run_here(agreement, digest, index, OwnRunReason::Failing, step);
+        }
         self.conclude_if_checked(policy, agreement, digest, now, step);
+    }
+
+    /// The subtasks that this report would have given up: those are run here before, where results are at all.
+    fn doubtful_failures(&self, report: &Report, checks: &BTreeMap<u32, Check>) -> Vec<u32> {
+        let Some(deal) = self.deals.get(&report.agreement) else { return Vec::new() };
+        let Some(task) = self.tasks.get(&deal.agreement.header) else { return Vec::new() };
+        let noted =
+            |index: &u32| matches!(checks.get(index), Some(Check::Decided { decision: Decision::FailureNoted, .. }));
+        let is_given_up = |result: &&SubtaskResult| {
+            let SubtaskOutcome::Failed { kind, .. } = &result.outcome else { return false };
+            let others = task.holders(result.index).iter().any(|holder| *holder != report.agreement);
+            let is_open = task.place(result.index) == Some(&Place::Open) && !task.known.contains_key(&result.index);
+            task.is_last_failure(result.index, *kind) && is_open && !others
+        };
+        if !task.order.checks.run_here() {
+            return Vec::new();
+        }
+        let results = report.results.iter().filter(|result| noted(&result.index)).filter(is_given_up);
+        results.map(|result| result.index).collect()
     }
 
     pub(super) fn on_fetched(
@@ -169,6 +193,11 @@ impl Requestor {
             Err(detail) => Err(detail),
         };
         match ours {
+            Err(_) if self.reported_failure(agreement, report, index).is_some() => {
+                let detail = self.reported_failure(agreement, report, index).unwrap_or_default();
+                let noted = Check::Decided { decision: Decision::FailureNoted, detail, rechecked: false };
+                self.set_check(agreement, report, index, noted);
+            }
             Err(detail) => {
                 let waiting = Check::Waiting { since: now.local, unchecked: Some(detail) };
                 self.set_check(agreement, report, index, waiting);
@@ -177,6 +206,16 @@ impl Requestor {
         }
         self.judge(policy, header, index, now, step);
         self.conclude_if_checked(policy, agreement, report, now, step);
+    }
+
+    /// What a provider said of a subtask that it failed.
+    fn reported_failure(&self, agreement: B256, report: B256, index: u32) -> Option<String> {
+        let open = self.deals.get(&agreement)?.reports.get(&report)?;
+        let result = open.report.results.iter().find(|result| result.index == index)?;
+        match &result.outcome {
+            SubtaskOutcome::Failed { message, .. } => Some(message.clone()),
+            SubtaskOutcome::Completed { .. } => None,
+        }
     }
 
     /// What came out here is the result: nobody has to do it again, and whoever reported something else is wrong.
@@ -199,9 +238,11 @@ impl Requestor {
         let known = Known { answer: ours.clone(), backing: Backing::OwnRun };
         let wrong = reported.and_then(|reported| fault(&known, &reported, pricing));
         task.learn(index, ours.clone(), Backing::OwnRun);
+        let is_failing = ours.is_err();
         let is_settled_so = match (task.place(index), &ours) {
             (Some(Place::Done(place)), Ok(ours)) => place.agrees(ours, pricing),
-            (Some(Place::Open) | None, _) => wrong.is_none(),
+            // It is paid and entered with the report.
+            (Some(Place::Open) | None, _) => reported.is_some() && wrong.is_none(),
             (Some(Place::Failed(_)), Err(_)) => true,
             (Some(Place::Done(_)), Err(_)) | (Some(Place::Failed(_)), Ok(_)) => false,
         };
@@ -209,12 +250,18 @@ impl Requestor {
             task.settle_here(index, ours.map_or_else(Place::Failed, Place::Done));
             step.records.extend(task.record());
         }
-        let (decision, detail) = match wrong {
-            Some(wrong) => {
+        let failure = self.reported_failure(agreement, report, index);
+        let (decision, detail) = match (wrong, failure) {
+            (Some(wrong), _) => {
                 self.distrust(header, provider, step);
                 wrong
             }
-            None => (Decision::Accepted, String::new()),
+            (None, Some(failure)) if is_failing => (Decision::FailureNoted, failure),
+            (None, Some(failure)) => {
+                self.distrust(header, provider, step);
+                (Decision::FailureNoted, format!("{failure} (run again here it does not)"))
+            }
+            (None, None) => (Decision::Accepted, String::new()),
         };
         self.set_check(agreement, report, index, Check::Decided { decision, detail, rechecked: true });
         self.convict(policy, header, index, now, step);
@@ -240,6 +287,11 @@ impl Requestor {
         let mut decisions = Vec::new();
         let mut sums = Sums::default();
         let (mut proof, mut slow) = (None, None);
+        let is_broken = |result: &SubtaskResult| matches!(&result.outcome, SubtaskOutcome::Failed { kind, .. } if kind.is_of_the_provider());
+        if open.report.results.iter().any(is_broken) {
+            // Once for each report: a batch fails as a whole where the machine is broken.
+            task.strike(provider, now);
+        }
         for result in &open.report.results {
             let Some(Check::Decided { decision, detail, rechecked }) = open.checks.get(&result.index) else { continue };
             decisions.push((result.index, *decision));
@@ -456,10 +508,16 @@ fn enter(
             task.strike(provider, now);
             policy.note(&RequestorFact::Rejected { provider }, now);
         }
+        Decision::FailureNoted if rechecked && matches!(task.place(index), Some(Place::Done(_))) => {
+            policy.note(&RequestorFact::Rejected { provider }, now);
+            policy.note(&RequestorFact::Proven { provider }, now);
+        }
         Decision::FailureNoted if was_open => policy.note(&RequestorFact::Failed { provider }, now),
         Decision::Accepted | Decision::Late | Decision::FailureNoted | Decision::NotAgreed => {}
     }
-    let is_over = was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure);
+    let is_over = was_open
+        && task.place(index) == Some(&Place::Open)
+        && task.failed_once_more(index, deal.agreement.payee, failure);
     // As long as somebody else has a copy, it may still be done.
     if is_over && task.holders(index).is_empty() {
         task.settle_here(index, Place::Failed(detail.to_string()));

@@ -41,6 +41,11 @@ impl Checks {
     /// defend against more that collude, who can be found by running one of them again for less.
     pub const COPIES_MAX: u8 = 3;
 
+    /// Whether anything is run here at all.
+    pub fn run_here(&self) -> bool {
+        self.copies > 1 || self.rechecks != Rechecks::Share { ppm: 0 }
+    }
+
     /// A share of the results is run again, and that is all.
     pub fn recheck(ppm: u32) -> Checks {
         Checks { copies: 1, rechecks: Rechecks::Share { ppm }, known_ppm: 0, hedges_max: 0 }
@@ -84,6 +89,8 @@ pub enum OwnRunReason {
     Disputed,
     /// The results of others, which it would be compared with, did not come in time.
     Alone,
+    /// Providers say that the program fails, often enough to give the subtask up.
+    Failing,
 }
 
 /// What a requestor's machine is told.

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a subtask is tried before it counts as failed. Reason: a task that cannot be done must end.
 pub(super) const ATTEMPTS_MAX: u8 = 6;
-/// How many failures of one kind, which depend on nothing but the task, make it the task's fault.
+/// How many failures of one kind, which depend on nothing but the task, make it the task's fault. They are of different
+/// owners wherever somebody else offers.
 pub(super) const SAME_FAILURES_MAX: usize = 2;
 /// The most copies of one subtask at once, with those that decide between others. Reason: each is paid.
 pub(super) const COPIES_TOTAL_MAX: usize = 5;
@@ -82,7 +83,8 @@ pub(super) struct Task {
     /// Results that no deal tells of: found by our own recheck, or given up.
     pub settled_here: BTreeMap<u32, Place>,
     pub attempts: BTreeMap<u32, u8>,
-    pub failures: BTreeMap<u32, Vec<FailureKind>>,
+    /// Where the owners are paid that said they failed, and of what; by subtask, at most `ATTEMPTS_MAX` each.
+    pub failures: BTreeMap<u32, Vec<(Address, FailureKind)>>,
     /// By provider; at most `OFFERS_MAX`.
     pub offers: BTreeMap<NodeId, Authentic<Offer>>,
     pub excluded: BTreeMap<NodeId, Exclusion>,
@@ -304,14 +306,27 @@ impl Task {
     }
 
     /// Counts a failure of a subtask; tells whether it is one too many.
-    pub fn failed_once_more(&mut self, index: u32, kind: Option<FailureKind>) -> bool {
+    pub fn failed_once_more(&mut self, index: u32, payee: Address, kind: Option<FailureKind>) -> bool {
+        let is_last = kind.is_some_and(|kind| self.is_last_failure(index, kind));
         let attempts = self.attempts.entry(index).or_default();
         *attempts = attempts.saturating_add(1);
         let worn_out = *attempts >= ATTEMPTS_MAX;
-        let Some(kind) = kind.filter(|kind| kind.is_deterministic()) else { return worn_out };
-        let failures = self.failures.entry(index).or_default();
-        failures.push(kind);
-        worn_out || failures.iter().filter(|seen| **seen == kind).count() >= SAME_FAILURES_MAX
+        if let Some(kind) = kind {
+            self.failures.entry(index).or_default().push((payee, kind));
+        }
+        worn_out || is_last
+    }
+
+    /// Whether one failure of a kind more makes it the task's fault.
+    pub fn is_last_failure(&self, index: u32, kind: FailureKind) -> bool {
+        let seen = self.failures.get(&index).map_or(&[][..], Vec::as_slice);
+        let same = seen.iter().filter(|(_, seen)| *seen == kind).count().saturating_add(1);
+        kind.is_deterministic() && same >= SAME_FAILURES_MAX
+    }
+
+    /// Whether the owner who is paid there has failed a subtask.
+    pub fn has_failed(&self, index: u32, payee: Address) -> bool {
+        self.failures.get(&index).is_some_and(|seen| seen.iter().any(|(owner, _)| *owner == payee))
     }
 
     /// A provider was late, stepped back or refused: it waits, longer each time.

@@ -128,7 +128,7 @@ impl Requestor {
                 continue;
             }
             let start = self.first_place(policy, header);
-            let (mut indices, lacks_others) = self.next_for(header, candidate, wanted, affordable, start);
+            let (mut indices, lacks_others) = self.next_for(header, candidate, &candidates, wanted, affordable, start);
             others_wanted |= lacks_others;
             let wanted = indices.len() as u64;
             if wanted == 0 {
@@ -188,24 +188,35 @@ impl Requestor {
     /// as well whether there are none because others have to come first.
     ///
     /// Nothing new goes to whoever has more results under way than slots that nobody else has taken a copy of: it would
-    /// only wait for its money. And no subtask is begun that the budget does not pay all copies of.
+    /// only wait for its money. And no subtask is begun that the budget does not pay all copies of, nor given to whoever
+    /// failed it while somebody else offers that has not.
     fn next_for(
         &self,
         header: B256,
         candidate: &Candidate,
+        candidates: &[Candidate],
         count: u64,
         affordable: u64,
         start: u32,
     ) -> (Vec<u32>, bool) {
         let Some(task) = self.tasks.get(&header) else { return (Vec::new(), false) };
         let as_count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let payee = candidate.offer.payee;
+        let is_for_others = |index: u32| {
+            let may_do = |other: &Candidate| {
+                !task.has_failed(index, other.offer.payee) && self.affordable(header, other.value) > 0
+            };
+            task.has_failed(index, payee) && candidates.iter().any(may_do)
+        };
         let (own, others): (Vec<u32>, Vec<u32>) =
             task.partial().iter().partition(|index| self.has_copy(task, **index, &candidate.offer));
+        let others: Vec<u32> = others.into_iter().filter(|index| !is_for_others(*index)).collect();
         let lacks_others = own.len() > usize::from(candidate.offer.slots);
         let begun = task.partial().iter().fold(0usize, |sum, index| sum.saturating_add(task.missing(*index)));
         let whole = as_count(affordable).saturating_sub(begun) / usize::from(task.order.checks.copies.max(1));
         let fresh = if lacks_others { 0 } else { as_count(count).saturating_sub(others.len()).min(whole) };
-        let open = task.open_from(start).filter(|index| task.holders(*index).is_empty());
+        let is_fresh = |index: &u32| task.holders(*index).is_empty() && !is_for_others(*index);
+        let open = task.open_from(start).filter(is_fresh);
         let next: Vec<u32> = others.into_iter().take(as_count(count)).chain(open.take(fresh)).collect();
         let lacks_others = lacks_others && next.is_empty();
         (next, lacks_others)

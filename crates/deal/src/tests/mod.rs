@@ -2,6 +2,7 @@
 
 mod closes;
 mod copies;
+mod failures;
 mod fees;
 mod refusals;
 mod reorgs;

@@ -201,6 +201,8 @@ pub(super) enum Nature {
     Cheat,
     /// Agrees and never does anything.
     Idle,
+    /// Says of everything that it failed like this.
+    Fails(FailureKind),
 }
 
 pub(super) struct ProviderHost {
@@ -268,6 +270,8 @@ pub(super) struct World {
     pub header: B256,
     /// Whether subtasks can be run at the requestor's.
     pub own_runs: bool,
+    /// Whether the program traps wherever it is run.
+    pub traps: bool,
     /// What the requestor said.
     pub events: Vec<RequestorEvent>,
 }
@@ -309,6 +313,7 @@ impl World {
             finished: None,
             disk_done: BTreeMap::new(),
             own_runs: true,
+            traps: false,
             events: Vec::new(),
         };
         world.at(1, Event::ToRequestor(ANY, RequestorInput::Start(Box::new(order))));
@@ -461,7 +466,11 @@ impl World {
                 self.at(delay, Event::ToRequestor(run, RequestorInput::Fetched { agreement, index, complete: Ok(()) }));
             }
             RequestorEffect::Recheck { agreement, index, input, .. } => {
-                let outcome = if self.own_runs { Ok(honest(input)) } else { Err("the disk is full".to_owned()) };
+                let outcome = match (self.own_runs, self.traps) {
+                    (false, _) => Err("the disk is full".to_owned()),
+                    (true, true) => Ok(failed(FailureKind::Trapped)),
+                    (true, false) => Ok(honest(input)),
+                };
                 self.at(200, Event::ToRequestor(run, RequestorInput::Rechecked { agreement, index, outcome }));
             }
             RequestorEffect::Publish(proof) => {
@@ -520,6 +529,7 @@ impl World {
                 let outcome = match self.providers[index].nature {
                     Nature::Idle => return,
                     Nature::Honest => honest(job.input),
+                    Nature::Fails(kind) => failed(kind),
                     // No two of them report the same.
                     Nature::Cheat => honest(ContentHash(B256::repeat_byte(0xE0 + index as u8))),
                 };
@@ -550,6 +560,10 @@ pub(super) fn honest(input: ContentHash) -> SubtaskOutcome {
         fuel: Fuel(500 + u64::from(input.0[0])),
         time_ms: 300,
     }
+}
+
+fn failed(kind: FailureKind) -> SubtaskOutcome {
+    SubtaskOutcome::Failed { kind, message: format!("{kind:?}") }
 }
 
 pub(super) fn order(subtasks: u32, budget: u128, pricing: Pricing) -> TaskOrder {

@@ -9,7 +9,7 @@ use golem_protocol::{Address, AppFee, Pricing, Wei};
 pub enum ProviderNature {
     /// Does what it agreed to.
     Honest,
-    /// Reports other bytes than come out.
+    /// Reports other bytes than come out, or in every fourth world that nothing came out.
     Cheat,
     /// Agrees and never computes.
     Idle,

@@ -11,7 +11,7 @@ use golem_deal::{
 };
 use golem_payments::contract::pack_voucher;
 use golem_protocol::{
-    Address, B256, ByteCount, ChannelId, ContentHash, Decision, Document, Fuel, Message, NodeId, Pricing,
+    Address, B256, ByteCount, ChannelId, ContentHash, Decision, Document, FailureKind, Fuel, Message, NodeId, Pricing,
     RefusalReason, Signed, SubtaskOutcome, Verdict, Voucher, Wei, subtask_value,
 };
 
@@ -174,6 +174,11 @@ impl World {
                 let outcome = match self.providers[index].nature {
                     ProviderNature::Idle => return Ok(()),
                     ProviderNature::Honest => computed(job.input, self.scenario.pricing),
+                    // A failure of the program, or of the machine.
+                    ProviderNature::Cheat if self.scenario.seed % 4 == 3 => {
+                        let kind = if index % 2 == 0 { FailureKind::Trapped } else { FailureKind::Provider };
+                        SubtaskOutcome::Failed { kind, message: "no such thing happened".to_owned() }
+                    }
                     // No two of them report the same: those that do outvote the honest, and nothing here says otherwise.
                     ProviderNature::Cheat => {
                         computed(ContentHash(B256::repeat_byte(0xE0 + index as u8)), self.scenario.pricing)

@@ -1,0 +1,92 @@
+//! Providers that say a subtask failed: what that costs the task, and who is believed.
+
+use super::world::*;
+use crate::*;
+use golem_protocol::*;
+
+const BROKEN: Nature = Nature::Fails(FailureKind::Provider);
+const TRAPS: Nature = Nature::Fails(FailureKind::Trapped);
+
+fn order_of(subtasks: u32, ppm: u32) -> TaskOrder {
+    TaskOrder { checks: Checks::recheck(ppm), ..order(subtasks, 100 * 14_000, Pricing::Tender) }
+}
+
+/// Runs a task to its end: how many of its subtasks failed.
+fn played(seed: u64, order: TaskOrder, natures: &[Nature], change: impl FnOnce(&mut World)) -> (World, Option<u32>) {
+    let mut world = World::new(seed, order, natures, CALM);
+    world.requestor_policy.recheck_percent = 0;
+    change(&mut world);
+    world.run(1_800_000);
+    assert_books_agree(&world);
+    let failed = world.finished;
+    (world, failed)
+}
+
+fn failures_of(world: &World, n: usize) -> usize {
+    let node = world.providers[n].machine.node();
+    let is_its = |event: &&RequestorEvent| matches!(event, RequestorEvent::Rejected { provider, decision: Decision::FailureNoted, .. } if *provider == node);
+    world.events.iter().filter(is_its).count()
+}
+
+fn own_runs(world: &World) -> usize {
+    let is_one =
+        |event: &&RequestorEvent| matches!(event, RequestorEvent::OwnRun { reason: OwnRunReason::Failing, .. });
+    world.events.iter().filter(is_one).count()
+}
+
+/// The first is the cheapest and answers at once.
+#[test]
+fn who_fails_everything_does_not_end_a_task_that_others_can_do() {
+    for first in [BROKEN, TRAPS, Nature::Fails(FailureKind::TimedOut)] {
+        for (seed, ppm) in (0..20).flat_map(|seed| [(seed, 0), (seed, 1)]) {
+            let natures = [first, Nature::Honest, Nature::Honest];
+            let (world, failed) = played(seed, order_of(30, ppm), &natures, |_| {});
+            assert_eq!(failed, Some(0), "seed {seed}, {ppm}");
+            assert!(failures_of(&world, 0) <= 30, "no subtask twice: {}", failures_of(&world, 0));
+            assert_eq!(own_runs(&world), 0);
+        }
+    }
+}
+
+#[test]
+fn a_broken_machine_gets_ever_less() {
+    let count = |first| {
+        let natures = [first, Nature::Honest, Nature::Honest];
+        failures_of(&played(1, order_of(80, 1), &natures, |_| {}).0, 0)
+    };
+    let (broken, slow) = (count(BROKEN), count(Nature::Fails(FailureKind::TimedOut)));
+    assert!(broken * 2 < slow, "{broken} of a broken machine, {slow} of one that a slow program could be blamed for");
+}
+
+#[test]
+fn a_market_of_broken_machines_ends_the_task() {
+    let (world, failed) = played(1, order_of(4, 1), &[BROKEN, BROKEN], |_| {});
+    assert_eq!(failed, Some(4));
+    assert!(failures_of(&world, 0) + failures_of(&world, 1) <= 4 * 6);
+}
+
+#[test]
+fn a_program_that_traps_everywhere_fails_with_one_provider_as_with_two() {
+    for natures in [&[TRAPS][..], &[TRAPS, TRAPS]] {
+        let (world, failed) = played(1, order_of(3, 1), natures, |world| world.traps = true);
+        assert_eq!((failed, own_runs(&world)), (Some(3), 3));
+        assert!(world.requestor_policy.rejected.is_empty(), "it was the program");
+        let (world, failed) = played(1, order_of(3, 0), natures, |_| {});
+        assert_eq!((failed, own_runs(&world)), (Some(3), 0), "nothing is run here where nothing is to be");
+    }
+}
+
+#[test]
+fn who_says_that_a_right_program_traps_is_found_out_where_results_are_run_again() {
+    let (world, failed) = played(1, order_of(1, 1), &[TRAPS], |_| {});
+    assert_eq!((failed, own_runs(&world)), (Some(0), 1));
+    assert_eq!(world.requestor_policy.rejected, [world.providers[0].machine.node()]);
+    assert_eq!(world.requestor.outputs(world.header).len(), 1, "what came out here is the result");
+}
+
+#[test]
+fn a_failure_that_cannot_be_looked_at_here_counts() {
+    let (world, failed) = played(1, order_of(1, 1), &[TRAPS], |world| world.own_runs = false);
+    assert_eq!((failed, own_runs(&world)), (Some(1), 1));
+    assert!(world.requestor_policy.rejected.is_empty());
+}
