@@ -185,7 +185,7 @@ fn save(disk: &mut Disk, records: Vec<Record>) {
     }
 }
 
-fn load(disk: &Disk) -> Vec<Record> {
+pub(super) fn load(disk: &Disk) -> Vec<Record> {
     let record = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Record {
         table: *table,
         key: key.clone(),
@@ -201,6 +201,8 @@ pub(super) enum Nature {
     Cheat,
     /// Agrees and never does anything.
     Idle,
+    /// The program fails there for every subtask from this one on.
+    FailsFrom(u8),
 }
 
 pub(super) struct ProviderHost {
@@ -272,7 +274,7 @@ pub(super) struct World {
     pub events: Vec<RequestorEvent>,
 }
 
-const ANY: u32 = u32::MAX;
+pub(super) const ANY: u32 = u32::MAX;
 
 impl World {
     pub fn new(seed: u64, order: TaskOrder, natures: &[Nature], faults: Faults) -> World {
@@ -519,7 +521,11 @@ impl World {
             ProviderEffect::Compute(job) => {
                 let outcome = match self.providers[index].nature {
                     Nature::Idle => return,
-                    Nature::Honest => honest(job.input),
+                    Nature::FailsFrom(first) if job.input.0[31] >= first => {
+                        let message = "it trapped".to_owned();
+                        SubtaskOutcome::Failed { kind: FailureKind::Trapped, message }
+                    }
+                    Nature::Honest | Nature::FailsFrom(_) => honest(job.input),
                     // No two of them report the same.
                     Nature::Cheat => honest(ContentHash(B256::repeat_byte(0xE0 + index as u8))),
                 };
