@@ -42,7 +42,8 @@ pub struct RunArgs {
     /// The folder for the results
     #[arg(short, long, value_name = "FOLDER", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
-    /// Take up an unfinished task of this data folder: the only one, or the one with this header
+    /// Take up a task of this data folder that is unfinished, or try again what failed of one: the only one, or the one with
+    /// this header
     #[arg(long, value_name = "HEADER", num_args = 0..=1, default_missing_value = "", require_equals = true, conflicts_with = "dry_run")]
     resume: Option<String>,
     /// Give a parameter of the app a value; the same as --NAME VALUE, for names that are also flags of golem
@@ -252,21 +253,32 @@ async fn resume(
     let node = started(context, folder, &file, args, &mut signals).await?;
     let ran = async {
         let status = node.status().await?;
-        let unfinished = status.tasks.iter().filter(|task| !task.task.finished);
-        let matching: Vec<_> =
-            unfinished.filter(|task| task.task.header.to_string().starts_with(header) || header.is_empty()).collect();
+        let named: Vec<_> = status
+            .tasks
+            .iter()
+            .filter(|task| task.task.header.to_string().starts_with(header) || header.is_empty())
+            .collect();
+        let mut matching = named.clone();
+        matching.retain(|task| !task.task.finished);
+        if matching.is_empty() {
+            // What failed can be tried again. Of several, who does not name one means one that still can be.
+            matching = named;
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+            matching.retain(|task| task.task.failed > 0 && (!header.is_empty() || task.deadline_s >= now));
+        }
         let [task] = matching.as_slice() else {
             let names: Vec<String> =
                 matching.iter().map(|task| format!("{} ({})", task.task.header, task.name)).collect();
             match names.is_empty() {
-                true if header.is_empty() => bail!("there is no unfinished task in {}", folder.path().display()),
+                true if header.is_empty() => {
+                    bail!("there is no task in {} that is unfinished or has failed subtasks", folder.path().display())
+                }
                 true => bail!(
-                    "there is no unfinished task {header} in {}; `golem status` lists the tasks",
+                    "there is no task {header} in {} that is unfinished or has failed subtasks; `golem status` lists the \
+                     tasks",
                     folder.path().display()
                 ),
-                false => {
-                    bail!("there are several unfinished tasks: name one with --resume=HEADER: {}", names.join(", "))
-                }
+                false => bail!("there are several such tasks: name one with --resume=HEADER: {}", names.join(", ")),
             }
         };
         let mut screen = TaskScreen::new(&task.name, task.task.subtasks, task.task.budget);

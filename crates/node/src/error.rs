@@ -187,6 +187,17 @@ pub enum RunTaskError {
         /// The header's digest.
         header: B256,
     },
+    /// It ended with failed subtasks, and its deadline has passed: nobody may take them any more.
+    #[error(
+        "the deadline of task {header} passed {late_s} s ago, so what failed of it cannot be tried again: run those inputs as a \
+         task of their own"
+    )]
+    TooLate {
+        /// The header's digest.
+        header: B256,
+        /// How long ago, in seconds of chain time.
+        late_s: u64,
+    },
     /// The note about the task could not be saved.
     #[error("the task could not be saved: {0}")]
     Store(#[from] golem_store::StoreError),

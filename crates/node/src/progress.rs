@@ -149,6 +149,11 @@ impl Progress {
         self.told_finished = true;
     }
 
+    /// What failed of it is tried again: its end is still to be told.
+    pub(crate) fn reopened(&mut self) {
+        self.told_finished = false;
+    }
+
     /// What to save of it.
     pub(crate) fn take_unsaved(&mut self) -> TaskShares {
         self.unsaved = false;

@@ -205,9 +205,10 @@ impl RequestorHandle {
         Ok(saved.unwrap_or(Err(golem_store::StoreError::Closed))?)
     }
 
-    /// Takes an unfinished task of an earlier run up again. Its contents are still kept.
+    /// Takes an unfinished task of an earlier run up again, or one that ended with failed subtasks, which are tried again
+    /// for what is left of its budget. Its contents are still kept, and what is done is not bought twice.
     ///
-    /// Errors: `Unknown` where this data folder has no such task.
+    /// Errors: `Unknown` where this data folder has no such task; `TooLate`.
     pub async fn resume(&self, header: B256) -> Result<TaskHandle, RunTaskError> {
         let events = self.link.events.stream();
         let running = self.link.ask(|reply| RequestorCommand::Resume { header, reply }).await??;

@@ -9,7 +9,7 @@ use crate::requestor_handle::{RequestorCommand, Running, TaskView};
 use crate::requestor_loop::{Done, RequestorLoop};
 use crate::trace::MarketTold;
 use golem_chain::ChainEvent;
-use golem_deal::{RequestorInput, Site, TaskOrder};
+use golem_deal::{RequestorInput, Site, TaskOrder, TaskStatus};
 use golem_net::{GossipVerdict, NetworkEvent};
 use golem_protocol::{Address, B256, Document, HEADER_TOPIC, Header, Message, NodeId, PROOF_TOPIC, Signed};
 
@@ -103,12 +103,7 @@ impl RequestorLoop {
                 let _ = reply.send(self.run_task(*order, note));
             }
             RequestorCommand::Resume { header, reply } => {
-                let known =
-                    self.machine.order(header).cloned().zip(self.tasks.get(&header).map(|task| task.note.clone()));
-                let resumed = match known {
-                    Some((order, note)) => self.run_task(order, note),
-                    None => Err(RunTaskError::Unknown { header }),
-                };
+                let resumed = self.resume_task(header);
                 let _ = reply.send(resumed);
             }
             RequestorCommand::StopTask(header) => {
@@ -160,6 +155,24 @@ impl RequestorLoop {
         }
         let progress = self.tasks.get_mut(&header).ok_or(RunTaskError::Unknown { header })?;
         Ok(Running { header, finished: progress.wait(now) })
+    }
+
+    /// Takes up a task that is known here. What failed of one that has ended is tried again.
+    fn resume_task(&mut self, header: B256) -> Result<Running, RunTaskError> {
+        let known = self.machine.order(header).cloned().zip(self.tasks.get(&header).map(|task| task.note.clone()));
+        let Some((order, note)) = known else { return Err(RunTaskError::Unknown { header }) };
+        let failed = |task: &TaskStatus| task.header == header && task.finished && task.failed > 0;
+        if self.machine.tasks().iter().any(failed) {
+            let (deadline, now) = (order.header.deadline, self.now.chain);
+            if deadline < now {
+                return Err(RunTaskError::TooLate { header, late_s: now.0.saturating_sub(deadline.0) });
+            }
+            self.step(RequestorInput::Retry(header));
+            if let Some(progress) = self.tasks.get_mut(&header) {
+                progress.reopened();
+            }
+        }
+        self.run_task(order, note)
     }
 
     fn view(&self, header: B256) -> Option<TaskView> {

@@ -8,8 +8,10 @@ impl RequestorLoop {
     pub(crate) async fn status(&self) -> RequestorStatus {
         let named = |task: golem_deal::TaskStatus| {
             let progress = self.tasks.get(&task.header);
+            let order = self.machine.order(task.header);
             NamedTask {
                 checks: progress.map(|progress| progress.check_cost(&task)).unwrap_or_default(),
+                deadline_s: order.map(|order| order.header.deadline.0).unwrap_or_default(),
                 name: progress.map(|progress| progress.note.name.clone()).unwrap_or_default(),
                 providers: progress.map(|progress| progress.shares.values().cloned().collect()).unwrap_or_default(),
                 task,

@@ -206,6 +206,8 @@ pub struct RequestorStatus {
 pub struct NamedTask {
     /// The name.
     pub name: String,
+    /// Until when subtasks of it can be agreed, in seconds of chain time.
+    pub deadline_s: u64,
     /// What each provider did for it.
     pub providers: Vec<ProviderShare>,
     /// What it cost to check its results so far.

@@ -202,9 +202,8 @@ pub(super) async fn finish(
         None => Ok(Answer::Yes),
         Some(error) => {
             eprintln!("golem: {}", output::tame(&error.to_string()));
-            if !matches!(error, TaskError::Failed { .. }) {
-                eprintln!("What is done is paid for and kept: `golem run --resume={} -o FOLDER` goes on.", ran.header);
-            }
+            let what = if matches!(error, TaskError::Failed { .. }) { "tries what failed again" } else { "goes on" };
+            eprintln!("What is done is paid for and kept: `golem run --resume={} -o FOLDER` {what}.", ran.header);
             Ok(Answer::No)
         }
     }

@@ -98,6 +98,8 @@ pub enum OwnRunReason {
 pub enum RequestorInput {
     /// Do this task. A task known already is taken up where it stood.
     Start(Box<TaskOrder>),
+    /// Try what failed of this task again, where it has ended so and its deadline has not passed. `Start` takes it up then.
+    Retry(B256),
     /// Agree nothing new for this task; what is agreed may end.
     Stop(B256),
     /// A message of a peer; the transport vouches for who sent it.
@@ -164,6 +166,7 @@ impl RequestorInput {
     pub fn name(&self) -> &'static str {
         match self {
             RequestorInput::Start(_) => "start",
+            RequestorInput::Retry(_) => "retry",
             RequestorInput::Stop(_) => "stop",
             RequestorInput::Message { message, .. } => message.name(),
             RequestorInput::Channel { .. } => "channel",

@@ -242,6 +242,7 @@ impl Requestor {
         match input {
             RequestorInput::Persisted(id) => return self.outbox.persisted(id),
             RequestorInput::Start(order) => self.on_start(*order, now, &mut step),
+            RequestorInput::Retry(header) => self.on_retry(header, now, &mut step),
             RequestorInput::Stop(header) => self.on_stop(header),
             RequestorInput::Message { from, message } => self.on_message(policy, from, *message, now, &mut step),
             RequestorInput::Channel { channel, state } => self.on_channel(channel, state, now, &mut step),

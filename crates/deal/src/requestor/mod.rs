@@ -11,6 +11,7 @@ mod deal;
 mod interface;
 mod machine;
 mod pace;
+mod retry;
 mod site;
 mod task;
 mod tender;

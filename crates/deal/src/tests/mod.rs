@@ -7,6 +7,7 @@ mod fees;
 mod refusals;
 mod reorgs;
 mod rest;
+mod retry;
 mod times;
 mod whole;
 mod world;

@@ -185,7 +185,7 @@ fn save(disk: &mut Disk, records: Vec<Record>) {
     }
 }
 
-fn load(disk: &Disk) -> Vec<Record> {
+pub(super) fn load(disk: &Disk) -> Vec<Record> {
     let record = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Record {
         table: *table,
         key: key.clone(),
@@ -203,6 +203,8 @@ pub(super) enum Nature {
     Idle,
     /// Says of everything that it failed like this.
     Fails(FailureKind),
+    /// The program traps there for every subtask from this one on.
+    FailsFrom(u8),
 }
 
 pub(super) struct ProviderHost {
@@ -276,7 +278,7 @@ pub(super) struct World {
     pub events: Vec<RequestorEvent>,
 }
 
-const ANY: u32 = u32::MAX;
+pub(super) const ANY: u32 = u32::MAX;
 
 impl World {
     pub fn new(seed: u64, order: TaskOrder, natures: &[Nature], faults: Faults) -> World {
@@ -528,8 +530,9 @@ impl World {
             ProviderEffect::Compute(job) => {
                 let outcome = match self.providers[index].nature {
                     Nature::Idle => return,
-                    Nature::Honest => honest(job.input),
                     Nature::Fails(kind) => failed(kind),
+                    Nature::FailsFrom(first) if job.input.0[31] >= first => failed(FailureKind::Trapped),
+                    Nature::Honest | Nature::FailsFrom(_) => honest(job.input),
                     // No two of them report the same.
                     Nature::Cheat => honest(ContentHash(B256::repeat_byte(0xE0 + index as u8))),
                 };
