@@ -75,7 +75,7 @@ fn a_wrong_result_is_proven_to_everybody_and_who_saw_it_tells_of_it_when_its_fin
     args[price] = FINDERS_PRICE.to_owned();
     args.extend(["--verify".to_owned(), "recheck:1".to_owned()]);
     let found = finder.spawn(&args);
-    found.wait_stderr("wrong result", PATIENCE, |line| line.contains("WrongOutput").then_some(()));
+    found.wait_stderr("wrong result", PATIENCE, |line| line.contains("wrong output").then_some(()));
     let proof_of = |node: &Node| node.dir.join(format!("proofs/{:x}", liar.address()));
     finder.wait("proof on the disk", |_| proof_of(&finder).is_file().then_some(()));
     // It tells of it again after a restart, and finds nothing anew: it pays too little.

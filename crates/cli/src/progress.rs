@@ -5,7 +5,7 @@ use crate::provide::node_text;
 use golem_deal::{Near, OwnRunReason, RequestorEvent};
 use golem_market::{Dear, Held};
 use golem_node::RequestorNotice;
-use golem_protocol::{NodeId, RefusalReason, Wei};
+use golem_protocol::{Decision, NodeId, RefusalReason, Wei};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,6 +40,22 @@ pub struct TaskScreen {
     look: Look,
 }
 
+/// How many reasons are remembered of each provider. Reason: they may hold anything.
+const REASONS_MAX: usize = 100;
+
+/// Why a result was not paid, in words.
+pub fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Accepted => "accepted",
+        Decision::WrongOutput => "wrong output",
+        Decision::WrongFuel => "wrong fuel",
+        Decision::OutputMissing => "its output is missing",
+        Decision::Late => "too late",
+        Decision::FailureNoted => "it failed",
+        Decision::NotAgreed => "not agreed",
+    }
+}
+
 #[derive(Default)]
 struct Share {
     price: Wei,
@@ -48,6 +64,8 @@ struct Share {
     rejected: u32,
     paid: Wei,
     refusal: String,
+    /// How often it was said why something of it was not taken.
+    reasons: BTreeMap<String, u32>,
     line: Option<ProgressBar>,
 }
 
@@ -133,7 +151,9 @@ impl TaskScreen {
                 }
             }
             RequestorEvent::Refused { provider, reason, .. } => {
-                self.say(&format!("offer of {} not taken: {reason}", short(&provider.0)));
+                if let Some(times) = self.times(*provider, reason.to_string()) {
+                    self.say(&format!("offer of {} not taken: {reason}{times}", short(&provider.0)));
+                }
             }
             RequestorEvent::RefusedByPeer { provider, reason, .. } => self.refused(*provider, reason),
             RequestorEvent::Agreed { provider, subtasks, .. } => {
@@ -150,11 +170,13 @@ impl TaskScreen {
             }
             RequestorEvent::Rejected { provider, index, decision, detail, .. } => {
                 self.share(*provider).rejected += 1;
-                self.say(&format!(
-                    "subtask {index} of {} not accepted ({decision:?}): {}",
-                    short(&provider.0),
-                    one_line(detail)
-                ));
+                let (reason, who) = (one_line(detail), short(&provider.0));
+                if let Some(times) = self.times(*provider, format!("{decision:?} {reason}")) {
+                    self.say(&match decision {
+                        Decision::FailureNoted => format!("subtask {index} failed at {who}: {reason}{times}"),
+                        _ => format!("subtask {index} of {who} not accepted, {}: {reason}{times}", word(*decision)),
+                    });
+                }
                 self.provider_line(*provider);
             }
             RequestorEvent::Freed { provider, subtasks, detail, .. } => {
@@ -238,6 +260,19 @@ impl TaskScreen {
 
     fn tenths(&self) -> u32 {
         self.count_done().saturating_mul(10) / self.subtasks.max(1)
+    }
+
+    /// Whether to say a reason again, and what to add: the first time, and then at each power of ten. A broken machine
+    /// gives the same one for all that it gets.
+    fn times(&mut self, provider: NodeId, reason: String) -> Option<String> {
+        let reasons = &mut self.share(provider).reasons;
+        if reasons.len() >= REASONS_MAX && !reasons.contains_key(&reason) {
+            reasons.pop_first();
+        }
+        let times = reasons.entry(reason).or_default();
+        *times += 1;
+        let is_power = times.checked_ilog10().is_some_and(|power| 10u32.pow(power) == *times);
+        is_power.then(|| if *times > 1 { format!(" ({times} times so far)") } else { String::new() })
     }
 
     fn share(&mut self, provider: NodeId) -> &mut Share {

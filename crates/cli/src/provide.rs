@@ -6,6 +6,7 @@ use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt
 use crate::files;
 use crate::output::{self, count, short, short_gnt};
 use crate::process::{Stop, StopSignals};
+use crate::progress::word;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_deal::ProviderEvent;
@@ -313,7 +314,7 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
         }
         ProviderEvent::Computed { index, completed: true, .. } => format!("computed subtask {index}"),
         ProviderEvent::Computed { index, completed: false, .. } => format!("subtask {index} failed here"),
-        ProviderEvent::Rejected { index, decision, .. } => format!("subtask {index} was not accepted: {decision:?}"),
+        ProviderEvent::Rejected { index, decision, .. } => format!("subtask {index} is not paid: {}", word(*decision)),
         ProviderEvent::Paid { requestor, amount, cumulative } => format!(
             "paid {} by {}, {} in this channel so far",
             short_gnt(*amount),

@@ -465,9 +465,8 @@ pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
         Exit::Trapped { .. } | Exit::BadModule(_) if !outcome.exit.is_reproducible() => FailureKind::Provider,
         Exit::Trapped { .. } => FailureKind::Trapped,
         // Neither does what a machine's own compiler makes of it, or how long it takes.
-        Exit::BadModule(ModuleFault::NotCompiled { .. }) => FailureKind::Provider,
+        Exit::BadModule(ModuleFault::NotCompiled { .. }) | Exit::NotCompiled(_) => FailureKind::Provider,
         Exit::BadModule(_) => FailureKind::BadModule,
-        Exit::NotCompiled(_) => FailureKind::TimedOut,
     };
     let stderr = outcome.stderr_tail.trim_end();
     let message = if stderr.is_empty() {

@@ -270,6 +270,7 @@ fn compile_trouble(end: Lost, limits: &CompileLimits) -> Trouble {
         (WireError::Cancelled, _) => SandboxError::Cancelled.into(),
         (WireError::Late, _) => not_compiled(CompileFailure::WallClock { wall_ms: limits.wall_ms }),
         (WireError::Closed, Some(libc::SIGXCPU)) => not_compiled(CompileFailure::Processor { cpu_s: limits.cpu_s }),
+        (WireError::Closed, Some(libc::SIGKILL)) => not_compiled(CompileFailure::Killed),
         // What Rust says when there is no memory for a value; then it aborts.
         (WireError::Closed, _) if end.words.contains("memory allocation of") => {
             not_compiled(CompileFailure::Memory { memory_max: limits.memory_max })

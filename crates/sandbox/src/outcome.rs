@@ -159,6 +159,9 @@ pub enum CompileFailure {
         /// The limit.
         code_max: ByteCount,
     },
+    /// The compiler's process was killed from outside.
+    #[error("the compiler was killed here, perhaps for lack of memory")]
+    Killed,
     /// The compiler's process ended by itself.
     #[error("the compiler ended: {reason}; report the module to the authors of golem")]
     Crashed {

@@ -288,8 +288,8 @@ impl Requestor {
         let mut sums = Sums::default();
         let (mut proof, mut slow) = (None, None);
         let is_broken = |result: &SubtaskResult| matches!(&result.outcome, SubtaskOutcome::Failed { kind, .. } if kind.is_of_the_provider());
-        if open.report.results.iter().any(is_broken) {
-            // Once for each report: a batch fails as a whole where the machine is broken.
+        // Once for all that it had when it broke: its results come one by one.
+        if open.report.results.iter().any(is_broken) && !task.excludes(provider, now) {
             task.strike(provider, now);
         }
         for result in &open.report.results {
