@@ -36,7 +36,7 @@ fn start_again(world: &mut World, order: &TaskOrder) {
 fn tries_only_what_failed_again_and_buys_nothing_twice() {
     for restarts in [false, true] {
         let (mut world, order) = failed(7);
-        let before = world.requestor.tasks()[0];
+        let before = world.requestor.tasks()[0].clone();
         assert_eq!((before.done, before.failed), (5, 3));
         world.providers[0].nature = Nature::Honest;
         if restarts {
@@ -46,7 +46,7 @@ fn tries_only_what_failed_again_and_buys_nothing_twice() {
             world.requestor_run += 1;
         }
         start_again(&mut world, &order);
-        let reopened = world.requestor.tasks()[0];
+        let reopened = world.requestor.tasks()[0].clone();
         assert_eq!((reopened.done, reopened.failed, reopened.spent), (5, 0, before.spent), "what is paid stays");
         world.run(world.time + 600_000);
         assert_eq!(world.finished, Some(0));
@@ -72,6 +72,6 @@ fn a_task_that_is_begun_again_without_that_word_stays_as_it_ended_and_so_does_on
     assert!(world.requestor.tasks()[0].finished);
     world.time = order.header.deadline.0 * 1_000;
     start_again(&mut world, &order);
-    let status = world.requestor.tasks()[0];
+    let status = world.requestor.tasks()[0].clone();
     assert!(status.finished && status.failed == 3, "{status:?}");
 }
