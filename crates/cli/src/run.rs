@@ -20,7 +20,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
-use golem_node::{RequestorConfig, RequestorHandle, RequestorNode};
+use golem_node::{NamedTask, RequestorConfig, RequestorHandle, RequestorNode};
 use golem_protocol::Wei;
 use golem_sandbox::Isolation;
 use golem_task::{MapTask, Price};
@@ -42,7 +42,8 @@ pub struct RunArgs {
     /// The folder for the results
     #[arg(short, long, value_name = "FOLDER", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
-    /// Take up an unfinished task of this data folder: the only one, or the one with this header
+    /// Take up a task of this data folder that is unfinished, or of which subtasks failed and its deadline has not passed:
+    /// the only one, or the one with this header
     #[arg(long, value_name = "HEADER", num_args = 0..=1, default_missing_value = "", require_equals = true, conflicts_with = "dry_run")]
     resume: Option<String>,
     /// Give a parameter of the app a value; the same as --NAME VALUE, for names that are also flags of golem
@@ -252,20 +253,23 @@ async fn resume(
     let node = started(context, folder, &file, args, &mut signals).await?;
     let ran = async {
         let status = node.status().await?;
-        let unfinished = status.tasks.iter().filter(|task| !task.task.finished);
+        // What failed of one that has ended can be tried again until its deadline.
+        let can_go_on =
+            |task: &&NamedTask| !task.task.finished || (task.task.failed > 0 && task.deadline_s >= status.chain.time_s);
+        let unfinished = status.tasks.iter().filter(can_go_on);
         let matching: Vec<_> =
             unfinished.filter(|task| task.task.header.to_string().starts_with(header) || header.is_empty()).collect();
         let [task] = matching.as_slice() else {
             let names: Vec<String> =
                 matching.iter().map(|task| format!("{} ({})", task.task.header, task.name)).collect();
             match names.is_empty() {
-                true if header.is_empty() => bail!("there is no unfinished task in {}", folder.path().display()),
+                true if header.is_empty() => bail!("there is no task in {} that can go on", folder.path().display()),
                 true => bail!(
-                    "there is no unfinished task {header} in {}; `golem status` lists the tasks",
+                    "there is no task {header} in {} that can go on; `golem status` lists the tasks",
                     folder.path().display()
                 ),
                 false => {
-                    bail!("there are several unfinished tasks: name one with --resume=HEADER: {}", names.join(", "))
+                    bail!("there are several tasks that can go on: name one with --resume=HEADER: {}", names.join(", "))
                 }
             }
         };

@@ -256,7 +256,10 @@ fn maps_files_by_path_or_as_standard_input() {
     let plan = map.plan(vec![listed("a.txt"), listed("b.txt"), listed("a.txt")]).unwrap();
     assert_eq!(plan.subtasks[2].name, "2-a.txt");
     // Who says nothing of it has a tenth checked.
-    assert_eq!((plan.verification, plan.cost().unwrap().rechecks), (Verification::Recheck { fraction_ppm: 100_000 }, 1));
+    assert_eq!(
+        (plan.verification, plan.cost().unwrap().rechecks),
+        (Verification::Recheck { fraction_ppm: 100_000 }, 1)
+    );
     assert_eq!(plan.subtasks[1].args, ["/in/b.txt"]);
     map.stdin = true;
     map.args = vec!["-n".into(), "{name}".into()];

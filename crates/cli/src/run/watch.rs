@@ -202,9 +202,11 @@ pub(super) async fn finish(
         None => Ok(Answer::Yes),
         Some(error) => {
             eprintln!("golem: {}", output::tame(&error.to_string()));
-            if !matches!(error, TaskError::Failed { .. }) {
-                eprintln!("What is done is paid for and kept: `golem run --resume={} -o FOLDER` goes on.", ran.header);
-            }
+            let how = match error {
+                TaskError::Failed { .. } => "tries the others again until the task's deadline",
+                TaskError::BudgetReached { .. } | TaskError::Halted { .. } | TaskError::Stopped(_) => "goes on",
+            };
+            eprintln!("What is done is paid for and kept: `golem run --resume={} -o FOLDER` {how}.", ran.header);
             Ok(Answer::No)
         }
     }
