@@ -263,7 +263,7 @@ async fn resume(
         if matching.is_empty() {
             // What failed can be tried again. Of several, who does not name one means one that still can be.
             matching = named;
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+            let now = status.chain.time_s;
             matching.retain(|task| task.task.failed > 0 && (!header.is_empty() || task.deadline_s >= now));
         }
         let [task] = matching.as_slice() else {
