@@ -176,7 +176,7 @@ impl World {
                     ProviderNature::Honest => computed(job.input, self.scenario.pricing),
                     // A failure of the program, or of the machine.
                     ProviderNature::Cheat if self.scenario.seed % 4 == 3 => {
-                        let kind = if index % 2 == 0 { FailureKind::Trapped } else { FailureKind::Provider };
+                        let kind = if index.is_multiple_of(2) { FailureKind::Trapped } else { FailureKind::Provider };
                         SubtaskOutcome::Failed { kind, message: "no such thing happened".to_owned() }
                     }
                     // No two of them report the same: those that do outvote the honest, and nothing here says otherwise.
