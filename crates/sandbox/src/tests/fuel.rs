@@ -226,6 +226,30 @@ fn results(sandbox: &Sandbox) -> Vec<Result> {
     results
 }
 
+/// What a run came to, in a line of a file that every machine is held to.
+pub(super) fn line(name: &str, exit: &Exit, fuel: Fuel, peak: ByteCount, files: &[OutputFile]) -> String {
+    let mut left = blake3::Hasher::new();
+    for file in files {
+        left.update(file.path.as_bytes()).update(&[0]).update(file.digest.0.as_slice());
+    }
+    format!("{name} | {exit} | {} fuel | {} bytes | {}", fuel.0, peak.0, left.finalize().to_hex())
+}
+
+/// The same lines on every machine: those that were committed. `GOLEM_RENEW=1` writes them anew, which no change may need
+/// but one of the profile's version, or of a program.
+pub(super) fn committed(name: &str, lines: &[String]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/tests/{name}.fuel"));
+    let text = lines.join("\n") + "\n";
+    if std::env::var_os("GOLEM_RENEW").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    for (line, expected) in text.lines().zip(expected.lines()) {
+        assert_eq!(line, expected, "{} says otherwise", path.display());
+    }
+    assert_eq!(text, expected, "{} has other lines", path.display());
+}
+
 fn same(one: &[Result], other: &[Result], what: &str) {
     assert_eq!(one.len(), other.len());
     for (a, b) in one.iter().zip(other) {
@@ -255,6 +279,8 @@ fn the_compiler_the_allocator_and_the_processor_change_neither_bytes_nor_fuel() 
         config.target(&oldest).unwrap();
     });
     same(&cold, &results(&baseline), "without extensions of the processor");
+    let lines = cold.iter().map(|(name, exit, fuel, peak, files)| line(name, exit, *fuel, *peak, files));
+    committed("corpus", &lines.collect::<Vec<_>>());
     let success = |name: &str| cold.iter().any(|(n, exit, ..)| n == name && *exit == exited(0));
     assert!(success("vectors") && success("f64, computed") && success("everything of WASI"));
     let without_end = cold.iter().find(|(name, ..)| name == "calls without end").unwrap();

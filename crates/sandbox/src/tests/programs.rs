@@ -191,6 +191,7 @@ const SUBTASKS_RUN: usize = 2;
 #[test]
 fn two_engines_agree_on_the_apps_that_ship() {
     let apps = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("apps");
+    let lines = std::cell::RefCell::new(Vec::new());
     for app in APPS {
         let folder = apps.join(app.name);
         let module = std::fs::read(folder.join(format!("{}.wasm", app.name))).unwrap();
@@ -205,6 +206,9 @@ fn two_engines_agree_on_the_apps_that_ship() {
             });
             assert_eq!(outcome.exit, exited(0), "{} {command}: {}", app.name, outcome.stderr_tail);
             assert!(!outcome.files.is_empty(), "{} {command} left nothing", app.name);
+            let RunOutcome { exit, fuel, memory_peak, files, .. } = &outcome;
+            let name = format!("{} {command}", app.name);
+            lines.borrow_mut().push(fuel::line(&name, exit, *fuel, *memory_peak, files));
             (outcome, folder)
         };
         let owned = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<String>>();
@@ -226,6 +230,7 @@ fn two_engines_agree_on_the_apps_that_ship() {
         assert!(left.len() == SUBTASKS_RUN, "{}: {plan}", app.name);
         run("merge", &owned(app.merge), results);
     }
+    fuel::committed("apps", &lines.into_inner());
 }
 
 fn input_file(guest_path: String, host_path: PathBuf) -> InputFile {
