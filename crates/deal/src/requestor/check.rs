@@ -192,17 +192,16 @@ impl Requestor {
             }
             Err(detail) => Err(detail),
         };
-        match ours {
-            Err(_) if self.reported_failure(agreement, report, index).is_some() => {
-                let detail = self.reported_failure(agreement, report, index).unwrap_or_default();
+        match (ours, self.reported_failure(agreement, report, index)) {
+            (Err(_), Some(detail)) => {
                 let noted = Check::Decided { decision: Decision::FailureNoted, detail, rechecked: false };
                 self.set_check(agreement, report, index, noted);
             }
-            Err(detail) => {
+            (Err(detail), None) => {
                 let waiting = Check::Waiting { since: now.local, unchecked: Some(detail) };
                 self.set_check(agreement, report, index, waiting);
             }
-            Ok(ours) => self.settle_by_own_run(policy, agreement, report, index, ours, now, step),
+            (Ok(ours), _) => self.settle_by_own_run(policy, agreement, report, index, ours, now, step),
         }
         self.judge(policy, header, index, now, step);
         self.conclude_if_checked(policy, agreement, report, now, step);
