@@ -8,6 +8,7 @@ mod author;
 mod bad_input;
 mod bad_tasks;
 mod books;
+mod broken;
 mod checks;
 mod choice;
 mod crash;

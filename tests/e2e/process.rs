@@ -139,6 +139,10 @@ impl Process {
         found.unwrap_or_else(|| panic!("{}: no {what} within {within:?}; it said:\n{}", self.name, self.said()))
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it as a power cut would: no handler runs.
     pub fn kill9(mut self) {
         let _ = self.child.kill();

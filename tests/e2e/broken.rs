@@ -1,0 +1,126 @@
+//! Machines whose work keeps dying under them, as where memory has run out: the node goes on, the task goes to others,
+//! and nothing is paid for what was not done.
+
+use crate::books::agreed;
+use crate::harness::{PATIENCE, Stage, check_copies, text};
+use crate::money::{PRICE, map_args, report};
+use crate::process::Process;
+use crate::programs::slow_copy;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often workers are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// So many millions of turns of the counting loop take a quarter of a second or more: no worker ends before it is seen.
+const MILLIONS: u32 = 200;
+
+/// Kills every worker of these nodes as soon as it is there, until it is dropped.
+struct Reaper {
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reaper {
+    fn of(nodes: &[&Process]) -> Reaper {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (told, nodes): (_, Vec<u32>) = (ended.clone(), nodes.iter().map(|node| node.id()).collect());
+        let thread = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                nodes.iter().flat_map(|node| workers_of(*node)).for_each(kill);
+                std::thread::sleep(LOOK_EVERY);
+            }
+        });
+        Reaper { ended, thread: Some(thread) }
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The children of a node: it has none but its workers.
+fn workers_of(node: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{node}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn kill(process: String) {
+    let _ = Command::new("kill").args(["-9", &process]).status();
+}
+
+fn fails(provider: &Process) {
+    provider.wait_json("subtask that failed", PATIENCE, |event| {
+        (event["kind"] == "computed" && event["completed"] == false).then_some(())
+    });
+}
+
+#[test]
+fn a_cheap_provider_whose_work_keeps_dying_does_not_end_a_task_that_others_can_do() {
+    const SUBTASKS: usize = 6;
+    let stage = Stage::set();
+    let (requestor, broken, sound) = (stage.node("requestor"), stage.node("broken"), stage.node("sound"));
+    // It asks less, so everything goes to it first.
+    let cheap = broken.provide("0.1", &[], &["--slots", "2"]);
+    let known = broken.addresses();
+    let reaper = Reaper::of(&[&cheap]);
+    let (module, inputs, out) = (stage.module("slow", &slow_copy(MILLIONS)), stage.inputs(SUBTASKS), stage.path("out"));
+    let task = requestor.spawn(map_args(&module, &inputs, &out, &known));
+    fails(&cheap);
+    // Only now, so that it is certain who came first.
+    let dear = sound.provide(PRICE, &known, &[]);
+    let ended = task.wait(PATIENCE);
+    drop(reaper);
+
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let spent = report(&ended.json(), SUBTASKS);
+    check_copies(&out, SUBTASKS);
+    // The broken node itself is as well as before.
+    assert!(broken.status().is_some_and(|status| status["totals"]["earned_wei"] == "0"), "{:#?}", broken.status());
+    assert_eq!(cheap.stop(PATIENCE).code, Some(0));
+    assert_eq!(dear.stop(PATIENCE).code, Some(0));
+    assert_eq!(agreed(&stage, &requestor, &sound).earned, spent, "who did it has all of it");
+    let vouchers = broken.golem(["channel", "vouchers", "--json"]);
+    assert_eq!(vouchers.json(), serde_json::json!([]), "nothing is signed away for failures");
+}
+
+#[test]
+fn a_task_that_only_broken_providers_took_is_done_when_it_is_resumed_with_a_sound_one() {
+    let stage = Stage::set();
+    let (requestor, sound) = (stage.node("requestor"), stage.node("sound"));
+    let broken: Vec<_> = ["one", "two", "three"].map(|name| stage.node(name)).into();
+    let mut known: Vec<String> = Vec::new();
+    let mut running = Vec::new();
+    for node in &broken {
+        running.push(node.provide(PRICE, &known, &[]));
+        known.extend(node.addresses());
+    }
+    let reaper = Reaper::of(&running.iter().collect::<Vec<_>>());
+    let (module, inputs, out) = (stage.module("slow", &slow_copy(MILLIONS)), stage.inputs(1), stage.path("out"));
+    let failed = requestor.golem(map_args(&module, &inputs, &out, &known));
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    let answer = failed.json();
+    assert_eq!((&answer["failed"], &answer["spent_wei"]), (&1.into(), &"0".into()), "{answer:#}");
+    for said in ["in-0.txt", "golem run --resume"] {
+        assert!(failed.stderr.contains(said), "no `{said}` in {}", failed.stderr);
+    }
+
+    let helps = sound.provide(PRICE, &known, &[]);
+    let mut args: Vec<String> = ["run", "--resume", "--json", "-o", &text(&out)].map(str::to_owned).into();
+    known.iter().for_each(|address| args.extend(["--bootstrap".to_owned(), address.clone()]));
+    let ended = requestor.golem(args);
+    drop(reaper);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let spent = report(&ended.json(), 1);
+    check_copies(&out, 1);
+    running.into_iter().chain([helps]).for_each(|node| assert_eq!(node.stop(PATIENCE).code, Some(0)));
+    assert_eq!(agreed(&stage, &requestor, &sound).earned, spent);
+}
