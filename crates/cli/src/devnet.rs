@@ -54,7 +54,7 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     providers: u32,
     /// Where deployment file, keys and data folders go; one that an earlier devnet made is emptied first
-    #[arg(long, value_name = "FOLDER", default_value = "golem-devnet")]
+    #[arg(short, long, value_name = "FOLDER", default_value = "golem-devnet")]
     out: PathBuf,
     /// Stop when standard input ends: for a program that starts this one, and must not leave it behind
     #[arg(long)]

@@ -90,7 +90,7 @@ pub enum RefusalReason {
         min_perf: u64,
     },
     /// The offer or header is past its time.
-    #[error("expired at {expires:?}, and the chain's time is {now:?}")]
+    #[error("past its time by {} s of the chain's", now.saturating_sub(*expires))]
     Expired {
         /// The end of its life.
         expires: ChainTime,

@@ -27,7 +27,7 @@ const PROVIDERS: [(u8, &str); 3] = [(100, "0.3"), (60, "0.2"), (35, "0.12")];
 #[derive(Args)]
 pub struct DemoArgs {
     /// Where the picture, the summary and everything else goes
-    #[arg(long = "out", value_name = "FOLDER", default_value = "target/demo")]
+    #[arg(short, long, value_name = "FOLDER", default_value = "target/demo")]
     out: PathBuf,
     /// Into how many tiles the picture is cut
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]

@@ -41,7 +41,7 @@ pub struct RunArgs {
     #[arg(long)]
     quick: bool,
     /// The folder for the results; sim-results/ID where nothing is said
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Write over the results of another run
     #[arg(long)]

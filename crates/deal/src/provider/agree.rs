@@ -295,7 +295,7 @@ impl Provider {
             header: known.header.clone(),
             order: self.next_order,
             subtasks: agreement.subtasks.iter().map(|subtask| (subtask.index, Stage::Waiting)).collect(),
-            report: None,
+            reports: Vec::new(),
             agreement,
         };
         self.next_order += 1;

@@ -17,13 +17,18 @@ pub(super) enum Stage {
     Running,
     /// Computed; the next report will carry it.
     Finished(SubtaskResult),
-    /// In the report that waits for its verdict.
+    /// In a report that waits for its verdict.
     Reported(SubtaskResult),
     /// The requestor's word.
     Decided(Decision),
     /// Given up: the time agreed is over, or the requestor wants it no more.
     Dropped,
 }
+
+/// How long what is computed waits while a report before it has no verdict, in milliseconds. Reason: a verdict comes as fast
+/// as the network where nothing is to be looked at, and one report then carries what ended meanwhile. No longer, since a
+/// verdict may wait for what others have of the same subtasks, and theirs for what is here.
+pub(crate) const REPORT_PAUSE_MS: u64 = 250;
 
 /// A report that has no verdict yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +47,8 @@ pub(super) struct Deal {
     /// Deals are worked on in the order in which they were agreed.
     pub order: u64,
     pub subtasks: BTreeMap<u32, Stage>,
-    pub report: Option<OpenReport>,
+    /// Those without a verdict yet, oldest first. Each result is in one, so there are never more than subtasks.
+    pub reports: Vec<OpenReport>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,7 +57,7 @@ struct DealRecord {
     header: Signed<Header>,
     order: u64,
     subtasks: BTreeMap<u32, Stage>,
-    report: Option<Signed<Report>>,
+    reports: Vec<Signed<Report>>,
 }
 
 /// A ledger and what is owed beside it. A verdict and its voucher may come apart (one repeated, one lost), so both are
@@ -158,8 +164,16 @@ impl Deal {
         due(self.header.pricing, &self.agreement, result)
     }
 
+    /// From when on what is computed may be reported, where anything is.
+    pub fn report_due(&self) -> Option<LocalTime> {
+        let anything = self.subtasks.values().any(|stage| matches!(stage, Stage::Finished(_)));
+        let after = self.reports.last().map_or(LocalTime(0), |last| last.first_sent.saturating_add(REPORT_PAUSE_MS));
+        anything.then_some(after)
+    }
+
     pub fn is_over(&self) -> bool {
-        self.report.is_none() && self.subtasks.values().all(|stage| matches!(stage, Stage::Decided(_) | Stage::Dropped))
+        self.reports.is_empty()
+            && self.subtasks.values().all(|stage| matches!(stage, Stage::Decided(_) | Stage::Dropped))
     }
 
     pub fn record(&self) -> Option<Record> {
@@ -168,7 +182,7 @@ impl Deal {
             header: self.header.signed().clone(),
             order: self.order,
             subtasks: self.subtasks.clone(),
-            report: self.report.as_ref().map(|open| open.report.signed().clone()),
+            reports: self.reports.iter().map(|open| open.report.signed().clone()).collect(),
         };
         Record::put(Table::ProviderDeal, self.agreement.digest().as_slice(), &record).ok()
     }
@@ -185,19 +199,17 @@ impl Deal {
         if agreement.provider.0 != keys.identity.address() {
             return Err(foreign(format!("it was agreed by {}", agreement.provider)));
         }
-        let report = match stored.report {
-            None => None,
-            Some(report) => {
-                let report = report.authenticate(chain).map_err(|error| foreign(error.to_string()))?;
-                Some(OpenReport { report, first_sent: now.local, send_again: now.local, attempts: 0 })
-            }
-        };
+        let mut reports = Vec::new();
+        for report in stored.reports {
+            let report = report.authenticate(chain).map_err(|error| foreign(error.to_string()))?;
+            reports.push(OpenReport { report, first_sent: now.local, send_again: now.local, attempts: 0 });
+        }
         let subtasks = stored
             .subtasks
             .into_iter()
             .map(|(index, stage)| (index, if stage == Stage::Running { Stage::Waiting } else { stage }))
             .collect();
-        Ok(Deal { agreement, header, order: stored.order, subtasks, report })
+        Ok(Deal { agreement, header, order: stored.order, subtasks, reports })
     }
 }
 

@@ -336,7 +336,7 @@ impl Provider {
     /// A channel closes: what it is to pay is asked for now, however long the requestor has been silent.
     fn report_before_the_end(&mut self, payer: Address, now: Now) {
         let deals = self.deals.values_mut().filter(|deal| deal.agreement.payer == payer);
-        for open in deals.filter_map(|deal| deal.report.as_mut()) {
+        for open in deals.flat_map(|deal| &mut deal.reports) {
             (open.send_again, open.attempts) = (now.local, 0);
         }
     }
@@ -402,6 +402,9 @@ impl Provider {
         let digests: Vec<B256> = self.deals.keys().copied().collect();
         for digest in digests {
             self.drop_what_is_late(policy, digest, now, step);
+            if self.deals.get(&digest).and_then(Deal::report_due).is_some_and(|due| due <= now.local) {
+                self.report(digest, now, step);
+            }
             self.report_again(policy, digest, now, step);
         }
     }
@@ -440,8 +443,8 @@ impl Provider {
         let overdue_ms = self.settings.overdue_ms;
         let Some(deal) = self.deals.get_mut(&digest) else { return };
         let (requestor, owed, payer) = (deal.requestor(), deal.unpaid_work(), deal.agreement.payer);
-        let Some(open) = deal.report.as_mut() else { return };
-        let silent = now.local.saturating_sub(open.first_sent);
+        let Some(oldest) = deal.reports.iter().map(|open| open.first_sent).min() else { return };
+        let silent = now.local.saturating_sub(oldest);
         if silent >= overdue_ms && self.overdue.insert(digest) {
             policy.note(&ProviderFact::Overdue { requestor, value: owed }, now);
             step.effects.push(ProviderEffect::Claim { payer });
@@ -454,7 +457,7 @@ impl Provider {
             self.overdue.remove(&digest);
             return;
         }
-        if open.send_again <= now.local {
+        for open in deal.reports.iter_mut().filter(|open| open.send_again <= now.local) {
             open.attempts = open.attempts.saturating_add(1);
             let pause = RESEND_MS.0.saturating_mul(1u64 << open.attempts.min(10)).min(RESEND_MS.1);
             open.send_again = now.local.saturating_add(pause);
@@ -494,7 +497,8 @@ impl Provider {
     }
 
     fn next_wake(&mut self, now: Now) -> Option<LocalTime> {
-        let reports = self.deals.values().filter_map(|deal| deal.report.as_ref()).map(|open| open.send_again);
+        let again = self.deals.values().flat_map(|deal| &deal.reports).map(|open| open.send_again);
+        let reports = again.chain(self.deals.values().filter_map(Deal::report_due));
         // What waits for credit or a deposit is given up when its time is over, which only the chain's clock tells.
         let mut stages = self.deals.values().flat_map(|deal| deal.subtasks.values());
         let waits = stages.any(|stage| *stage == Stage::Waiting);
@@ -524,8 +528,9 @@ impl Provider {
         check(self.unchecked.len() <= UNCHECKED_MAX, &|| "too many unchecked agreements".into());
         for (digest, deal) in &self.deals {
             check(!deal.is_over(), &|| format!("deal {digest} is over and still open"));
-            let reported = deal.subtasks.values().any(|stage| matches!(stage, Stage::Reported(_)));
-            check(reported == deal.report.is_some(), &|| format!("deal {digest}: reported subtasks without a report"));
+            let reported = deal.subtasks.values().filter(|stage| matches!(stage, Stage::Reported(_))).count();
+            let carried = deal.reports.iter().map(|open| open.report.results.len()).sum::<usize>();
+            check(reported == carried, &|| format!("deal {digest}: reported subtasks and open reports differ"));
             check(deal.subtasks.len() == deal.agreement.subtasks.len(), &|| {
                 format!("deal {digest}: other subtasks than agreed")
             });

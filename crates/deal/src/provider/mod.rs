@@ -12,5 +12,6 @@ mod interface;
 mod machine;
 mod work;
 
+pub(crate) use deal::REPORT_PAUSE_MS;
 pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
 pub use machine::Provider;

@@ -170,24 +170,23 @@ impl Provider {
         self.report(agreement, now, step);
     }
 
-    /// Reports all that is computed, unless a report is still without its verdict: then the next one will carry it.
-    fn report(&mut self, digest: B256, now: Now, step: &mut Step) {
+    /// Reports all that is computed, unless the report before it was sent just now: then a later one carries it.
+    pub(super) fn report(&mut self, digest: B256, now: Now, step: &mut Step) {
         let provider = self.node();
         let Some(deal) = self.deals.get_mut(&digest) else { return };
-        let mut results = Vec::new();
-        for stage in deal.subtasks.values() {
-            if let Stage::Finished(result) = stage {
-                results.push(result.clone());
-            }
-        }
-        if deal.report.is_none() && !results.is_empty() {
+        if deal.report_due().is_some_and(|due| due <= now.local) {
+            let finished = deal.subtasks.values().filter_map(|stage| match stage {
+                Stage::Finished(result) => Some(result.clone()),
+                _ => None,
+            });
+            let results = finished.collect();
             let report = Report { agreement: digest, provider, results };
             if let Ok(report) = sign(report, &self.settings.chain, &*self.keys.identity) {
                 for result in &report.results {
                     deal.subtasks.insert(result.index, Stage::Reported(result.clone()));
                 }
                 step.send(deal.requestor(), Message::Report(report.signed().clone()));
-                deal.report = Some(OpenReport {
+                deal.reports.push(OpenReport {
                     report,
                     first_sent: now.local,
                     send_again: now.local.saturating_add(RESEND_MS.0),
@@ -215,11 +214,12 @@ impl Provider {
         };
         let digest = verdict.agreement;
         let Some(deal) = self.deals.get_mut(&digest) else { return };
-        if deal.requestor() != from || deal.report.as_ref().is_none_or(|open| open.report.digest() != verdict.report) {
+        let is_answered = |open: &OpenReport| open.report.digest() == verdict.report;
+        let Some(position) = deal.reports.iter().position(is_answered).filter(|_| deal.requestor() == from) else {
             return;
-        }
-        let accepted = Self::decide(policy, deal, &verdict, now, step);
-        deal.report = None;
+        };
+        let answered = deal.reports.remove(position).report;
+        let accepted = Self::decide(policy, deal, &answered, &verdict, now, step);
         step.records.extend(deal.record());
         let (payer, author_channel) = (deal.agreement.payer, deal.agreement.author_channel());
         let fees = deal.agreement.app.of(accepted.subtasks);
@@ -227,7 +227,11 @@ impl Provider {
         if let Some(channel) = author_channel {
             self.settle_fees(&channel, fees, from, step);
         }
-        self.overdue.remove(&digest);
+        let overdue_ms = self.settings.overdue_ms;
+        let is_late = |open: &OpenReport| now.local.saturating_sub(open.first_sent) >= overdue_ms;
+        if !self.deals.get(&digest).is_some_and(|deal| deal.reports.iter().any(is_late)) {
+            self.overdue.remove(&digest);
+        }
         self.report(digest, now, step);
         self.forget_if_over(digest);
     }
@@ -237,27 +241,20 @@ impl Provider {
     fn decide(
         policy: &mut dyn ProviderPolicy,
         deal: &mut Deal,
+        report: &Report,
         verdict: &Verdict,
         now: Now,
         step: &mut Step,
     ) -> AcceptedWork {
-        let reported: Vec<SubtaskResult> = deal
-            .subtasks
-            .values()
-            .filter_map(|stage| match stage {
-                Stage::Reported(result) => Some(result.clone()),
-                Stage::Waiting | Stage::Running | Stage::Finished(_) | Stage::Decided(_) | Stage::Dropped => None,
-            })
-            .collect();
         let mut accepted = AcceptedWork::default();
-        for result in reported {
+        for result in &report.results {
             let index = result.index;
             let decision = verdict.decisions.iter().find(|(named, _)| *named == index).map(|(_, decision)| *decision);
             let decision = decision.unwrap_or(Decision::NotAgreed);
             if decision == Decision::Accepted {
-                accepted.due = accepted.due.saturating_add(deal.due(&result));
+                accepted.due = accepted.due.saturating_add(deal.due(result));
                 // Else what metered work leaves of its budget would count as owed for good, and use up the credit.
-                let value = deal.value_of(index).saturating_sub(deal.worth(&result));
+                let value = deal.value_of(index).saturating_sub(deal.worth(result));
                 if value > Wei::ZERO {
                     policy.note(&ProviderFact::Unused { requestor: deal.requestor(), value }, now);
                 }

@@ -5,6 +5,7 @@ use super::deal::{Answer, Check, Deal, OpenReport, Part, Stage};
 use super::interface::{FetchJob, OwnRunReason, RequestorEffect, RequestorEvent, SlowResult};
 use super::machine::{Requestor, Step, legs};
 use super::task::{Backing, Known, Place, Task};
+use crate::provider::REPORT_PAUSE_MS;
 use crate::{Delivery, Reported, RequestorFact, RequestorPolicy};
 use golem_protocol::*;
 use std::collections::BTreeMap;
@@ -12,6 +13,9 @@ use std::collections::BTreeMap;
 /// How often a recheck that could not be run here is tried. Reason: a full disk here must not hold a provider's money
 /// for ever; after that the result counts as not chosen for a recheck.
 const RECHECK_FAILURES_MAX: u8 = 3;
+/// Reports of a batch that are looked at, for each of its subtasks. Reason: an honest one has a result that no other had, and
+/// once more after its provider lost what it remembered; each verdict is kept, to be sent again.
+const REPORTS_PER_SUBTASK_MAX: usize = 2;
 /// The longest output manifest. Reason: it is read into memory.
 const MANIFEST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -53,13 +57,16 @@ impl Requestor {
         step.say(RequestorEvent::RefusedByPeer { provider: from, about, reason: refusal.reason.clone() });
         let proposed = self.deals.get(&about).filter(|deal| deal.provider() == from);
         let Some(deal) = proposed.filter(|deal| deal.stage == Stage::Proposed) else { return };
+        let (header, offer) = (deal.agreement.header, deal.agreement.offer);
         if matches!(refusal.reason, RefusalReason::Channel(_) | RefusalReason::FeeUnpaid { .. }) {
             // Perhaps the chain tells something else than we know.
             let channels = [Some(deal.agreement.channel()), deal.agreement.author_channel()];
             step.effects.extend(channels.into_iter().flatten().map(RequestorEffect::ReadChannel));
         }
         let why = format!("the provider refused: {}", refusal.reason);
-        self.take_back(about, &why, now, step);
+        let expired = matches!(refusal.reason, RefusalReason::Expired { .. });
+        let is_excused = expired && self.tasks.get_mut(&header).is_some_and(|task| task.excuses_expiry(from, offer));
+        self.free_batch(about, &why, !is_excused, now, step);
     }
 
     pub(super) fn on_report(
@@ -86,6 +93,12 @@ impl Requestor {
         if deal.reports.contains_key(&digest) {
             return;
         }
+        let reports_max = deal.agreement.subtasks.len().saturating_mul(REPORTS_PER_SUBTASK_MAX);
+        if deal.reports.len().saturating_add(deal.verdicts.len()) >= reports_max {
+            return step.refuse(from, digest, RefusalReason::Full("the number of reports of one batch".into()));
+        }
+        let held_ms = if deal.reports.is_empty() { 0 } else { REPORT_PAUSE_MS };
+        let ended = LocalTime(now.local.0.saturating_sub(held_ms));
         deal.progress = now.local;
         if deal.stage == Stage::Proposed {
             // The report is signed over the agreement's digest: that is an agreement too.
@@ -95,7 +108,7 @@ impl Requestor {
         let mut took_ms = BTreeMap::new();
         if let Some(pace) = self.paces.get_mut(&from) {
             for result in report.results.iter().filter(|result| undone.contains(&result.index)) {
-                took_ms.extend(pace.reported(now.local).map(|took| (result.index, took)));
+                took_ms.extend(pace.reported(ended).map(|took| (result.index, took)));
             }
         }
         let Some(header) = self.tasks.get(&deal.agreement.header).map(|task| task.header.clone()) else { return };
@@ -332,7 +345,7 @@ impl Requestor {
         step.effects.extend(proof.map(Box::new).map(RequestorEffect::Publish));
         step.effects.extend(slow.map(Box::new).map(RequestorEffect::KeepSlow));
         if let Some(pace) = self.paces.get_mut(&provider) {
-            pace.answered(open.checks.len(), now.local.saturating_sub(open.came), now.local);
+            pace.answered(open.checks.len(), open.came, now.local);
             if pace.is_idle() {
                 self.paces.remove(&provider);
             }

@@ -18,7 +18,7 @@ use golem_protocol::*;
 
 /// The longest that a result waits for the other copies before it is run here, in milliseconds; where a subtask's timeout
 /// and the grace are shorter, those. Reason: a third of the half hour after which providers call a requestor overdue.
-pub(super) const COPIES_WAIT_MS_MAX: u64 = 600_000;
+pub(crate) const COPIES_WAIT_MS_MAX: u64 = 600_000;
 
 /// A copy of a subtask that is here and not entered yet.
 struct Copy {

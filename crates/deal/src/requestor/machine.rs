@@ -503,8 +503,12 @@ impl Requestor {
         open.map(|deal| deal.progress.0).max().unwrap_or_default()
     }
 
-    /// Frees all of a batch that was not reported, and gives back what was reserved for it.
+    /// Frees all of a batch that was not reported, and gives back what was reserved for it; its provider waits.
     pub(super) fn take_back(&mut self, digest: B256, why: &str, now: Now, step: &mut Step) {
+        self.free_batch(digest, why, true, now, step);
+    }
+
+    pub(super) fn free_batch(&mut self, digest: B256, why: &str, strikes: bool, now: Now, step: &mut Step) {
         let Some(deal) = self.deals.get_mut(&digest) else { return };
         let (undone, provider) = (deal.undone(), deal.provider());
         self.paces.remove(&provider);
@@ -527,7 +531,9 @@ impl Requestor {
         if let Some(task) = self.tasks.get_mut(&header) {
             task.reserved = task.reserved.saturating_sub(value).saturating_sub(fees);
             undone.iter().for_each(|index| task.release(*index, digest));
-            task.strike(provider, now);
+            if strikes {
+                task.strike(provider, now);
+            }
         }
         // The provider need not go on with it.
         step.send(provider, Message::Refusal(Refusal { about: digest, reason: RefusalReason::NothingLeft }));

@@ -16,6 +16,8 @@ mod site;
 mod task;
 mod tender;
 
+#[cfg(test)]
+pub(crate) use copies::COPIES_WAIT_MS_MAX;
 pub use interface::{
     Checks, FetchJob, OwnRunReason, Rechecks, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings,
     SlowResult, TaskOrder, TaskStatus,

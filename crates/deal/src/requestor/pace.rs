@@ -19,6 +19,8 @@ pub(super) struct Pace {
     begun: VecDeque<LocalTime>,
     /// How many wait for a slot.
     queued: usize,
+    /// When a report was answered last.
+    answered: LocalTime,
 }
 
 impl Pace {
@@ -39,11 +41,13 @@ impl Pace {
         Some(now.saturating_sub(begun))
     }
 
-    /// So many results were answered, whose report was open here for so long, in milliseconds.
+    /// So many results were answered, whose report was open here since then.
     ///
-    /// Only now the next ones are sure to have been begun: they could wait for money. And what was done meanwhile could not
-    /// be told, since a deal has one open report at a time: that time is not held against what is under way.
-    pub fn answered(&mut self, results: usize, open_ms: u64, now: LocalTime) {
+    /// Only now the next ones are sure to have been begun: they could wait for money. So the time that any report was open
+    /// is not held against what is under way.
+    pub fn answered(&mut self, results: usize, since: LocalTime, now: LocalTime) {
+        let open_ms = now.saturating_sub(since.max(self.answered));
+        self.answered = now;
         for begun in &mut self.begun {
             *begun = begun.saturating_add(open_ms).min(now);
         }
@@ -71,13 +75,13 @@ mod tests {
         let mut pace = Pace::default();
         pace.agreed(2, 5, LocalTime(1_000));
         assert_eq!(pace.reported(LocalTime(11_000)), Some(10_000));
-        pace.answered(1, 0, LocalTime(12_000));
+        pace.answered(1, LocalTime(12_000), LocalTime(12_000));
         assert_eq!(pace.reported(LocalTime(12_000)), Some(11_000));
-        pace.answered(1, 0, LocalTime(13_000));
+        pace.answered(1, LocalTime(13_000), LocalTime(13_000));
         assert_eq!(pace.reported(LocalTime(22_000)), Some(10_000), "its time counts from the verdict that made room");
         assert_eq!(pace.reported(LocalTime(23_000)), Some(10_000));
         assert_eq!(pace.reported(LocalTime(24_000)), None, "it was begun before the verdict that made room for it");
-        pace.answered(3, 0, LocalTime(25_000));
+        pace.answered(3, LocalTime(25_000), LocalTime(25_000));
         pace.agreed(2, 1, LocalTime(26_000));
         assert_eq!(pace.reported(LocalTime(36_000)), Some(10_000));
     }
@@ -88,9 +92,9 @@ mod tests {
         pace.agreed(1, 1, LocalTime(0));
         pace.agreed(1, 1, LocalTime(5_000));
         assert_eq!(pace.reported(LocalTime(10_000)), Some(10_000));
-        pace.answered(1, 0, LocalTime(10_000));
+        pace.answered(1, LocalTime(10_000), LocalTime(10_000));
         assert_eq!(pace.reported(LocalTime(19_000)), Some(9_000));
-        pace.answered(1, 0, LocalTime(19_000));
+        pace.answered(1, LocalTime(19_000), LocalTime(19_000));
         assert!(pace.is_idle());
     }
 
@@ -99,11 +103,22 @@ mod tests {
         let mut pace = Pace::default();
         pace.agreed(3, 3, LocalTime(0));
         assert_eq!(pace.reported(LocalTime(10_000)), Some(10_000));
-        pace.answered(1, 60_000, LocalTime(70_000));
+        pace.answered(1, LocalTime(10_000), LocalTime(70_000));
         assert_eq!(pace.reported(LocalTime(70_500)), Some(10_500));
-        pace.answered(1, 90_000, LocalTime(160_000));
+        pace.answered(1, LocalTime(70_000), LocalTime(160_000));
         assert_eq!(pace.reported(LocalTime(161_000)), Some(11_000));
-        pace.answered(1, 0, LocalTime(161_000));
+        pace.answered(1, LocalTime(161_000), LocalTime(161_000));
         assert!(pace.is_idle());
+    }
+
+    #[test]
+    fn time_in_which_two_reports_were_open_counts_once() {
+        let mut pace = Pace::default();
+        pace.agreed(3, 3, LocalTime(0));
+        assert_eq!(pace.reported(LocalTime(10_000)), Some(10_000));
+        assert_eq!(pace.reported(LocalTime(20_000)), Some(20_000));
+        pace.answered(1, LocalTime(10_000), LocalTime(30_000));
+        pace.answered(1, LocalTime(20_000), LocalTime(35_000));
+        assert_eq!(pace.reported(LocalTime(40_000)), Some(15_000));
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct Task {
     pub excluded: BTreeMap<NodeId, Exclusion>,
     /// How often a provider was late, stepped back or refused, in this task.
     pub strikes: BTreeMap<NodeId, u32>,
+    /// The first offer of a provider that was over when it was to be agreed on.
+    pub outdated: BTreeMap<NodeId, B256>,
     pub batches: BTreeMap<NodeId, u32>,
     /// Signed away to providers.
     pub spent: Wei,
@@ -139,6 +141,7 @@ impl Task {
             offers: BTreeMap::new(),
             excluded: BTreeMap::new(),
             strikes: BTreeMap::new(),
+            outdated: BTreeMap::new(),
             batches: BTreeMap::new(),
             spent: Wei::ZERO,
             fees: Wei::ZERO,
@@ -327,6 +330,15 @@ impl Task {
     /// Whether the owner who is paid there has failed a subtask.
     pub fn has_failed(&self, index: u32, payee: Address) -> bool {
         self.failures.get(&index).is_some_and(|seen| seen.iter().any(|(owner, _)| *owner == payee))
+    }
+
+    /// Whether it is nobody's fault that an offer was over before it was agreed on; the offer is forgotten.
+    ///
+    /// Where blocks are rare, as on a development chain, one block can end it, and the next offer is as good. Only once in a
+    /// task: each time costs a signature and a write here.
+    pub fn excuses_expiry(&mut self, provider: NodeId, offer: B256) -> bool {
+        self.offers.remove(&provider);
+        *self.outdated.entry(provider).or_insert(offer) == offer
     }
 
     /// A provider was late, stepped back or refused: it waits, longer each time.

@@ -1,6 +1,7 @@
 //! Several providers for one subtask: what is compared, who decides, who is paid, and for how long anybody waits.
 
 use super::world::*;
+use crate::requestor::COPIES_WAIT_MS_MAX;
 use crate::*;
 use golem_protocol::*;
 use std::collections::BTreeMap;
@@ -85,6 +86,18 @@ fn pays_two_who_agree_without_running_anything_here() {
     assert_eq!((task.done, task.copies), (20, 20));
     assert!(task.copies_cost > Wei::ZERO && task.copies_cost < task.spent);
     assert_books_agree(&world);
+}
+
+#[test]
+fn who_ends_in_another_order_does_not_wait_for_the_others_verdicts() {
+    for seed in 0..seeds() {
+        let mut world = world_of_copies(seed, order_of_copies(20, 40 * 14_000, 2), &[Nature::Honest; 2], CALM);
+        world.uneven_ms = 2_000;
+        world.run(3_600_000);
+        assert_eq!((world.finished, own_runs(&world)), (Some(0), vec![]), "seed {seed}: all is compared");
+        assert!(world.time < COPIES_WAIT_MS_MAX, "seed {seed}: it took {} ms", world.time);
+        assert_books_agree(&world);
+    }
 }
 
 #[test]

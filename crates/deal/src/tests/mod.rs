@@ -6,6 +6,7 @@ mod failures;
 mod fees;
 mod refusals;
 mod reorgs;
+mod repeated;
 mod rest;
 mod retry;
 mod times;

@@ -1,6 +1,7 @@
 //! What each machine does not take, and what it says then.
 
 use super::world::{CHAIN, Fixed, PROFILE, header, keys, provider_settings, requestor_settings};
+use crate::provider::REPORT_PAUSE_MS;
 use crate::*;
 use golem_protocol::*;
 
@@ -9,12 +10,16 @@ pub(super) const VALUE: Wei = Wei(6_000);
 
 /// Answers every save at once, until nothing is left to save.
 pub(super) fn provide(provider: &mut Provider, policy: &mut Fixed, input: ProviderInput) -> Vec<ProviderEffect> {
+    provide_at(provider, policy, input, NOW)
+}
+
+fn provide_at(provider: &mut Provider, policy: &mut Fixed, input: ProviderInput, now: Now) -> Vec<ProviderEffect> {
     let mut done = Vec::new();
-    let mut effects = provider.apply(policy, input, NOW);
+    let mut effects = provider.apply(policy, input, now);
     while let Some(effect) = effects.pop() {
         match effect {
             ProviderEffect::Persist { id, .. } => {
-                effects.extend(provider.apply(policy, ProviderInput::Persisted(id), NOW));
+                effects.extend(provider.apply(policy, ProviderInput::Persisted(id), now));
             }
             ProviderEffect::WakeAt(_) => {}
             other => done.push(other),
@@ -274,12 +279,20 @@ fn stops_at_the_credit_it_grants_and_claims_what_it_holds() {
     assert_eq!(computes(&side.propose(&agreement)), 2);
     let report = side.compute(&agreement, 0).expect("a report");
     // Nothing comes back: one more fits the credit, then no more.
-    assert!(side.compute(&agreement, 1).is_none(), "one report at a time");
-    let state = side.compute(&agreement, 2);
-    assert!(state.is_none());
+    assert!(side.compute(&agreement, 1).is_none() && side.compute(&agreement, 2).is_none(), "they wait a little");
     assert_eq!(side.provider.running(), 0, "three are done and unpaid: the credit is used up");
-    let later = Now { local: LocalTime(NOW.local.0 + 600_001), chain: NOW.chain };
-    let effects = side.provider.apply(&mut side.policy, ProviderInput::Tick, later);
+    let tick_after = |side: &mut Side, ms| {
+        let then = Now { local: LocalTime(NOW.local.0 + ms), chain: NOW.chain };
+        provide_at(&mut side.provider, &mut side.policy, ProviderInput::Tick, then)
+    };
+    let effects = tick_after(&mut side, REPORT_PAUSE_MS);
+    let reported = effects.iter().find_map(|effect| match effect {
+        ProviderEffect::Send { message: Message::Report(report), .. } => Some(&report.document.results),
+        _ => None,
+    });
+    let indices = reported.map(|results| results.iter().map(|result| result.index).collect());
+    assert_eq!(indices, Some(vec![1, 2]), "{effects:?}");
+    let effects = tick_after(&mut side, 600_001);
     assert!(effects.iter().any(|e| matches!(e, ProviderEffect::Claim { .. })), "{effects:?}");
     // It pays after all: work goes on.
     let verdict = side.verdict(&report, VALUE.0, |_| {});
@@ -450,7 +463,7 @@ pub(super) fn offer(header: B256, n: u8, change: impl FnOnce(&mut Offer)) -> Req
     RequestorInput::Message { from, message: Box::new(Message::Offer(offer)) }
 }
 
-fn refused(effects: &[RequestorEffect]) -> Option<RefusalReason> {
+pub(super) fn refused(effects: &[RequestorEffect]) -> Option<RefusalReason> {
     effects.iter().find_map(|effect| match effect {
         RequestorEffect::Send { message: Message::Refusal(refusal), .. } => Some(refusal.reason.clone()),
         _ => None,
@@ -523,7 +536,8 @@ fn says_once_that_it_waits_for_better_offers() {
 }
 
 /// A requestor with an agreement that one provider countersigned.
-pub(super) fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
+/// A batch that its provider has not answered.
+pub(super) fn proposed() -> (Requestor, Fixed, Authentic<Agreement>) {
     let (mut requestor, mut policy, digest) = started();
     let effects = request(&mut requestor, &mut policy, offer(digest, 2, |_| {}), NOW);
     assert!(effects.iter().any(|e| matches!(e, RequestorEffect::ReadChannel(_))), "{effects:?}");
@@ -539,14 +553,21 @@ pub(super) fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
         .expect("funding");
     let state = ChannelState { deposit, epoch, ..state };
     let effects = request(&mut requestor, &mut policy, RequestorInput::Channel { channel, state }, NOW);
-    let agreement = effects
-        .into_iter()
-        .find_map(|effect| match effect {
-            RequestorEffect::Send { message: Message::Agreement(agreement), .. } => Some(agreement),
-            _ => None,
-        })
-        .expect("an agreement");
-    let agreement = agreement.authenticate(&CHAIN).unwrap();
+    let agreement = proposal(&effects).expect("an agreement");
+    (requestor, policy, agreement)
+}
+
+pub(super) fn proposal(effects: &[RequestorEffect]) -> Option<Authentic<Agreement>> {
+    effects.iter().find_map(|effect| match effect {
+        RequestorEffect::Send { message: Message::Agreement(agreement), .. } => {
+            agreement.clone().authenticate(&CHAIN).ok()
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
+    let (mut requestor, mut policy, agreement) = proposed();
     let signature = keys(2).identity.sign_digest(&agreement.digest()).unwrap();
     let message = Message::Countersignature(Countersignature { agreement: agreement.digest(), signature });
     let from = NodeId(keys(2).identity.address());

@@ -33,7 +33,7 @@ fn begins_no_work_that_a_deposit_taken_back_would_have_paid() {
     assert!(happened(&effects, undone), "{effects:?}");
     // Two run; what they bring is reported, and nothing new is begun.
     side.compute(&agreement, 1).expect("a report");
-    assert!(side.compute(&agreement, 2).is_none(), "one report at a time");
+    assert!(side.compute(&agreement, 2).is_none(), "the report before it was sent just now");
     assert_eq!(side.provider.running(), 0);
     let effects = provide(&mut side.provider, &mut side.policy, ProviderInput::Tick);
     assert_eq!(computes(&effects), 0);

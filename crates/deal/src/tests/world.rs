@@ -272,6 +272,8 @@ pub(super) struct World {
     pub header: B256,
     /// Whether subtasks can be run at the requestor's.
     pub own_runs: bool,
+    /// By how much every second subtask takes longer, on every second provider the others, in milliseconds.
+    pub uneven_ms: u64,
     /// Whether the program traps wherever it is run.
     pub traps: bool,
     /// What the requestor said.
@@ -314,6 +316,7 @@ impl World {
             sent_voucher: BTreeMap::new(),
             finished: None,
             disk_done: BTreeMap::new(),
+            uneven_ms: 0,
             own_runs: true,
             traps: false,
             events: Vec::new(),
@@ -537,7 +540,8 @@ impl World {
                     Nature::Cheat => honest(ContentHash(B256::repeat_byte(0xE0 + index as u8))),
                 };
                 let (agreement, subtask) = (job.agreement, job.index);
-                let delay = self.providers[index].speed_ms;
+                let longer = self.uneven_ms * (u64::from(job.index) + index as u64).rem_euclid(2);
+                let delay = self.providers[index].speed_ms + longer;
                 self.at(
                     delay,
                     Event::ToProvider(index, run, ProviderInput::Computed { agreement, index: subtask, outcome }),
