@@ -57,6 +57,12 @@ impl LiveNode {
         self.api.address
     }
 
+    /// Where its page is; with the token in it, it opens as it is.
+    pub fn page(&self, with_token: bool) -> String {
+        let token = if with_token { format!("#token={}", self.api.token) } else { String::new() };
+        format!("http://{}/{token}", self.api.address)
+    }
+
     /// What it is.
     pub fn role(&self) -> anyhow::Result<Role> {
         match self.status["role"].as_str() {

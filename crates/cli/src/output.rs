@@ -10,6 +10,11 @@ pub fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Whether somebody reads what is printed, and it goes into no file.
+pub fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// An error with its causes, none of which is said twice.
 pub fn error_text(error: &anyhow::Error) -> String {
     let mut text = String::new();

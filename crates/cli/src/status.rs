@@ -33,10 +33,10 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
             return Ok(Answer::Yes);
         }
         output::line(&format!(
-            "A {} runs on {}; its page is http://{}/",
+            "A {} runs on {}; its page is {}",
             role_name(node.role()?),
             folder.path().display(),
-            node.address()
+            node.page(output::stdout_is_terminal())
         ))?;
         match node.role()? {
             Role::Provider => provider(node.status())?,

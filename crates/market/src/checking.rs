@@ -91,14 +91,12 @@ impl core::fmt::Display for CheckRate {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (percent, rest) = (self.check_ppm / 10_000, self.check_ppm % 10_000);
         let gain = self.wrong_result_gain_wei;
-        let (sign, gain) = (if gain < 0 { "-" } else { "" }, Wei(gain.unsigned_abs()));
-        write!(
-            f,
-            "{percent}.{:02} % checked; it stands to lose {}, and a wrong result brings it {sign}{} on average",
-            rest / 100,
-            short(self.stake_wei),
-            short(gain)
-        )
+        let stake = short(self.stake_wei);
+        write!(f, "{percent}.{:02} % checked; it stands to lose {stake}, and a wrong result ", rest / 100)?;
+        match (gain, short(Wei(gain.unsigned_abs()))) {
+            (..=0, amount) => write!(f, "costs it {amount} on average"),
+            (_, amount) => write!(f, "brings it {amount} on average"),
+        }
     }
 }
 

@@ -70,7 +70,8 @@ impl RequestorLoop {
 
     /// How often a provider's results are checked from now on, at the price it asks.
     fn note_check_rate(&mut self, header: B256, provider: NodeId) {
-        let Some(order) = self.machine.order(header) else { return };
+        // Where each result is compared with another, no share says how likely a wrong one is found.
+        let Some(order) = self.machine.order(header).filter(|order| order.checks.copies == 1) else { return };
         let timeout_s = order.header.subtask_timeout_s;
         let Some(progress) = self.tasks.get_mut(&header) else { return };
         let Some(price) = progress.shares.get(&provider).map(|share| share.offered_price_wei_per_hour) else { return };
