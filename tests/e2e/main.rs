@@ -16,6 +16,7 @@ mod deploy;
 mod guarantee;
 mod harness;
 mod local;
+mod metered;
 mod money;
 mod process;
 mod programs;

@@ -8,8 +8,8 @@ use golem_node::CheckCost;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
-use golem_protocol::{AppFee, Wei};
-use golem_task::{AppTerms, CostEstimate, TaskPlan, Verification};
+use golem_protocol::{AppFee, Pricing, Wei};
+use golem_task::{AppTerms, CostEstimate, Purchase, TaskPlan, Verification};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -107,6 +107,8 @@ impl<'a> PlanReport<'a> {
             "price_max_wei_per_hour": plan.price.max_per_hour,
             "subtask_timeout_s": plan.limits.timeout_s,
             "subtask_value_max_wei": self.cost.subtask_max,
+            "pricing": plan.purchase.pricing,
+            "min_perf": plan.purchase.min_perf,
             "author": plan.app.map(|app| app.author),
             "fee_wei": self.app.as_ref().ok().map(|app| app.fee),
             "fee_max_wei": plan.app.map(|app| app.fee_max),
@@ -162,7 +164,17 @@ impl<'a> PlanReport<'a> {
             "price",
             format!("up to {} an hour of one slot; providers offer, the best are taken", plan.price.max_per_hour),
         )?;
-        row("", format!("so a subtask costs at most {}", at_most_gnt(cost.subtask_max)))?;
+        let subtask_max = at_most_gnt(cost.subtask_max);
+        match plan.purchase.pricing {
+            Pricing::Tender => row("", format!("so a subtask costs at most {subtask_max}"))?,
+            Pricing::Metered => row(
+                "",
+                format!("paid is the fuel burnt, at the provider's fuel a second: {subtask_max} for a subtask at most"),
+            )?,
+        }
+        if let Some(text) = unlike_machines(plan) {
+            row("", text.to_owned())?;
+        }
         if let (Some(AppTerms { author, fee_max }), Ok(app)) = (plan.app, &self.app) {
             let fees_max = at_most_gnt(cost.fees_max());
             row("author", format!("{author} gets {} for each accepted subtask, {fees_max} at most", app.fee))?;
@@ -203,6 +215,14 @@ impl Funds {
     fn gas_wei(&self) -> u128 {
         u128::from(OPEN_GAS * PROVIDERS_EXPECTED) * u128::from(self.gas_price)
     }
+}
+
+/// What to think of where machines are bought by the hour and paid by the fuel.
+pub fn unlike_machines(plan: &TaskPlan) -> Option<&'static str> {
+    (plan.purchase == Purchase { pricing: Pricing::Metered, min_perf: 0 }).then_some(
+        "without --min-perf offers are compared by the hour, so slow machines look cheap: name the least fuel a second that \
+         will do",
+    )
 }
 
 /// How results are checked and what that costs at most, in the words of a person: a line each.

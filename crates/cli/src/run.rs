@@ -197,6 +197,9 @@ async fn start(
     let spent_max = cost.total_max.min(cost.budget);
     eprintln!("{}: {}, at most {} in all.", cut.plan.name, count(cost.subtasks, "subtask"), at_most_gnt(spent_max));
     eprintln!("Verification: {}.", plan_report::verification(&cut.plan, &cost).join("; "));
+    if let Some(text) = plan_report::unlike_machines(&cut.plan) {
+        eprintln!("Pricing: {text}.");
+    }
     if app.fee > Wei::ZERO {
         eprintln!(
             "Of that {} for each accepted subtask to the author {}, {} at most.",

@@ -6,7 +6,7 @@ use crate::identity::NodeKeys;
 use crate::note::PreviewNote;
 use golem_deal::{Checks, Rechecks, TaskOrder};
 use golem_market::CheckRate;
-use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Pricing, Wei};
+use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Wei};
 use golem_task::{MergeSpec, TaskPlan, Verification};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,10 +93,6 @@ impl PreparedTask {
 /// What a plan leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskTerms {
-    /// No offer of a slower machine is considered, in fuel per second; 0 where any will do.
-    pub min_perf: u64,
-    /// What is paid for.
-    pub pricing: Pricing,
     /// How long offers are gathered before the first are taken, in milliseconds.
     pub offer_window_ms: u64,
     /// The app's author, and what it gets for each accepted subtask, as its registry says.
@@ -104,9 +100,9 @@ pub struct TaskTerms {
 }
 
 impl Default for TaskTerms {
-    /// Any machine, paid by the subtask, offers gathered for 1.5 seconds, an app of nobody.
+    /// Offers gathered for 1.5 seconds, an app of nobody.
     fn default() -> TaskTerms {
-        TaskTerms { min_perf: 0, pricing: Pricing::Tender, offer_window_ms: 1_500, app: AppFee::NONE }
+        TaskTerms { offer_window_ms: 1_500, app: AppFee::NONE }
     }
 }
 
@@ -162,8 +158,8 @@ pub(crate) async fn prepare(
         subtasks: inputs.len() as u32,
         max_price: plan.price.max_per_hour,
         subtask_timeout_s: plan.limits.timeout_s,
-        min_perf: terms.min_perf,
-        pricing: terms.pricing,
+        min_perf: plan.purchase.min_perf,
+        pricing: plan.purchase.pricing,
         fuel_max: plan.limits.subtask.fuel_max,
         memory_max: plan.limits.subtask.memory_max,
         output_max: plan.limits.subtask.output_max,

@@ -9,10 +9,11 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 /// How the value of a subtask follows from the price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pricing {
     /// `ceil(price * subtask_timeout / 3600)`: what is sold is the subtask. Wire value 0.
+    #[default]
     Tender,
     /// `min(ceil(price * fuel / fuel_rate / 3600), value)`: what is sold is the fuel burnt. Wire value 1.
     Metered,

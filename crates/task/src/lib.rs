@@ -26,7 +26,7 @@ pub use bundle::{
     ARGS_BYTES_MAX, ARGS_MAX, BUNDLE_BYTES_MAX, BundleError, DEPTH_MAX, FILES_MAX, FileRef, NAME_BYTES_MAX,
     OutputEntry, PATH_BYTES_MAX, PathFault, SubtaskInput, SubtaskLimits, SubtaskOutput, check_path,
 };
-pub use manifest::{AppTerms, Manifest, ManifestError, Price, Split, TaskLimits};
+pub use manifest::{AppTerms, Manifest, ManifestError, Price, Purchase, Split, TaskLimits};
 pub use map::{MAP_RECHECK_PPM, MapTask};
 pub use plan::{InputListing, ListedFile, MergeSpec, PlanError, SubtaskSpec, TaskPlan, plan};
 pub use template::{Template, TemplateError};

@@ -3,7 +3,7 @@
 use crate::bundle::{SubtaskLimits, check_path};
 use crate::template::Template;
 use crate::verification::{Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, Verification};
-use golem_protocol::{Address, ByteCount, Fuel, Wei};
+use golem_protocol::{Address, ByteCount, Fuel, Pricing, Wei};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,6 +70,9 @@ pub use error::ManifestError;
 /// [price]
 /// max_gnt_per_hour = "0.5"            # the most for an hour of one machine's slot
 /// budget_gnt = "10"                   # never passed
+/// # pricing = "tender"               # what is paid: an hour's share for each subtask, however long it takes; or
+///                                   # "metered", the fuel it burnt, at most that
+/// # min_perf = 1_000_000_000          # no provider that does less fuel a second
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -103,6 +106,8 @@ pub struct Manifest {
     pub limits: TaskLimits,
     /// What may be spent.
     pub price: Price,
+    /// What is bought.
+    pub purchase: Purchase,
     /// Whose app it is, where it is somebody's.
     pub app: Option<AppTerms>,
     /// After how many seconds the task is given up.
@@ -138,6 +143,15 @@ pub struct Price {
     pub max_per_hour: Wei,
     /// The most for the whole task, values and fees together.
     pub budget: Wei,
+}
+
+/// What is bought, besides the most that it may cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purchase {
+    /// What is paid for.
+    pub pricing: Pricing,
+    /// No offer of a slower machine is considered, in fuel per second; 0 where any will do.
+    pub min_perf: u64,
 }
 
 /// Who published the module, and the most that its use may cost. What it does cost is in `AppRegistry`.
@@ -288,6 +302,9 @@ struct RawLimits {
 struct RawPrice {
     max_gnt_per_hour: String,
     budget_gnt: String,
+    #[serde(default)]
+    pricing: Pricing,
+    min_perf: Option<i64>,
 }
 
 impl Manifest {
@@ -321,6 +338,7 @@ impl Manifest {
             let what = "subtask.stdin needs `split.each`: only there a subtask has a file of its own";
             return Err(ManifestError::Conflict { what });
         }
+        let min_perf = raw.price.min_perf.map(|got| number("price.min_perf", Some(got), 1, i64::MAX)).transpose()?;
         Ok(Manifest {
             name: raw.name,
             module: raw.module,
@@ -340,6 +358,7 @@ impl Manifest {
                 max_per_hour: amount("price.max_gnt_per_hour", &raw.price.max_gnt_per_hour)?,
                 budget: amount("price.budget_gnt", &raw.price.budget_gnt)?,
             },
+            purchase: Purchase { pricing: raw.price.pricing, min_perf: min_perf.unwrap_or_default().unsigned_abs() },
             app: raw.app.map(app_terms).transpose()?,
             deadline_s: number("deadline_s", raw.deadline_s, 3600, u32::MAX.into())? as u32,
         })

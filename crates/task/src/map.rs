@@ -1,6 +1,6 @@
 //! `golem map`: one subtask per file, without a manifest.
 
-use crate::manifest::{Manifest, ManifestError, Price, Split, TaskLimits};
+use crate::manifest::{Manifest, ManifestError, Price, Purchase, Split, TaskLimits};
 use crate::plan::{InputListing, ListedFile, PlanError, TaskPlan, plan};
 use crate::template::Template;
 use crate::verification::{Extras, Verification};
@@ -32,6 +32,8 @@ pub struct MapTask {
     pub limits: TaskLimits,
     /// What may be spent.
     pub price: Price,
+    /// What is bought.
+    pub purchase: Purchase,
     /// After how many seconds the task is given up.
     pub deadline_s: u32,
 }
@@ -48,6 +50,7 @@ impl MapTask {
             extras: Extras::default(),
             limits: TaskLimits::default(),
             price,
+            purchase: Purchase::default(),
             deadline_s: 3600,
         }
     }
@@ -86,6 +89,7 @@ impl MapTask {
             extras: self.extras,
             limits: self.limits,
             price: self.price,
+            purchase: self.purchase,
             app: None,
             deadline_s: self.deadline_s,
         };

@@ -1,7 +1,7 @@
 //! From a manifest and the files there are, to the subtasks.
 
 use crate::bundle::{BundleError, FileRef, PathFault, SubtaskInput, SubtaskOutput, check_path};
-use crate::manifest::{AppTerms, Manifest, ManifestError, Price, SUBTASKS_MAX, Split, TaskLimits};
+use crate::manifest::{AppTerms, Manifest, ManifestError, Price, Purchase, SUBTASKS_MAX, Split, TaskLimits};
 use crate::verification::{CostEstimate, Extras, Verification};
 use golem_protocol::{ByteCount, ContentHash};
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,8 @@ pub struct TaskPlan {
     pub limits: TaskLimits,
     /// What may be spent.
     pub price: Price,
+    /// What is bought.
+    pub purchase: Purchase,
     /// Whose app it is, where it is somebody's.
     pub app: Option<AppTerms>,
     /// After how many seconds the task is given up.
@@ -215,6 +217,7 @@ pub fn plan(manifest: &Manifest, listing: &InputListing, split_output: Option<&s
         extras: manifest.extras,
         limits: manifest.limits,
         price: manifest.price,
+        purchase: manifest.purchase,
         app: manifest.app,
         deadline_s: manifest.deadline_s,
     };

@@ -1,5 +1,5 @@
 use crate::*;
-use golem_protocol::{Address, B256, ByteCount, ContentHash, Fuel, Wei};
+use golem_protocol::{Address, B256, ByteCount, ContentHash, Fuel, Pricing, Wei};
 use proptest::prelude::*;
 
 const FULL: &str = r#"
@@ -25,6 +25,8 @@ timeout_s = 60
 [price]
 max_gnt_per_hour = "0.5"
 budget_gnt = "10"
+pricing = "metered"
+min_perf = 1_000_000
 "#;
 
 fn minimal(split: &str) -> String {
@@ -63,7 +65,10 @@ fn reads_every_key_of_a_manifest() {
     assert_eq!(manifest.limits.timeout_s, 60);
     assert_eq!(manifest.verification.recheck_ppm(), 50_000);
     assert_eq!(manifest.price.max_per_hour, Wei::parse_gnt("0.5").unwrap());
+    assert_eq!(manifest.purchase, Purchase { pricing: Pricing::Metered, min_perf: 1_000_000 });
     assert_eq!(manifest.deadline_s, 3600);
+    let usual = Manifest::parse(&minimal("[split]\ncount = 1")).unwrap();
+    assert_eq!(usual.purchase, Purchase { pricing: Pricing::Tender, min_perf: 0 });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::process::StopSignals;
 use clap::Args;
 use golem_deal::CopyAddresses;
 use golem_node::TaskTerms;
-use golem_protocol::{Address, AppFee, ByteCount, Fuel, Wei};
+use golem_protocol::{Address, AppFee, ByteCount, Fuel, Pricing, Wei};
 use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, TaskPlan, Verification};
 use std::path::PathBuf;
 
@@ -51,9 +51,13 @@ pub(super) struct TermArgs {
     /// The most fuel of one subtask: what the sandbox counts, about a thousand million a second
     #[arg(long, value_name = "FUEL", value_parser = clap::value_parser!(u64).range(1..))]
     fuel_max: Option<u64>,
-    /// Take no provider that does less fuel a second
-    #[arg(long, value_name = "FUEL", default_value_t = 0)]
-    min_perf: u64,
+    /// What is paid for: tender, the share of an hour that a subtask may take at most, however long it does; or metered, the
+    /// fuel that it burns, at most that [default: what the manifest says, or tender]
+    #[arg(long, value_name = "WHAT", value_parser = pricing)]
+    pricing: Option<Pricing>,
+    /// Take no provider that does less fuel a second [default: what the manifest says, or any]
+    #[arg(long, value_name = "FUEL")]
+    min_perf: Option<u64>,
     /// How long offers are gathered before the first are taken, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1500)]
     offer_window: u64,
@@ -89,6 +93,8 @@ impl TermArgs {
         plan.verification = self.verify.unwrap_or(plan.verification);
         plan.extras.known_ppm = self.known_answers.unwrap_or(plan.extras.known_ppm);
         plan.extras.hedging = self.hedge.unwrap_or(plan.extras.hedging);
+        plan.purchase.pricing = self.pricing.unwrap_or(plan.purchase.pricing);
+        plan.purchase.min_perf = self.min_perf.unwrap_or(plan.purchase.min_perf);
         plan.deadline_s = self.deadline.unwrap_or(plan.deadline_s);
         if let Some(author) = self.author {
             // Whoever names an author itself says what it may cost itself.
@@ -117,7 +123,7 @@ impl TermArgs {
 
     /// What of it goes into the task's header.
     pub(super) fn terms(&self, app: AppFee) -> TaskTerms {
-        TaskTerms { min_perf: self.min_perf, offer_window_ms: self.offer_window, app, ..TaskTerms::default() }
+        TaskTerms { offer_window_ms: self.offer_window, app }
     }
 }
 
@@ -134,6 +140,14 @@ fn copy_addresses(text: &str) -> Result<CopyAddresses, String> {
         "distinct" => Ok(CopyAddresses::Distinct),
         "any" => Ok(CopyAddresses::Any),
         _ => Err(format!("`{text}` is neither distinct nor any")),
+    }
+}
+
+fn pricing(text: &str) -> Result<Pricing, String> {
+    match text {
+        "tender" => Ok(Pricing::Tender),
+        "metered" => Ok(Pricing::Metered),
+        _ => Err(format!("`{text}` is neither tender nor metered")),
     }
 }
 
@@ -157,6 +171,8 @@ mod tests {
         assert!(known_answers("0.6").is_err() && known_answers("x").is_err());
         assert_eq!(hedging("cheap"), Ok(Hedging::Cheap));
         assert!(hedging("sometimes").is_err());
+        assert_eq!(pricing("metered"), Ok(Pricing::Metered));
+        assert!(pricing("by the hour").is_err());
         let line = "golem map m.wasm a --verify redundancy:2 --hedge on --budget 1 -o out";
         let matches = crate::Cli::command().try_get_matches_from(line.split(' ')).unwrap();
         let (_, map) = matches.subcommand().unwrap();
