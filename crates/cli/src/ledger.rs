@@ -7,10 +7,11 @@ use golem_deal::{
     CopyAddresses, Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskStatus,
 };
 use golem_node::folder::{Folder, write_private};
-use golem_node::{ChainSettings, RECORD_SCHEMA};
+use golem_node::{ChainSettings, RECORD_SCHEMA, task_names};
 use golem_payments::{Claimable, PayeeLedger, PayerLedger};
-use golem_protocol::{Address, ByteCount, ChainTime, LocalTime, Now, Signed, Voucher, Wei};
+use golem_protocol::{Address, B256, ByteCount, ChainTime, LocalTime, Now, Signed, Voucher, Wei};
 use golem_store::{DiskStore, SCAN_RECORDS_MAX, Store};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a data folder holds of money. The folder stays locked, so that no node starts on it meanwhile.
@@ -23,6 +24,8 @@ pub struct Ledgers {
     pub payer: Vec<PayerLedger>,
     /// Its tasks.
     pub tasks: Vec<TaskStatus>,
+    /// What they are called, by header.
+    pub names: BTreeMap<B256, String>,
     /// Whose they are.
     pub address: Address,
     provider: Provider,
@@ -62,6 +65,7 @@ impl Ledgers {
             vouchers: provider.vouchers(),
             payer: requestor.ledgers(),
             tasks: requestor.tasks(),
+            names: task_names(&store)?,
             address: wallet.address(),
             provider,
             _store: store,

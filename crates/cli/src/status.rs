@@ -8,6 +8,7 @@ use crate::ledger::Ledgers;
 use crate::output::{self, Table, short_gnt};
 use crate::plan_report::check_cost;
 use clap::Args;
+use golem_deal::TaskStatus;
 use golem_market::CheckRate;
 use golem_node::CheckCost;
 use golem_protocol::{Address, Wei};
@@ -47,7 +48,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
     let settings = chain_settings(&folder, &context.config(&folder)?, &args.chain).await?;
     let ledgers = Ledgers::open(context, &folder, &settings)?;
     let status = json!({
-        "role": "none", "node": ledgers.address, "tasks": ledgers.tasks,
+        "role": "none", "node": ledgers.address, "tasks": named_tasks(&ledgers)?,
         "payers": payee_json(&ledgers), "channels": payer_json(&ledgers),
     });
     if args.json {
@@ -59,6 +60,16 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
         print_channels(&status["payers"], &status["channels"])?;
     }
     Ok(Answer::Yes)
+}
+
+/// The tasks on record, with what they are called.
+fn named_tasks(ledgers: &Ledgers) -> anyhow::Result<Vec<Value>> {
+    let named = |task: &TaskStatus| {
+        let mut shown = serde_json::to_value(task)?;
+        shown["name"] = json!(ledgers.names.get(&task.header));
+        Ok(shown)
+    };
+    ledgers.tasks.iter().map(named).collect()
 }
 
 fn role_name(role: Role) -> &'static str {

@@ -74,7 +74,7 @@ pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamp
 pub use golem_sandbox::Isolation;
 pub use golem_sandbox::profile::digest as sandbox_profile;
 pub use identity::NodeKeys;
-pub use note::PreviewNote;
+pub use note::{PreviewNote, task_names};
 pub use owner::{Hours, HoursError, OwnerSettings};
 pub use prepared::{CheckCost, PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;

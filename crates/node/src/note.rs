@@ -3,8 +3,9 @@
 use crate::prepared::{CheckCost, ProviderShare};
 use golem_market::Lot;
 use golem_protocol::B256;
-use golem_store::{Record, Table};
+use golem_store::{Record, Store, StoreError, Table, for_each_record};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A task's names and merge, kept under its header's digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,13 @@ impl TaskNote {
 impl Record for TaskNote {
     const TABLE: Table = Table::new("task_note");
     const VERSION: u16 = 1;
+}
+
+/// What each task on record is called, by its header's digest. Errors: the records cannot be read.
+pub fn task_names(store: &dyn Store) -> Result<BTreeMap<B256, String>, StoreError> {
+    let mut names = BTreeMap::new();
+    for_each_record(store, b"", |key, note: TaskNote| drop(names.insert(B256::left_padding_from(&key), note.name)))?;
+    Ok(names)
 }
 
 /// How a task that goes on is shown, kept under its header's digest so that it can be shown when it is taken up again.
