@@ -138,8 +138,30 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
     Ok(Answer::Yes)
 }
 
+/// What has to be read or looked up of the flags.
+struct Owned {
+    programs: Vec<ContentHash>,
+    hours: Hours,
+}
+
 impl ProvideArgs {
-    fn apply(&self, config: &mut ProviderConfig) -> anyhow::Result<()> {
+    /// Reads what is not plain, and holds the rest against each other.
+    fn read(&self, file: &ConfigFile) -> anyhow::Result<Owned> {
+        if self.min_price.or(file.min_price()?) == Some(Wei::ZERO) {
+            bail!("the minimal price is 0 GNT an hour: set --min-price to more, such as 0.1");
+        }
+        if let (Some(total), Some(one)) = (self.memory_total, self.memory_max)
+            && total < one
+        {
+            bail!(
+                "--memory-total {total} is less than --memory-max {one}, the memory of one subtask: raise it, or lower that"
+            );
+        }
+        let programs = self.only.iter().map(|program| program_digest(program)).collect::<Result<_, _>>()?;
+        Ok(Owned { programs, hours: Hours::parse(&self.hours)? })
+    }
+
+    fn apply(&self, owned: Owned, config: &mut ProviderConfig) {
         config.min_price = self.min_price.unwrap_or(config.min_price);
         config.slots = self.slots.unwrap_or(config.slots);
         config.cpu_percent = self.cpu_percent.unwrap_or(config.cpu_percent);
@@ -350,6 +372,11 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
         ProviderEvent::ClaimUndone { payer, amount } => {
             format!("the chain took back a claim of {} from {}: it is made again", short_gnt(*amount), short(payer))
         }
+        ProviderEvent::LeftAlone { module, detail, for_ms } => format!(
+            "no offers for the program {module} for {}, it cannot be run here: {}",
+            output::span(*for_ms / 1_000),
+            output::tame(detail)
+        ),
         ProviderEvent::Abandoned { owed, .. } => {
             format!("gave up a deal nobody answers for; {} stay unpaid", short_gnt(*owed))
         }

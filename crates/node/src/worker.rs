@@ -2,7 +2,7 @@
 
 use crate::content::{Contents, DOCUMENT_BYTES_MAX};
 use crate::error::ContentError;
-use golem_deal::ComputeJob;
+use golem_deal::{ComputeJob, UnfitProgram};
 use golem_protocol::limits::TEXT_BYTES_MAX;
 use golem_protocol::{B256, ByteCount, ContentHash, FailureKind, Fuel, Header, NodeId, SubtaskOutcome};
 use golem_sandbox::{
@@ -191,11 +191,20 @@ impl Runner {
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
     pub(crate) message: String,
+    /// How long the program is left alone, where it cannot run here whatever it is given.
+    unfit_for: Option<Duration>,
+}
+
+/// What came of a job.
+pub(crate) struct Computed {
+    pub(crate) outcome: SubtaskOutcome,
+    /// The job's program, where this machine cannot run it.
+    pub(crate) unfit: Option<UnfitProgram>,
 }
 
 impl Failure {
     fn new(kind: FailureKind, message: impl ToString) -> Failure {
-        Failure { kind, message: message.to_string() }
+        Failure { kind, message: message.to_string(), unfit_for: None }
     }
 
     pub(crate) fn outcome(self) -> SubtaskOutcome {
@@ -228,8 +237,18 @@ pub(crate) async fn compute(
     bounds: SubtaskBounds,
     job: ComputeJob,
     stop: JobStop,
-) -> SubtaskOutcome {
-    work(&runner, &contents, bounds, &job, &stop).await.unwrap_or_else(Failure::outcome)
+) -> Computed {
+    match work(&runner, &contents, bounds, &job, &stop).await {
+        Ok(outcome) => Computed { outcome, unfit: None },
+        Err(failure) => {
+            let unfit = failure.unfit_for.map(|life| UnfitProgram {
+                module: job.header.module,
+                detail: failure.message.clone(),
+                for_ms: life.as_millis() as u64,
+            });
+            Computed { outcome: failure.outcome(), unfit }
+        }
+    }
 }
 
 /// Makes the input of a job be here before its turn comes. What fails is tried again when it does.
@@ -265,9 +284,19 @@ async fn work(
         fetched = tokio::time::timeout(allowed, fetching) => fetched.map_err(late)??,
         _ = stop.wait() => return Err(Failure::new(FailureKind::Provider, "the work was stopped")),
     };
-    let left = allowed.saturating_sub(began.elapsed()).as_millis() as u64;
-    let terms = RunTerms { owner: job.requestor, bounds, wall_ms: left.max(RUN_MS_MIN) };
-    run_and_keep(runner, contents, terms, input, stop, &mut pins).await
+    let fetched = began.elapsed();
+    let left = allowed.saturating_sub(fetched).as_millis() as u64;
+    let limit_ms = allowed.as_millis() as u64;
+    let terms = RunTerms { owner: job.requestor, bounds, wall_ms: left.max(RUN_MS_MIN), limit_ms };
+    let mut ran = run_and_keep(runner, contents, terms, input, stop, &mut pins).await;
+    if let Err(failure) = &mut ran
+        && failure.kind == FailureKind::TimedOut
+        && fetched * FETCH_TOLD_FROM > allowed
+    {
+        failure.message =
+            format!("fetching its input took {} ms of its time; {}", fetched.as_millis(), failure.message);
+    }
+    ran
 }
 
 /// Runs a subtask of our own task again, to compare. `Err` where it could not be run here.
@@ -481,7 +510,7 @@ pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
         }
         format!("{said}; stderr: {}", &stderr[start..])
     };
-    Err(Failure { kind, message })
+    Err(Failure { kind, message, unfit_for: outcome.exit.unfit_for() })
 }
 
 /// The sandbox could not run it: whose fault that is.

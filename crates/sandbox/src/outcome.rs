@@ -4,6 +4,14 @@ use golem_protocol::{ByteCount, ContentHash, Fuel};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a module that this machine gave up compiling is not tried again. Reason: each attempt may cost minutes, and a
+/// task has many subtasks; yet the machine's load may have had a part in it.
+const NOT_COMPILED_LIFE: Duration = Duration::from_secs(600);
+/// How long a faulty one is not. Reason: its bytes stay as they are, but nothing is held against anybody for ever, and
+/// looking again costs less than a compilation.
+const FAULTY_LIFE: Duration = Duration::from_secs(86_400);
 
 /// How a run went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +121,12 @@ impl Exit {
     /// Whether the program did what it was asked to.
     pub fn is_success(&self) -> bool {
         *self == Exit::Exited { code: 0 }
+    }
+
+    /// How long the module is not tried again here, where it is the module that cannot run, whatever it is given.
+    pub fn unfit_for(&self) -> Option<Duration> {
+        let (Exit::BadModule(_) | Exit::NotCompiled(_)) = self else { return None };
+        Some(if self.is_reproducible() { FAULTY_LIFE } else { NOT_COMPILED_LIFE })
     }
 
     /// Whether anybody who runs the same request must see the same exit.

@@ -12,5 +12,5 @@ mod interface;
 mod machine;
 mod work;
 
-pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
+pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram};
 pub use machine::Provider;
