@@ -27,6 +27,8 @@ const FETCH_AGAIN_MAX: Duration = Duration::from_secs(4);
 const FETCHES_MAX: usize = 4;
 /// How much of the end of standard error is kept for a failure's message. Reason: the message itself has 1 KiB.
 const STDERR_BYTES_MAX: u64 = 1024;
+/// Of a subtask that took too long it is said how long it was fetched, where that was one part in so many of its time.
+const FETCH_TOLD_FROM: u32 = 10;
 /// The least time left to run something at all, in milliseconds.
 const RUN_MS_MIN: u64 = 10;
 
@@ -317,7 +319,7 @@ pub(crate) async fn recheck(
     let document = SubtaskInput::decode(&bytes).map_err(|error| error.to_string())?;
     // The provider's clock does not bind us, yet a run without end must end.
     let wall_ms = (header.subtask_timeout_s as u64).saturating_mul(2_000);
-    let terms = RunTerms { owner: header.requestor, bounds, wall_ms };
+    let terms = RunTerms { owner: header.requestor, bounds, wall_ms, limit_ms: wall_ms };
     let ran = run_and_keep(&runner, &contents, terms, document, &stop, &mut pins).await;
     match ran {
         Ok(outcome) => Ok(outcome),
@@ -409,7 +411,10 @@ struct RunTerms {
     /// Whose work it is.
     owner: NodeId,
     bounds: SubtaskBounds,
+    /// What is left of the time.
     wall_ms: u64,
+    /// All of it, as it was set.
+    limit_ms: u64,
 }
 
 async fn run_and_keep(
@@ -420,7 +425,7 @@ async fn run_and_keep(
     stop: &JobStop,
     pins: &mut crate::content::Pins,
 ) -> Result<SubtaskOutcome, Failure> {
-    let RunTerms { owner, bounds, wall_ms } = terms;
+    let RunTerms { owner, bounds, wall_ms, limit_ms } = terms;
     let limits = SubtaskLimits {
         memory_max: input.limits.memory_max.min(bounds.memory_max),
         output_max: input.limits.output_max.min(bounds.output_max),
@@ -436,7 +441,10 @@ async fn run_and_keep(
         limits,
         wall_ms,
     };
-    let ran = runner.run(contents, run, stop).await.map_err(failed_here)?;
+    let mut ran = runner.run(contents, run, stop).await.map_err(failed_here)?;
+    if let Exit::WallClock { wall_ms } = &mut ran.outcome.exit {
+        *wall_ms = limit_ms;
+    }
     check_exit(&ran.outcome)?;
     let (fuel, time_ms) = (ran.outcome.fuel, ran.outcome.wall_ms);
     let kept = contents.blocking(move |here| keep_output(here, &ran)).await;

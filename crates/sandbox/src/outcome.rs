@@ -98,7 +98,7 @@ pub enum Exit {
         output_files_max: u32,
     },
     /// It took too long on this machine.
-    #[error("the program did not end within {wall_ms} ms; raise the timeout, or run it on a faster machine")]
+    #[error("the program did not end within {}; raise the timeout, or run it on a faster machine", span(*wall_ms))]
     WallClock {
         /// The limit in milliseconds.
         wall_ms: u64,
@@ -144,12 +144,17 @@ impl Exit {
     }
 }
 
+/// A limit as it was set: in seconds where it is in whole ones.
+fn span(ms: u64) -> String {
+    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
+}
+
 /// Why a module was not compiled to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum CompileFailure {
     /// It took too long.
     #[error(
-        "it was not done within {wall_ms} ms; try again when this machine has less to do, or make the module smaller"
+        "it was not done within {}; try again when this machine has less to do, or make the module smaller", span(*wall_ms)
     )]
     WallClock {
         /// The limit in milliseconds.
