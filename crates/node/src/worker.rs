@@ -534,6 +534,7 @@ fn failed_here(error: SandboxError) -> Failure {
         | SandboxError::Io { .. }
         | SandboxError::Worker { .. }
         | SandboxError::Isolation { .. }
+        | SandboxError::Unfaithful { .. }
         | SandboxError::Engine { .. } => FailureKind::Provider,
     };
     Failure::new(kind, error)

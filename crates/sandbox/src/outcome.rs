@@ -422,6 +422,18 @@ pub enum SandboxError {
         /// What is missing, and what to do.
         reason: String,
     },
+    /// The benchmark took other fuel here than it takes on every machine that keeps the profile.
+    #[error(
+        "this machine counts {} units of fuel for a program that takes {} everywhere: others would find its results wrong, \
+         and would not pay for them. Install the release of golem anew; where that does not help, its processor or its \
+         memory makes mistakes, and it cannot be rented out", .got.0, .want.0
+    )]
+    Unfaithful {
+        /// What it took here.
+        got: Fuel,
+        /// What it takes.
+        want: Fuel,
+    },
     /// The engine could not be set up or failed by itself.
     #[error("the WebAssembly engine failed: {reason}")]
     Engine {
