@@ -15,7 +15,7 @@ use crate::preview::Watching;
 use crate::process::StopSignals;
 use crate::programs::Program;
 use crate::progress::TaskScreen;
-use crate::workbench::Workbench;
+use crate::workbench::{Talk, Workbench};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_node::config::ConfigFile;
@@ -105,8 +105,9 @@ pub async fn run(context: &Context, args: RunArgs, mut parameters: Parameters) -
     let app = args.app.as_deref().context("name an app, such as render, or a manifest")?;
     let source = Source::open(app, &parameters)?;
     let cutting = folder.clone();
+    let talk = Talk::beside(args.terms.json);
     // It may compile and run a module.
-    let mut cut = tokio::task::spawn_blocking(move || source.cut(&cutting)).await??;
+    let mut cut = tokio::task::spawn_blocking(move || source.cut(&cutting, talk)).await??;
     args.terms.apply(&mut cut.plan);
     start(context, &folder, cut, args.out.as_deref(), &args.terms).await
 }
@@ -172,7 +173,7 @@ async fn start(
         return local::run(folder, cut, out, args.json, args.signals()?).await;
     }
     let file = context.config(folder)?;
-    usable(folder, &cut.module).await?;
+    usable(folder, &cut.module, Talk::beside(args.json)).await?;
     if args.dry_run {
         let report = PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
         if args.json {
@@ -221,9 +222,9 @@ async fn start(
 }
 
 /// Whether the sandbox can run the module at all: found out here, before strangers do. It is compiled for the rechecks.
-async fn usable(folder: &Folder, module: &Path) -> anyhow::Result<()> {
+async fn usable(folder: &Folder, module: &Path, talk: Talk) -> anyhow::Result<()> {
     let (path, folder) = (module.to_path_buf(), folder.clone());
-    let checked = tokio::task::spawn_blocking(move || Workbench::open(&folder, &path)?.prepare());
+    let checked = tokio::task::spawn_blocking(move || Workbench::open(&folder, &path, talk)?.prepare());
     checked.await?.with_context(|| format!("the module {} cannot run", module.display()))
 }
 

@@ -119,6 +119,11 @@ impl Compiled {
         Ok(code)
     }
 
+    /// Whether a module need not be compiled first.
+    pub(crate) fn has(&self, digest: ContentHash) -> bool {
+        self.ready(digest).is_some() || self.disk.has(digest)
+    }
+
     fn make(
         &self,
         spawner: &Spawner,
