@@ -185,6 +185,9 @@ async fn start(
     }
     let out = out.context("-o FOLDER says where the results go")?;
     writable(out)?;
+    if cut.plan.price.max_per_hour == Wei::ZERO {
+        bail!("the highest price is 0 GNT an hour, and nobody works for nothing: set --max-price to more, such as 1");
+    }
     // Before anything is announced: what is fixed here is what every agreement says.
     let app = plan_report::app_fee(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
     let cost = plan_report::cost(&cut.plan, app.fee)?;
