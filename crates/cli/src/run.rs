@@ -8,6 +8,7 @@ use crate::apps::{Cut, Source};
 use crate::context::{Context, chain_settings};
 use crate::files::{self, Places};
 use crate::local;
+use crate::market::standings;
 use crate::output::{self, at_most_gnt, count};
 use crate::parameters::Parameters;
 use crate::plan_report::{self, PlanReport};
@@ -23,7 +24,7 @@ use golem_node::folder::Folder;
 use golem_node::{RequestorConfig, RequestorHandle, RequestorNode};
 use golem_protocol::Wei;
 use golem_sandbox::Isolation;
-use golem_task::{MapTask, Price};
+use golem_task::{MapTask, Price, Verification};
 use std::path::{Path, PathBuf};
 use terms::TermArgs;
 use watch::{finish, follow, look};
@@ -175,7 +176,10 @@ async fn start(
     let file = context.config(folder)?;
     usable(folder, &cut.module, Talk::beside(args.json)).await?;
     if args.dry_run {
-        let report = PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
+        let mut report = PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
+        if let Verification::Adaptive { .. } = cut.plan.verification {
+            report = report.knowing(standings(folder).await);
+        }
         if args.json {
             output::json(&report.to_json())?;
         } else {
