@@ -512,7 +512,7 @@ fn enter(
         Decision::FailureNoted if was_open => policy.note(&RequestorFact::Failed { provider }, now),
         Decision::Accepted | Decision::Late | Decision::FailureNoted | Decision::NotAgreed => {}
     }
-    let is_over = was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure);
+    let is_over = was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure, now);
     // As long as somebody else has a copy, it may still be done.
     if is_over && task.holders(index).is_empty() {
         task.settle_here(index, Place::Failed(detail.to_string()));

@@ -7,8 +7,11 @@ use golem_protocol::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often a subtask is tried before it counts as failed. Reason: a task that cannot be done must end.
+/// How often a subtask is tried before it counts as failed, where nobody offers who has not failed it. Reason: a task that
+/// cannot be done must end.
 pub(super) const ATTEMPTS_MAX: u8 = 6;
+/// How often it is tried at all, whoever offers. Reason: there is always another name, and each try takes time.
+pub(super) const ATTEMPTS_TOTAL_MAX: u8 = 24;
 /// How many failures of one kind, which depend on nothing but the task, make it the task's fault. They are of different
 /// owners wherever somebody else offers.
 pub(super) const SAME_FAILURES_MAX: usize = 2;
@@ -92,7 +95,7 @@ pub(super) struct Task {
     /// Results that no deal tells of: found by our own recheck, or given up.
     pub settled_here: BTreeMap<u32, Place>,
     pub attempts: BTreeMap<u32, u8>,
-    /// Who said that it failed, and of what; by subtask, at most `ATTEMPTS_MAX` each. It goes with
+    /// Who said that it failed, and of what; by subtask, at most `ATTEMPTS_TOTAL_MAX` each. It goes with
     /// the task, which has a deadline, and not sooner: what failed once for a reason of the task's does so at any time.
     pub failures: BTreeMap<u32, Vec<Failure>>,
     /// By provider; at most `OFFERS_MAX`.
@@ -316,15 +319,21 @@ impl Task {
     }
 
     /// Counts a failure of a subtask; tells whether it is one too many.
-    pub fn failed_once_more(&mut self, index: u32, failure: Option<Failure>) -> bool {
+    pub fn failed_once_more(&mut self, index: u32, failure: Option<Failure>, now: Now) -> bool {
         let is_last = failure.is_some_and(|failure| self.is_last_failure(index, failure.kind));
         let attempts = self.attempts.entry(index).or_default();
         *attempts = attempts.saturating_add(1);
-        let worn_out = *attempts >= ATTEMPTS_MAX;
+        let attempts = *attempts;
         if let Some(failure) = failure {
             self.failures.entry(index).or_default().push(failure);
         }
-        worn_out || is_last
+        is_last || attempts >= ATTEMPTS_TOTAL_MAX || (attempts >= ATTEMPTS_MAX && !self.another_offers(index, now))
+    }
+
+    /// Whether the offer of somebody stands who has not failed a subtask.
+    fn another_offers(&self, index: u32, now: Now) -> bool {
+        let mut standing = self.offers.values().filter(|offer| offer.expires >= now.chain);
+        standing.any(|offer| !self.excludes(offer.provider, now) && !self.has_failed(index, offer.payee))
     }
 
     /// Whether one failure of a kind more makes it the task's fault.

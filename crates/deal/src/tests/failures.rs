@@ -122,3 +122,21 @@ fn who_fails_for_a_reason_of_its_own_has_not_lied() {
     });
     assert_eq!((failed, world.requestor_policy.rejected.as_slice()), (Some(0), &[][..]));
 }
+
+#[test]
+fn many_broken_machines_end_no_task_that_another_can_do() {
+    let mut natures = [BROKEN; 9];
+    natures[8] = Nature::Honest;
+    for seed in 0..10 {
+        let (world, failed) = played(seed, order_of(4, 1), &natures, |world| world.providers[8].speed_ms = 20_000);
+        assert_eq!(failed, Some(0), "seed {seed}");
+        assert!(failures_of(&world, 0) > 0, "seed {seed}: they had a part");
+    }
+}
+
+#[test]
+fn ever_new_names_that_fail_end_a_task_all_the_same() {
+    let (world, failed) = played(1, order_of(1, 1), &[BROKEN; 40], |_| {});
+    let tries: usize = (0..40).map(|n| failures_of(&world, n)).sum();
+    assert_eq!((failed, tries), (Some(1), 24));
+}
