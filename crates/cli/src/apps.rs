@@ -3,7 +3,7 @@
 use crate::bundled::{self, BundledApp};
 use crate::files::{self, Places};
 use crate::preview::Preview;
-use crate::workbench::{Job, Workbench, ending};
+use crate::workbench::{Job, Talk, Workbench, ending};
 use anyhow::{Context as _, bail};
 use golem_node::folder::Folder;
 use golem_protocol::ContentHash;
@@ -90,7 +90,7 @@ impl Source {
     }
 
     /// Lists the files, lets the module split where it does that, and cuts the task.
-    pub fn cut(self, folder: &Folder) -> anyhow::Result<Cut> {
+    pub fn cut(self, folder: &Folder, talk: Talk) -> anyhow::Result<Cut> {
         let module = self.base.join(&self.manifest.module);
         if !module.exists() {
             let name = module.display();
@@ -116,7 +116,9 @@ impl Source {
             listing.each = files::matching(&self.base, pattern, &mut places)?;
         }
         let printed = match self.manifest.split_args()? {
-            Some(args) => Some(split(&self.manifest, &module, args, &listing, &places, folder)?),
+            Some(args) => {
+                Some(split(&self.manifest, Workbench::open(folder, &module, talk)?, args, &listing, &places)?)
+            }
             None => None,
         };
         let plan = plan(&self.manifest, &listing, printed.as_deref())?;
@@ -164,13 +166,11 @@ fn unpack(app: &BundledApp) -> std::io::Result<TempDir> {
 /// Lets the module print its own plan, in the sandbox.
 fn split(
     manifest: &Manifest,
-    module: &Path,
+    workbench: Workbench,
     args: Vec<String>,
     listing: &InputListing,
     places: &Places,
-    folder: &Folder,
 ) -> anyhow::Result<String> {
-    let workbench = Workbench::open(folder, module)?;
     let output =
         tempfile::Builder::new().prefix("golem-split-").tempdir().context("cannot make a folder for the plan")?;
     let inputs = listing.shared.iter().filter_map(|file| {
@@ -213,7 +213,7 @@ mod tests {
         std::fs::write(folder.config_file(), "[sandbox]\nisolation = \"none\"\n").unwrap();
         let small = [("width", "32"), ("height", "24"), ("tiles", "6")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let cut = Source::open("render", &small).unwrap().cut(&folder).unwrap();
+        let cut = Source::open("render", &small).unwrap().cut(&folder, Talk::Silent).unwrap();
         assert_eq!((cut.plan.subtasks.len(), cut.places.len()), (6, 2));
         assert!(cut.plan.merge.is_some());
     }
@@ -234,7 +234,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::open_or_create(home.path()).unwrap();
         let scene = [("scene".to_owned(), home.path().join("none.obj").display().to_string())];
-        let error = Source::open("render", &scene).unwrap().cut(&folder).err().unwrap();
+        let error = Source::open("render", &scene).unwrap().cut(&folder, Talk::Silent).err().unwrap();
         assert!(crate::output::error_text(&error).contains("none.obj"), "{error:#}");
     }
 }

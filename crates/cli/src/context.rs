@@ -8,7 +8,7 @@ use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::Wallet;
 use golem_node::{ChainSettings, NodeKeys};
-use golem_protocol::Wei;
+use golem_protocol::{Address, ByteCount, Wei};
 use golem_sandbox::{Isolation, Sandbox, SandboxConfig};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -80,10 +80,10 @@ pub struct ChainArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub struct NetworkArgs {
     /// A multiaddress to listen on, such as /ip4/0.0.0.0/tcp/4001; may be repeated [default: QUIC and TCP, any port]
-    #[arg(long, value_name = "MULTIADDR", help_heading = "Network")]
+    #[arg(long, value_name = "MULTIADDR", value_parser = multiaddr, help_heading = "Network")]
     pub listen: Vec<String>,
     /// A node to start from, such as /ip4/192.0.2.7/tcp/4001/p2p/16Uiu2...; may be repeated
-    #[arg(long, value_name = "MULTIADDR", help_heading = "Network")]
+    #[arg(long, value_name = "MULTIADDR", value_parser = multiaddr, help_heading = "Network")]
     pub bootstrap: Vec<String>,
     /// Do not look for nodes on the local network
     #[arg(long, help_heading = "Network")]
@@ -248,9 +248,34 @@ pub async fn chain_client(settings: &ChainSettings) -> anyhow::Result<ChainClien
     Ok(ChainClient::connect(rpc_config(settings), settings.deployment.clone()).await?)
 }
 
+/// Reads an account from a flag.
+pub fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|_| format!("`{text}` is no address: 0x and 40 hexadecimal digits"))
+}
+
 /// Reads an amount of GNT from a flag.
 pub fn gnt(text: &str) -> Result<Wei, golem_protocol::units::AmountError> {
     Wei::parse_gnt(text)
+}
+
+/// Reads an address of a node from a flag, so that a mistake in it is told before a password is asked for.
+pub fn multiaddr(text: &str) -> Result<String, golem_net::StartError> {
+    golem_net::check_address(text).map(|()| text.to_owned())
+}
+
+/// Reads how much memory a subtask may have from a flag.
+pub fn memory(text: &str) -> Result<u64, String> {
+    at_most(bytes(text)?, golem_sandbox::profile::MEMORY_MAX)
+}
+
+/// Reads how much output a subtask may make from a flag.
+pub fn output(text: &str) -> Result<u64, String> {
+    at_most(bytes(text)?, golem_sandbox::profile::OUTPUT_MAX)
+}
+
+fn at_most(bytes: u64, most: ByteCount) -> Result<u64, String> {
+    let mib = most.0 >> 20;
+    if bytes <= most.0 { Ok(bytes) } else { Err(format!("the most that the sandbox gives a subtask is {mib}MiB")) }
 }
 
 /// Reads a size from a flag: a number of bytes, or one with KiB, MiB or GiB.
@@ -282,6 +307,15 @@ mod tests {
         for bad in ["", "0", "-1", "1.5GiB", "1TB", "99999999999GiB"] {
             assert!(bytes(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn takes_no_more_than_the_sandbox_gives() {
+        assert_eq!((memory("512MiB"), output("1GiB")), (Ok(512 << 20), Ok(1 << 30)));
+        assert_eq!(memory("4GiB"), Ok(4 << 30));
+        assert!(memory("5GiB").unwrap_err().contains("4096MiB") && output("100GiB").is_err() && memory("x").is_err());
+        assert!(multiaddr("/ip4/127.0.0.1/tcp/1").is_ok());
+        assert!(multiaddr("127.0.0.1:4001").unwrap_err().to_string().contains("127.0.0.1:4001"));
     }
 
     #[test]

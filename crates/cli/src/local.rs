@@ -7,7 +7,7 @@ use crate::Answer;
 use crate::apps::Cut;
 use crate::output::{self, Table, count};
 use crate::process::StopSignals;
-use crate::workbench::{Job, Workbench, ending};
+use crate::workbench::{Job, Talk, Workbench, ending};
 use anyhow::{Context as _, bail};
 use golem_node::folder::Folder;
 use golem_protocol::{ByteCount, ContentHash};
@@ -57,7 +57,7 @@ pub async fn run(
     as_json: bool,
     mut signals: StopSignals,
 ) -> anyhow::Result<Answer> {
-    let workbench = Workbench::open(folder, &cut.module)?;
+    let workbench = Workbench::open(folder, &cut.module, Talk::beside(as_json))?;
     let work = tempfile::Builder::new().prefix("golem-local-").tempdir().context("cannot make a folder to work in")?;
     let cancel = CancelToken::new();
     let local = Local { cut, workbench, work, out: out.to_path_buf(), cancel: cancel.clone() };
@@ -95,6 +95,11 @@ impl Local {
             let name = plan.subtasks.get(index as usize).map_or("", |subtask| &subtask.name);
             let fault = Some(format!("subtask {index} ({name}): {fault}"));
             let files = self.keep_apart(&tried, &self.out.join("partial"))?;
+            if let Some(preview) = self.cut.preview.as_ref().filter(|_| tried.iter().any(|one| one.fault.is_none())) {
+                preview.make_due();
+                preview.draw(&self.workbench, self.results(&tried), self.cut.plan.limits, &self.out, &self.cancel);
+                preview.say_where();
+            }
             return Ok(Ran { tried, merged: None, fault, files });
         }
         let Some(merge) = &plan.merge else {
@@ -128,7 +133,8 @@ impl Local {
                 let tried = self.subtask(subtask).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
                 let counts = u32::from(tried.fault.is_none());
                 stop.fetch_or(counts == 0, Ordering::Relaxed);
-                let due = self.cut.preview.as_ref().filter(|preview| preview.is_due());
+                // Of a task that has failed what is there is drawn once, at the end.
+                let due = self.cut.preview.as_ref().filter(|preview| counts > 0 && preview.is_due());
                 let results = {
                     let (done, well) = &mut *done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.push(tried);

@@ -94,14 +94,21 @@ pub async fn run(context: &Context, command: MarketCommand) -> anyhow::Result<An
     }
 }
 
+/// What a folder remembers of providers: by its records, or by the node that runs on it.
+pub async fn standings(folder: &Folder) -> anyhow::Result<Vec<Standing>> {
+    match LiveNode::find(folder).await? {
+        Some(node) if node.role()? == Role::Requestor => {
+            serde_json::from_value(node.status()["providers"].clone()).context("the running node is of another version")
+        }
+        Some(_) => bail!("a provider runs on {}, which buys nothing meanwhile", folder.path().display()),
+        None if !folder.store().exists() => Ok(Vec::new()),
+        None => Ok(golem_market::standings_in(&ledger::records(folder)?)?),
+    }
+}
+
 async fn providers(context: &Context, json: bool) -> anyhow::Result<Answer> {
     let folder = context.folder()?;
-    let standings: Vec<Standing> = match LiveNode::find(&folder).await? {
-        Some(node) if node.role()? == Role::Requestor => serde_json::from_value(node.status()["providers"].clone())
-            .context("the running node is of another version")?,
-        Some(_) => bail!("a provider runs on {}, which buys nothing meanwhile", folder.path().display()),
-        None => golem_market::standings_in(&ledger::records(&folder)?)?,
-    };
+    let standings = standings(&folder).await?;
     let shown: Vec<Shown> = standings.into_iter().map(|standing| Shown::new(&folder, standing)).collect();
     if json {
         output::json(&shown)?;

@@ -4,12 +4,13 @@ use crate::context::{ChainArgs, chain_client, chain_settings};
 use crate::files;
 use crate::output::{self, at_most_gnt};
 use golem_chain::ChainClient;
+use golem_market::Standing;
 use golem_node::CheckCost;
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
-use golem_protocol::{AppFee, Pricing, Wei};
-use golem_task::{AppTerms, CostEstimate, Purchase, TaskPlan, Verification};
+use golem_protocol::{AppFee, NodeId, Pricing, Wei};
+use golem_task::{AppTerms, CostEstimate, PPM, Purchase, TaskPlan, Verification};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -18,6 +19,9 @@ const OPEN_GAS: u64 = 63_500;
 /// Channels that a task of this size is likely to open; more providers cost this much each again.
 const PROVIDERS_EXPECTED: u64 = 3;
 
+/// Known providers that are shown. Reason: a screen.
+const KNOWN_SHOWN_MAX: usize = 5;
+
 /// A plan with everything that it can cost.
 pub struct PlanReport<'a> {
     plan: &'a TaskPlan,
@@ -25,6 +29,16 @@ pub struct PlanReport<'a> {
     /// What the author asks, or why the task is not run with that author.
     app: Result<AppFee, String>,
     chain: Result<Funds, String>,
+    /// What this folder remembers of providers, where a plan asks for it; or why it could not be read.
+    known: Result<Vec<Standing>, String>,
+}
+
+/// How much of a known provider's work an adaptive plan runs again.
+#[derive(serde::Serialize)]
+struct KnownRechecks {
+    provider: NodeId,
+    check_ppm: u32,
+    rechecks: u64,
 }
 
 /// What the account holds, and what ether costs there.
@@ -47,7 +61,61 @@ impl<'a> PlanReport<'a> {
         let app = app_fee(folder, file, chain, plan, module).await.map_err(|error| output::error_text(&error));
         let cost = cost(plan, app.as_ref().map_or(Wei::ZERO, |app| app.fee))?;
         let chain = funds(folder, file, chain).await.map_err(|error| output::error_text(&error));
-        Ok(PlanReport { plan, cost, app, chain })
+        Ok(PlanReport { plan, cost, app, chain, known: Ok(Vec::new()) })
+    }
+
+    /// Takes in what the folder remembers of providers, by which an adaptive plan checks each.
+    pub fn knowing(self, standings: anyhow::Result<Vec<Standing>>) -> PlanReport<'a> {
+        PlanReport { known: standings.map_err(|error| output::error_text(&error)), ..self }
+    }
+
+    /// How many results of each known provider an adaptive plan would run again at the highest price, were it to do all of
+    /// the task: those checked least first.
+    fn rechecks_of_known(&self) -> Vec<KnownRechecks> {
+        let Verification::Adaptive { floor_ppm } = self.plan.verification else { return Vec::new() };
+        let known = self.known.as_deref().unwrap_or_default().iter().filter(|standing| !standing.proven_wrong);
+        let mut rechecks: Vec<KnownRechecks> = known
+            .map(|standing| {
+                let check_ppm = standing.adaptive_ppm(self.cost.subtask_max, floor_ppm);
+                let rechecks = (u64::from(self.cost.subtasks) * u64::from(check_ppm)).div_ceil(u64::from(PPM));
+                KnownRechecks { provider: standing.provider, check_ppm, rechecks }
+            })
+            .collect();
+        rechecks.sort_by_key(|known| known.check_ppm);
+        rechecks
+    }
+
+    fn is_adaptive(&self) -> bool {
+        matches!(self.plan.verification, Verification::Adaptive { .. })
+    }
+
+    /// What an adaptive plan has run again here, in numbers: a line each.
+    fn adaptive_lines(&self) -> Vec<String> {
+        if !self.is_adaptive() {
+            return Vec::new();
+        }
+        let subtasks = self.cost.subtasks;
+        let mut lines = vec![format!("done by strangers: all {subtasks} are computed again here")];
+        if let Err(reason) = &self.known {
+            lines.push(format!("of whom this folder knows nothing can be said: {reason}"));
+            return lines;
+        }
+        let known = self.rechecks_of_known();
+        if known.is_empty() {
+            lines.push("this folder has bought from nobody yet, so at first all are strangers".to_owned());
+        }
+        for KnownRechecks { provider, check_ppm, rechecks } in known.iter().take(KNOWN_SHOWN_MAX) {
+            let percent = f64::from(*check_ppm) / 1e4;
+            let provider = output::short(&provider.0);
+            lines.push(format!(
+                "done by {provider}, known here: about {rechecks} of {subtasks} ({percent:.2} %), at the highest price"
+            ));
+        }
+        if known.len() > KNOWN_SHOWN_MAX {
+            let more = output::count((known.len() - KNOWN_SHOWN_MAX) as u64, "more known provider");
+            lines.push(format!("... and {more}, checked more"));
+        }
+        lines
     }
 
     /// The most that leaves the account: never more than the budget.
@@ -58,6 +126,10 @@ impl<'a> PlanReport<'a> {
     /// Why the task cannot be paid as it is, if so.
     pub fn obstacles(&self) -> Vec<String> {
         let mut obstacles = Vec::new();
+        if self.plan.price.max_per_hour == Wei::ZERO {
+            obstacles
+                .push("the highest price is 0 GNT an hour, and nobody works for nothing: raise --max-price".to_owned());
+        }
         if self.cost.affordable() == 0 {
             obstacles.push(format!(
                 "the budget of {} does not pay for one subtask at the highest price, {}: raise --budget, or lower --max-price or the timeout",
@@ -119,6 +191,9 @@ impl<'a> PlanReport<'a> {
             "affordable_subtasks": self.cost.affordable(),
             "recheck_ppm": plan.verification.recheck_ppm(),
             "rechecks": self.cost.rechecks,
+            "rechecks_of_strangers": self.is_adaptive().then_some(self.cost.subtasks),
+            "rechecks_of_known": self.is_adaptive().then(|| self.rechecks_of_known()),
+            "known_error": self.known.as_ref().err(),
             "verification": verification(plan, &self.cost),
             "copies": self.cost.copies,
             "checks_paid_max": self.cost.checks_paid_max,
@@ -183,7 +258,7 @@ impl<'a> PlanReport<'a> {
                 format!("{fee_max} is the most it may be; what is agreed keeps it, whatever the author asks later"),
             )?;
         }
-        for (number, text) in verification(plan, cost).into_iter().enumerate() {
+        for (number, text) in verification(plan, cost).into_iter().chain(self.adaptive_lines()).enumerate() {
             row(if number == 0 { "verification" } else { "" }, text)?;
         }
         let spent_max = at_most_gnt(self.spent_max());
@@ -329,4 +404,67 @@ async fn funds(folder: &Folder, file: &ConfigFile, chain: &ChainArgs) -> anyhow:
         eth: client.eth_balance(address).await?,
         gas_price: client.rpc().head().await?.base_fee.saturating_mul(2),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_protocol::{Address, ContentHash};
+    use golem_task::{MapTask, Price};
+
+    fn plan(verification: Verification) -> TaskPlan {
+        let gnt = |amount| Wei::from_gnt(amount).unwrap();
+        let files = (0..40u8).map(|place| golem_task::ListedFile {
+            guest_path: format!("in{place}"),
+            content: ContentHash(golem_protocol::B256::repeat_byte(place)),
+            size: golem_protocol::ByteCount::from_bytes(1),
+        });
+        let mut plan = MapTask::new("m", Price { max_per_hour: gnt(1), budget: gnt(9) }).plan(files.collect()).unwrap();
+        plan.verification = verification;
+        plan
+    }
+
+    fn report(plan: &TaskPlan) -> PlanReport<'_> {
+        let (cost, chain) = (cost(plan, Wei::ZERO).unwrap(), Err("no chain".to_owned()));
+        PlanReport { plan, cost, app: Ok(AppFee::NONE), chain, known: Ok(Vec::new()) }
+    }
+
+    fn standing(byte: u8, paid_gnt: u64, proven_wrong: bool) -> Standing {
+        Standing {
+            provider: NodeId(Address::repeat_byte(byte)),
+            chance: golem_market::Ratio::ONE,
+            success: golem_market::Ratio::ONE,
+            failure: golem_market::Ratio::from_parts(0),
+            paid_wei: Wei::from_gnt(paid_gnt).unwrap(),
+            proven_wrong,
+            programs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_adaptive_plan_says_what_strangers_cost_and_what_those_known_here_do() {
+        let plan = plan(Verification::Adaptive { floor_ppm: 50_000 });
+        let lines = report(&plan).adaptive_lines();
+        assert!(lines[0].contains("all 40") && lines[1].contains("bought from nobody"), "{lines:?}");
+        assert_eq!(report(&plan).to_json()["rechecks_of_strangers"], 40);
+        let known = vec![standing(1, 1, false), standing(2, 1000, false), standing(3, 1000, true)];
+        let report = report(&plan).knowing(Ok(known));
+        let json = report.to_json();
+        let rows = json["rechecks_of_known"].as_array().unwrap();
+        assert_eq!(rows.len(), 2, "who is proven wrong is not counted on: {rows:?}");
+        assert_eq!((rows[0]["check_ppm"].as_u64(), rows[0]["rechecks"].as_u64()), (Some(50_000), Some(2)), "the floor");
+        assert!(rows[1]["check_ppm"].as_u64().unwrap() > 50_000, "{rows:?}");
+        assert!(report.adaptive_lines()[1].contains("about 2 of 40 (5.00 %)"), "{:?}", report.adaptive_lines());
+    }
+
+    #[test]
+    fn other_plans_say_nothing_of_it_and_a_folder_that_cannot_be_read_says_so() {
+        let other = plan(Verification::Recheck { fraction_ppm: 100_000 });
+        assert!(report(&other).adaptive_lines().is_empty());
+        assert!(report(&other).to_json()["rechecks_of_strangers"].is_null());
+        let adaptive = plan(Verification::Adaptive { floor_ppm: 50_000 });
+        let report = report(&adaptive).knowing(Err(anyhow::anyhow!("a node runs")));
+        assert!(report.adaptive_lines()[1].contains("a node runs"));
+        assert_eq!(report.to_json()["known_error"], "a node runs");
+    }
 }

@@ -1,7 +1,7 @@
 //! A picture of a task that is not done yet: the module draws it, here, from the results there are.
 
 use crate::apps::Cut;
-use crate::workbench::{Job, Workbench, ending};
+use crate::workbench::{Job, Talk, Workbench, ending};
 use anyhow::Context as _;
 use golem_node::folder::Folder;
 use golem_node::{Collected, PreviewNote, RequestorHandle, ShownTask};
@@ -41,6 +41,24 @@ impl Preview {
     pub fn is_due(&self) -> bool {
         let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         due.is_some_and(|due| Instant::now() >= due)
+    }
+
+    /// Makes another due at once, unless drawing it has failed: a task ends sooner than the pause.
+    pub fn make_due(&self) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        *due = due.map(|_| Instant::now());
+    }
+
+    /// Says where what was drawn is, where that is all that there will be, and drawing it did not fail.
+    pub fn say_where(&self) {
+        if self.due.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return;
+        }
+        let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths: Vec<String> = drawn.iter().map(|path| path.display().to_string()).collect();
+        if !paths.is_empty() {
+            eprintln!("What came in is drawn in {}.", paths.join(", "));
+        }
     }
 
     /// Draws it into a folder. One that cannot be drawn is told of once, and none is tried after that: the task matters
@@ -140,7 +158,7 @@ impl Watching {
         let Some(preview) = &cut.preview else { return Ok(None) };
         Ok(Some(Watching {
             preview: preview.clone(),
-            workbench: Arc::new(Workbench::open(folder, &cut.module)?),
+            workbench: Arc::new(Workbench::open(folder, &cut.module, Talk::Silent)?),
             names: cut.plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect(),
             limits: cut.plan.limits,
             out: out.to_path_buf(),
@@ -154,7 +172,7 @@ impl Watching {
         let ShownTask { preview, module, subtask_names } = shown;
         Ok(Watching {
             preview: Arc::new(Preview::new(preview.args)),
-            workbench: Arc::new(Workbench::open(folder, &module)?),
+            workbench: Arc::new(Workbench::open(folder, &module, Talk::Silent)?),
             names: subtask_names,
             limits: preview.limits,
             out: out.to_path_buf(),
@@ -188,13 +206,32 @@ impl Watching {
         Ok(())
     }
 
-    /// Waits until nothing is drawn any more: what comes after must not be drawn over.
-    pub async fn end(&mut self) {
-        self.cancel.cancel();
+    /// Draws once more all that came in, whatever is drawn now, of a task that will not be whole. It says where that is.
+    pub async fn draw_last(&mut self, node: &RequestorHandle, header: B256) -> anyhow::Result<()> {
+        self.drawn().await;
+        self.preview.make_due();
+        self.look(node, header).await?;
+        self.drawn().await;
+        self.preview.say_where();
+        Ok(())
+    }
+
+    /// What cuts off what is drawn, from elsewhere.
+    pub fn cancel(&self) -> CancelToken {
+        self.cancel.clone()
+    }
+
+    async fn drawn(&mut self) {
         if let Some(drawing) = self.drawing.take() {
             // It says itself what went wrong.
             let _ = drawing.await;
         }
+    }
+
+    /// Waits until nothing is drawn any more: what comes after must not be drawn over.
+    pub async fn end(&mut self) {
+        self.cancel.cancel();
+        self.drawn().await;
     }
 
     /// Removes the preview, which the results of the whole task have come in place of.

@@ -227,12 +227,15 @@ impl TaskScreen {
             RequestorEvent::CopiesWait { subtasks, copies, near, .. } => {
                 self.say(&copies_wait_text(*subtasks, *copies, near.as_ref()));
             }
-            RequestorEvent::FoundWrong { provider, index, paid, detail, .. } => self.say(&format!(
-                "subtask {index} of {}, paid with {}, is wrong: {}. It gets nothing more in this task",
-                short(&provider.0),
-                short_gnt(*paid),
-                one_line(detail)
-            )),
+            RequestorEvent::FoundWrong { provider, index, paid, detail, .. } => {
+                let paid =
+                    if *paid == Wei::ZERO { String::new() } else { format!(", paid with {},", short_gnt(*paid)) };
+                self.say(&format!(
+                    "subtask {index} of {}{paid} is wrong: {}. It gets nothing more in this task",
+                    short(&provider.0),
+                    one_line(detail)
+                ));
+            }
             // That they cannot be told from others is their use; they are in the log and in the sum at the end.
             RequestorEvent::KnownGiven { .. } => {}
             RequestorEvent::Finished { .. } => {}

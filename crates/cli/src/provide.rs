@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::apps::Source;
-use crate::context::{ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
+use crate::context::{self, ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
 use crate::files;
 use crate::output::{self, count, short, short_gnt};
 use crate::process::{Stop, StopSignals};
@@ -10,11 +10,12 @@ use crate::progress::word;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_deal::ProviderEvent;
-use golem_node::config::bytes_per_second;
+use golem_node::config::{ConfigFile, bytes_per_second};
 use golem_node::{
     ClaimOnExit, Hours, NodeNotice, ProviderConfig, ProviderHandle, ProviderNode, ProviderNotice, ProviderStatus,
     Watched,
 };
+use golem_protocol::limits::SLOTS_MAX;
 use golem_protocol::{Address, B256, ByteCount, ContentHash, Wei};
 use golem_sandbox::Isolation;
 use std::num::NonZeroU32;
@@ -30,16 +31,16 @@ const MIN_PRICE: Wei = Wei(100_000_000_000_000_000);
 #[derive(Args)]
 pub struct ProvideArgs {
     /// The least for an hour of one slot at work, in GNT [default: 0.1]
-    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    #[arg(long, value_name = "GNT", value_parser = gnt, allow_negative_numbers = true)]
     min_price: Option<Wei>,
     /// Subtasks at once [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(SLOTS_MAX)))]
     slots: Option<u16>,
     /// The share of a processor that each slot takes, in percent [default: 100]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     cpu_percent: Option<u8>,
     /// The most memory of one subtask, such as 512MiB [default: 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = context::memory)]
     memory_max: Option<u64>,
     /// The most memory of all subtasks at once; as many run as fit [default: enough for every slot]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
@@ -60,7 +61,7 @@ pub struct ProvideArgs {
     #[arg(long, value_name = "MBIT")]
     upload_mbit: Option<NonZeroU32>,
     /// The most output of one subtask [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = context::output)]
     output_max: Option<u64>,
     /// Claim everything as soon as this much can be claimed, in GNT [default: 10]
     #[arg(long, value_name = "GNT", value_parser = gnt)]
@@ -69,7 +70,7 @@ pub struct ProvideArgs {
     #[arg(long)]
     claim_on_exit: bool,
     /// Be paid to this address, for instance a cold wallet, instead of this node's own
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = context::address)]
     payee: Option<Address>,
     /// Write down all that the node is told and decides, for `golem replay`; an earlier trace there becomes FILE.old
     #[arg(long, value_name = "FILE")]
@@ -90,16 +91,15 @@ pub struct ProvideArgs {
 pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer> {
     let folder = context.folder_or_new()?;
     let file = context.config(&folder)?;
+    // All that needs no key first: nobody types a password in vain.
+    let owned = args.read(&file)?;
     let chain = chain_settings(&folder, &file, &args.chain).await?;
     let keys = context.keys(&folder)?;
     let mut config = ProviderConfig::new(folder, keys, chain, MIN_PRICE);
     config.slots = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64) as u16);
     config.isolation = Isolation::this_program();
     file.apply_to_provider(&mut config)?;
-    args.apply(&mut config)?;
-    if config.min_price == Wei::ZERO {
-        bail!("the minimal price is 0 GNT an hour: set --min-price to more, such as 0.1");
-    }
+    args.apply(owned, &mut config);
     let mut signals = StopSignals::new()?;
     if args.until_stdin_ends {
         signals.and_end_of_stdin();
@@ -138,8 +138,30 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
     Ok(Answer::Yes)
 }
 
+/// What has to be read or looked up of the flags.
+struct Owned {
+    programs: Vec<ContentHash>,
+    hours: Hours,
+}
+
 impl ProvideArgs {
-    fn apply(&self, config: &mut ProviderConfig) -> anyhow::Result<()> {
+    /// Reads what is not plain, and holds the rest against each other.
+    fn read(&self, file: &ConfigFile) -> anyhow::Result<Owned> {
+        if self.min_price.or(file.min_price()?) == Some(Wei::ZERO) {
+            bail!("the minimal price is 0 GNT an hour: set --min-price to more, such as 0.1");
+        }
+        if let (Some(total), Some(one)) = (self.memory_total, self.memory_max)
+            && total < one
+        {
+            bail!(
+                "--memory-total {total} is less than --memory-max {one}, the memory of one subtask: raise it, or lower that"
+            );
+        }
+        let programs = self.only.iter().map(|program| program_digest(program)).collect::<Result<_, _>>()?;
+        Ok(Owned { programs, hours: Hours::parse(&self.hours)? })
+    }
+
+    fn apply(&self, owned: Owned, config: &mut ProviderConfig) {
         config.min_price = self.min_price.unwrap_or(config.min_price);
         config.slots = self.slots.unwrap_or(config.slots);
         config.cpu_percent = self.cpu_percent.unwrap_or(config.cpu_percent);
@@ -154,16 +176,15 @@ impl ProvideArgs {
         self.network.apply(&mut config.network, &mut config.api);
         config.memory_total = self.memory_total.map(ByteCount::from_bytes).or(config.memory_total);
         if !self.only.is_empty() {
-            config.programs = self.only.iter().map(|program| program_digest(program)).collect::<Result<_, _>>()?;
+            config.programs = owned.programs;
         }
         if !self.hours.is_empty() {
-            config.owner.hours = Hours::parse(&self.hours)?;
+            config.owner.hours = owned.hours;
         }
         config.owner.yield_percent = self.yield_percent.or(config.owner.yield_percent);
         let bandwidth = &mut config.network.bandwidth;
         bandwidth.download = self.download_mbit.map(bytes_per_second).or(bandwidth.download);
         bandwidth.upload = self.upload_mbit.map(bytes_per_second).or(bandwidth.upload);
-        Ok(())
     }
 }
 
@@ -350,6 +371,11 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
         ProviderEvent::ClaimUndone { payer, amount } => {
             format!("the chain took back a claim of {} from {}: it is made again", short_gnt(*amount), short(payer))
         }
+        ProviderEvent::LeftAlone { module, detail, for_ms } => format!(
+            "no offers for the program {module} for {}, it cannot be run here: {}",
+            output::span(*for_ms / 1_000),
+            output::tame(detail)
+        ),
         ProviderEvent::Abandoned { owed, .. } => {
             format!("gave up a deal nobody answers for; {} stay unpaid", short_gnt(*owed))
         }

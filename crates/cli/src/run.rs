@@ -8,6 +8,7 @@ use crate::apps::{Cut, Source};
 use crate::context::{Context, chain_settings};
 use crate::files::{self, Places};
 use crate::local;
+use crate::market::standings;
 use crate::output::{self, at_most_gnt, count};
 use crate::parameters::Parameters;
 use crate::plan_report::{self, PlanReport};
@@ -15,7 +16,7 @@ use crate::preview::Watching;
 use crate::process::StopSignals;
 use crate::programs::Program;
 use crate::progress::TaskScreen;
-use crate::workbench::Workbench;
+use crate::workbench::{Talk, Workbench};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_node::config::ConfigFile;
@@ -23,7 +24,7 @@ use golem_node::folder::Folder;
 use golem_node::{RequestorConfig, RequestorHandle, RequestorNode};
 use golem_protocol::Wei;
 use golem_sandbox::Isolation;
-use golem_task::{MapTask, Price};
+use golem_task::{MapTask, Price, Verification};
 use std::path::{Path, PathBuf};
 use terms::TermArgs;
 use watch::{finish, follow, look};
@@ -105,8 +106,9 @@ pub async fn run(context: &Context, args: RunArgs, mut parameters: Parameters) -
     let app = args.app.as_deref().context("name an app, such as render, or a manifest")?;
     let source = Source::open(app, &parameters)?;
     let cutting = folder.clone();
+    let talk = Talk::beside(args.terms.json);
     // It may compile and run a module.
-    let mut cut = tokio::task::spawn_blocking(move || source.cut(&cutting)).await??;
+    let mut cut = tokio::task::spawn_blocking(move || source.cut(&cutting, talk)).await??;
     args.terms.apply(&mut cut.plan);
     start(context, &folder, cut, args.out.as_deref(), &args.terms).await
 }
@@ -172,9 +174,12 @@ async fn start(
         return local::run(folder, cut, out, args.json, args.signals()?).await;
     }
     let file = context.config(folder)?;
-    usable(folder, &cut.module).await?;
+    usable(folder, &cut.module, Talk::beside(args.json)).await?;
     if args.dry_run {
-        let report = PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
+        let mut report = PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
+        if let Verification::Adaptive { .. } = cut.plan.verification {
+            report = report.knowing(standings(folder).await);
+        }
         if args.json {
             output::json(&report.to_json())?;
         } else {
@@ -184,6 +189,9 @@ async fn start(
     }
     let out = out.context("-o FOLDER says where the results go")?;
     writable(out)?;
+    if cut.plan.price.max_per_hour == Wei::ZERO {
+        bail!("the highest price is 0 GNT an hour, and nobody works for nothing: set --max-price to more, such as 1");
+    }
     // Before anything is announced: what is fixed here is what every agreement says.
     let app = plan_report::app_fee(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
     let cost = plan_report::cost(&cut.plan, app.fee)?;
@@ -224,9 +232,9 @@ async fn start(
 }
 
 /// Whether the sandbox can run the module at all: found out here, before strangers do. It is compiled for the rechecks.
-async fn usable(folder: &Folder, module: &Path) -> anyhow::Result<()> {
+async fn usable(folder: &Folder, module: &Path, talk: Talk) -> anyhow::Result<()> {
     let (path, folder) = (module.to_path_buf(), folder.clone());
-    let checked = tokio::task::spawn_blocking(move || Workbench::open(&folder, &path)?.prepare());
+    let checked = tokio::task::spawn_blocking(move || Workbench::open(&folder, &path, talk)?.prepare());
     checked.await?.with_context(|| format!("the module {} cannot run", module.display()))
 }
 

@@ -125,6 +125,14 @@ fn provider(status: &Value) -> anyhow::Result<()> {
             output::count(seen["subtasks"].as_u64().unwrap_or(0), "subtask")
         ))?;
     }
+    for left in status["left_alone"].as_array().into_iter().flatten() {
+        output::line(&format!(
+            "no offers    for the program {}, for {} yet: {}",
+            text(&left["program"]),
+            output::span(left["left_s"].as_u64().unwrap_or(0)),
+            output::tame(&text(&left["detail"]))
+        ))?;
+    }
     let totals = &status["totals"];
     output::line(&format!(
         "money        {} earned, {} claimable, {} claimed",

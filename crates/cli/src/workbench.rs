@@ -12,10 +12,27 @@ use std::path::{Path, PathBuf};
 /// How much of the end of a program's standard error is shown.
 const STDERR_TAIL: ByteCount = ByteCount::from_bytes(4096);
 
+/// Whether it is said what takes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// On standard error, for people.
+    Told,
+    /// Nobody reads along.
+    Silent,
+}
+
+impl Talk {
+    /// What goes with a command that may print JSON.
+    pub fn beside(json: bool) -> Talk {
+        if json { Talk::Silent } else { Talk::Told }
+    }
+}
+
 /// A module and a sandbox to run it in, with the compiled modules of a data folder.
 pub struct Workbench {
     sandbox: Sandbox,
     module: ModuleSource,
+    talk: Talk,
 }
 
 /// One run of the module.
@@ -36,19 +53,31 @@ pub struct Job {
 
 impl Workbench {
     /// Reads the module's digest and sets up a sandbox. Errors: the file, or the folder for compiled modules.
-    pub fn open(folder: &Folder, module: &Path) -> anyhow::Result<Workbench> {
+    pub fn open(folder: &Folder, module: &Path, talk: Talk) -> anyhow::Result<Workbench> {
         let digest = files::hash(module).context("the module")?.0;
         let sandbox = crate::context::sandbox(folder)?;
-        Ok(Workbench { sandbox, module: ModuleSource::File { path: module.to_path_buf(), digest } })
+        Ok(Workbench { sandbox, module: ModuleSource::File { path: module.to_path_buf(), digest }, talk })
+    }
+
+    /// Says that it takes a while, where the module was not compiled before.
+    fn say_if_compiled_first(&self) {
+        let ModuleSource::File { path, .. } = &self.module else { return };
+        if self.talk == Talk::Told && !self.sandbox.is_compiled(&self.module) {
+            let name = path.file_name().unwrap_or(path.as_os_str()).display();
+            let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            eprintln!("compiling {name} ({:.1} MB), which is kept for the next time", bytes as f64 / 1e6);
+        }
     }
 
     /// Compiles the module, so that the first run need not. Errors: it cannot run here at all.
     pub fn prepare(&self) -> anyhow::Result<()> {
+        self.say_if_compiled_first();
         Ok(self.sandbox.prepare(&self.module)??)
     }
 
     /// Runs it to its end. What is the program's fault is in the outcome.
     pub fn run(&self, job: Job, cancel: &CancelToken) -> anyhow::Result<RunOutcome> {
+        self.say_if_compiled_first();
         let subtask = job.limits.subtask;
         let request = RunRequest {
             owner: B256::ZERO,

@@ -28,7 +28,9 @@ pub use outbox::PersistId;
 pub use policy::{
     Delivery, ProviderFact, ProviderPolicy, Quote, Reported, RequestorFact, RequestorPolicy, Straggler, Timed,
 };
-pub use provider::{ComputeJob, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
+pub use provider::{
+    ComputeJob, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram,
+};
 pub use record::{Record, Table};
 pub use requestor::{
     Checks, CopyAddresses, FetchJob, Near, OwnRunReason, Rechecks, Requestor, RequestorEffect, RequestorEvent,

@@ -1,5 +1,6 @@
 //! What a requestor remembers of providers, as people read it.
 
+use crate::checking;
 use crate::{Promises, Ratio, RequestorMarket};
 use golem_protocol::{ContentHash, NodeId, Wei};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,13 @@ pub struct ProgramStanding {
     pub broken: u32,
     /// Whether such a promise is refused from now on.
     pub overstated: bool,
+}
+
+impl Standing {
+    /// Which share of its results of this value is run again by an adaptive plan, in parts per million, as it stands now.
+    pub fn adaptive_ppm(&self, value: Wei, floor_ppm: u32) -> u32 {
+        checking::check_ppm(value, checking::stake(self.paid_wei, Wei::ZERO), floor_ppm)
+    }
 }
 
 pub(crate) fn of(market: &RequestorMarket, promises: &Promises) -> Vec<Standing> {

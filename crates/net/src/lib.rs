@@ -42,7 +42,7 @@ pub use fetch::Fetched;
 pub use limits::{
     CONTENT_BYTES_MAX, GOSSIP_BYTES_MAX, MESSAGE_BYTES_MAX, NetworkLimits, PROVIDERS_PER_FETCH_MAX, TOPICS_MAX,
 };
-pub use network::{GossipId, GossipVerdict, Network, NetworkConfig, NetworkEvent, NetworkHandle};
+pub use network::{GossipId, GossipVerdict, Network, NetworkConfig, NetworkEvent, NetworkHandle, check_address};
 pub use pieces::PIECE_BYTES;
 pub use throttle::Bandwidth;
 

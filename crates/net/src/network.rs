@@ -292,6 +292,13 @@ impl NetworkHandle {
     }
 }
 
+/// Whether this is an address to listen on or to dial, before anything is started with it.
+///
+/// Errors: `Address`.
+pub fn check_address(address: &str) -> Result<(), StartError> {
+    parse(address).map(drop)
+}
+
 fn parse(address: &str) -> Result<Multiaddr, StartError> {
     address.parse().map_err(|error: libp2p::multiaddr::Error| StartError::Address {
         address: address.to_string(),

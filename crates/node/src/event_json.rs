@@ -113,6 +113,9 @@ fn provider_event(event: &ProviderEvent) -> Value {
         ProviderEvent::ClaimUndone { payer, amount } => {
             json!({"kind": "claim_undone", "payer": payer, "amount_wei": amount})
         }
+        ProviderEvent::LeftAlone { module, detail, for_ms } => {
+            json!({"kind": "program_left_alone", "program": module, "detail": detail, "for_ms": for_ms})
+        }
         ProviderEvent::Abandoned { agreement, owed } => {
             json!({"kind": "abandoned", "agreement": agreement, "owed_wei": owed})
         }

@@ -87,6 +87,6 @@ pub use settings::{
 };
 pub use startup::RECORD_SCHEMA;
 pub use status::{
-    Activity, AuthorAccount, ChainStatus, ChannelClose, ClaimSummary, CloseResult, NamedTask, NetworkStatus,
+    Activity, AuthorAccount, ChainStatus, ChannelClose, ClaimSummary, CloseResult, LeftAlone, NamedTask, NetworkStatus,
     PayeeAccount, PayerAccount, PayerClaim, ProviderStatus, RequestorStatus, Totals,
 };

@@ -128,7 +128,7 @@ impl ProofDesk {
                 timeout_s: header.subtask_timeout_s.saturating_mul(2),
                 header,
             };
-            verdict(&result, pricing, proof, compute(runner, contents, BOUNDS, job, stop).await)
+            verdict(&result, pricing, proof, compute(runner, contents, BOUNDS, job, stop).await.outcome)
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::settings::{ClaimOnExit, ProviderConfig};
 use crate::startup::Base;
 use crate::status::ProviderCounters;
 use crate::trace::{ProviderTold, Tracer};
-use crate::worker::{JobStop, Runner, SubtaskBounds, compute, prefetch};
+use crate::worker::{Computed, JobStop, Runner, SubtaskBounds, compute, prefetch};
 use golem_chain::{ChainEvent, Watcher};
 use golem_deal::{ComputeJob, PersistId, Provider, ProviderEffect, ProviderEvent, ProviderInput};
 use golem_market::ProviderMarketPolicy;
@@ -105,7 +105,7 @@ pub(crate) struct ProviderLoop {
     gate: HeaderGate,
     questions: QuestionGate,
     proofs: ProofGate,
-    jobs: JoinSet<(B256, u32, SubtaskOutcome)>,
+    jobs: JoinSet<(B256, u32, Computed)>,
     /// Inputs being fetched ahead of their runs, at most as many as there are slots; and which were.
     prefetches: JoinSet<()>,
     prefetched: BTreeSet<(B256, u32)>,
@@ -255,7 +255,7 @@ impl ProviderLoop {
             durable = self.saver.durable(), if !self.saver.is_idle() => self.on_durable(durable),
             Some(command) = self.commands.recv() => self.on_command(command).await,
             Some(done) = self.jobs.join_next() => match done {
-                Ok((agreement, index, outcome)) => self.on_computed(agreement, index, outcome),
+                Ok((agreement, index, computed)) => self.on_computed(agreement, index, computed),
                 Err(error) => self.fatal = Some(format!("a worker failed: {error}")),
             },
             Some(read) = self.reads.join_next() => if let Ok(read) = read {
@@ -430,7 +430,7 @@ impl ProviderLoop {
         }
     }
 
-    fn on_computed(&mut self, agreement: B256, index: u32, outcome: SubtaskOutcome) {
+    fn on_computed(&mut self, agreement: B256, index: u32, Computed { outcome, unfit }: Computed) {
         self.running.remove(&(agreement, index));
         match &outcome {
             SubtaskOutcome::Completed { fuel, time_ms, .. } => {
@@ -445,6 +445,10 @@ impl ProviderLoop {
                     tracing::info!(%agreement, index, ?kind, message, "subtask failed");
                 }
             }
+        }
+        // First, or the machine would begin the next of the same program.
+        if let Some(program) = unfit {
+            self.step(ProviderInput::Unfit(program));
         }
         self.step(ProviderInput::Computed { agreement, index, outcome });
     }
@@ -543,6 +547,9 @@ impl ProviderLoop {
             | ProviderEvent::FeeUnpaid { .. }
             | ProviderEvent::CreditExceeded { .. }
             | ProviderEvent::Uncovered { .. } => {}
+            ProviderEvent::LeftAlone { module, detail, for_ms } => {
+                tracing::warn!(program = %module, for_ms, detail, "program left alone: it cannot be run here");
+            }
             ProviderEvent::Ended { payer, epoch, claimed, unclaimed } => {
                 self.look_at_end(*payer, *epoch, claimed.saturating_add(*unclaimed));
             }
@@ -577,11 +584,11 @@ impl ProviderLoop {
         self.running.values().for_each(JobStop::stop);
         self.prefetches.shutdown().await;
         while let Some(done) = self.jobs.join_next().await {
-            if let Ok((agreement, index, outcome)) = done
+            if let Ok((agreement, index, computed)) = done
                 && self.fatal.is_none()
-                && matches!(outcome, SubtaskOutcome::Completed { .. })
+                && matches!(computed.outcome, SubtaskOutcome::Completed { .. })
             {
-                self.on_computed(agreement, index, outcome);
+                self.on_computed(agreement, index, computed);
             }
         }
         let flush = async {

@@ -1,8 +1,11 @@
 //! A provider's standing, out of its loop.
 
+use crate::lifecycle::local_now;
 use crate::provider_loop::ProviderLoop;
 use crate::startup::network_status;
-use crate::status::{Activity, AuthorAccount, ChainStatus, PayerAccount, ProgramSpeed, ProviderStatus, Totals};
+use crate::status::{
+    Activity, AuthorAccount, ChainStatus, LeftAlone, PayerAccount, ProgramSpeed, ProviderStatus, Totals,
+};
 use golem_protocol::Wei;
 
 impl ProviderLoop {
@@ -42,6 +45,7 @@ impl ProviderLoop {
             performance: self.performance,
             margin: self.policy.margin(self.now),
             programs: self.programs(),
+            left_alone: self.left_alone(),
             isolation: self.runner.isolation(),
             slots: self.config.slots,
             slots_busy: self.running.len().min(u16::MAX as usize) as u16,
@@ -63,6 +67,16 @@ impl ProviderLoop {
             Some(ProgramSpeed { program: *program, fuel_per_second, subtasks: seen.subtasks })
         });
         known.collect()
+    }
+
+    fn left_alone(&self) -> Vec<LeftAlone> {
+        let now = local_now();
+        let left = self.machine.left_alone().map(|(program, detail, until)| LeftAlone {
+            program,
+            detail: detail.to_owned(),
+            left_s: until.saturating_sub(now).div_ceil(1_000),
+        });
+        left.collect()
     }
 
     fn authors(&self) -> Vec<AuthorAccount> {

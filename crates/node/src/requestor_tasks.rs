@@ -101,7 +101,7 @@ impl RequestorLoop {
                 self.note_check_rate(*header, *provider);
             }
             RequestorEvent::FoundWrong { header, provider, index, paid, detail } => {
-                tracing::warn!(%header, %provider, index, %paid, detail, "a result that was paid is wrong");
+                tracing::warn!(%header, %provider, index, %paid, detail, "what was reported of a subtask is wrong");
                 self.note_check_rate(*header, *provider);
             }
             RequestorEvent::Rejected { header, provider, detail, .. } => {

@@ -32,6 +32,8 @@ pub struct ProviderStatus {
     pub margin: Ratio,
     /// How fast programs were seen to run, where enough was seen: what is offered for them instead of `performance`.
     pub programs: Vec<ProgramSpeed>,
+    /// The programs that nothing is offered for, since they cannot be run here.
+    pub left_alone: Vec<LeftAlone>,
     /// What stands between requestors' programs and this node, in words.
     pub isolation: String,
     /// How many subtasks can run at once.
@@ -65,6 +67,17 @@ pub struct ProgramSpeed {
     pub fuel_per_second: u64,
     /// How many subtasks it was seen in.
     pub subtasks: u32,
+}
+
+/// A program that a provider cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftAlone {
+    /// Its digest.
+    pub program: ContentHash,
+    /// Why, for people.
+    pub detail: String,
+    /// How long it is left alone yet, in seconds.
+    pub left_s: u64,
 }
 
 /// What a provider does now.

@@ -2,7 +2,7 @@
 
 use crate::content::{Contents, DOCUMENT_BYTES_MAX};
 use crate::error::ContentError;
-use golem_deal::ComputeJob;
+use golem_deal::{ComputeJob, UnfitProgram};
 use golem_protocol::limits::TEXT_BYTES_MAX;
 use golem_protocol::{B256, ByteCount, ContentHash, FailureKind, Fuel, Header, NodeId, SubtaskOutcome};
 use golem_sandbox::{
@@ -27,6 +27,8 @@ const FETCH_AGAIN_MAX: Duration = Duration::from_secs(4);
 const FETCHES_MAX: usize = 4;
 /// How much of the end of standard error is kept for a failure's message. Reason: the message itself has 1 KiB.
 const STDERR_BYTES_MAX: u64 = 1024;
+/// Of a subtask that took too long it is said how long it was fetched, where that was one part in so many of its time.
+const FETCH_TOLD_FROM: u32 = 10;
 /// The least time left to run something at all, in milliseconds.
 const RUN_MS_MIN: u64 = 10;
 
@@ -191,11 +193,20 @@ impl Runner {
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
     pub(crate) message: String,
+    /// How long the program is left alone, where it cannot run here whatever it is given.
+    unfit_for: Option<Duration>,
+}
+
+/// What came of a job.
+pub(crate) struct Computed {
+    pub(crate) outcome: SubtaskOutcome,
+    /// The job's program, where this machine cannot run it.
+    pub(crate) unfit: Option<UnfitProgram>,
 }
 
 impl Failure {
     fn new(kind: FailureKind, message: impl ToString) -> Failure {
-        Failure { kind, message: message.to_string() }
+        Failure { kind, message: message.to_string(), unfit_for: None }
     }
 
     pub(crate) fn outcome(self) -> SubtaskOutcome {
@@ -228,8 +239,18 @@ pub(crate) async fn compute(
     bounds: SubtaskBounds,
     job: ComputeJob,
     stop: JobStop,
-) -> SubtaskOutcome {
-    work(&runner, &contents, bounds, &job, &stop).await.unwrap_or_else(Failure::outcome)
+) -> Computed {
+    match work(&runner, &contents, bounds, &job, &stop).await {
+        Ok(outcome) => Computed { outcome, unfit: None },
+        Err(failure) => {
+            let unfit = failure.unfit_for.map(|life| UnfitProgram {
+                module: job.header.module,
+                detail: failure.message.clone(),
+                for_ms: life.as_millis() as u64,
+            });
+            Computed { outcome: failure.outcome(), unfit }
+        }
+    }
 }
 
 /// Makes the input of a job be here before its turn comes. What fails is tried again when it does.
@@ -265,9 +286,19 @@ async fn work(
         fetched = tokio::time::timeout(allowed, fetching) => fetched.map_err(late)??,
         _ = stop.wait() => return Err(Failure::new(FailureKind::Provider, "the work was stopped")),
     };
-    let left = allowed.saturating_sub(began.elapsed()).as_millis() as u64;
-    let terms = RunTerms { owner: job.requestor, bounds, wall_ms: left.max(RUN_MS_MIN) };
-    run_and_keep(runner, contents, terms, input, stop, &mut pins).await
+    let fetched = began.elapsed();
+    let left = allowed.saturating_sub(fetched).as_millis() as u64;
+    let limit_ms = allowed.as_millis() as u64;
+    let terms = RunTerms { owner: job.requestor, bounds, wall_ms: left.max(RUN_MS_MIN), limit_ms };
+    let mut ran = run_and_keep(runner, contents, terms, input, stop, &mut pins).await;
+    if let Err(failure) = &mut ran
+        && failure.kind == FailureKind::TimedOut
+        && fetched * FETCH_TOLD_FROM > allowed
+    {
+        failure.message =
+            format!("fetching its input took {} ms of its time; {}", fetched.as_millis(), failure.message);
+    }
+    ran
 }
 
 /// Runs a subtask of our own task again, to compare. `Err` where it could not be run here.
@@ -288,7 +319,7 @@ pub(crate) async fn recheck(
     let document = SubtaskInput::decode(&bytes).map_err(|error| error.to_string())?;
     // The provider's clock does not bind us, yet a run without end must end.
     let wall_ms = (header.subtask_timeout_s as u64).saturating_mul(2_000);
-    let terms = RunTerms { owner: header.requestor, bounds, wall_ms };
+    let terms = RunTerms { owner: header.requestor, bounds, wall_ms, limit_ms: wall_ms };
     let ran = run_and_keep(&runner, &contents, terms, document, &stop, &mut pins).await;
     match ran {
         Ok(outcome) => Ok(outcome),
@@ -380,7 +411,10 @@ struct RunTerms {
     /// Whose work it is.
     owner: NodeId,
     bounds: SubtaskBounds,
+    /// What is left of the time.
     wall_ms: u64,
+    /// All of it, as it was set.
+    limit_ms: u64,
 }
 
 async fn run_and_keep(
@@ -391,7 +425,7 @@ async fn run_and_keep(
     stop: &JobStop,
     pins: &mut crate::content::Pins,
 ) -> Result<SubtaskOutcome, Failure> {
-    let RunTerms { owner, bounds, wall_ms } = terms;
+    let RunTerms { owner, bounds, wall_ms, limit_ms } = terms;
     let limits = SubtaskLimits {
         memory_max: input.limits.memory_max.min(bounds.memory_max),
         output_max: input.limits.output_max.min(bounds.output_max),
@@ -407,7 +441,10 @@ async fn run_and_keep(
         limits,
         wall_ms,
     };
-    let ran = runner.run(contents, run, stop).await.map_err(failed_here)?;
+    let mut ran = runner.run(contents, run, stop).await.map_err(failed_here)?;
+    if let Exit::WallClock { wall_ms } = &mut ran.outcome.exit {
+        *wall_ms = limit_ms;
+    }
     check_exit(&ran.outcome)?;
     let (fuel, time_ms) = (ran.outcome.fuel, ran.outcome.wall_ms);
     let kept = contents.blocking(move |here| keep_output(here, &ran)).await;
@@ -481,7 +518,7 @@ pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
         }
         format!("{said}; stderr: {}", &stderr[start..])
     };
-    Err(Failure { kind, message })
+    Err(Failure { kind, message, unfit_for: outcome.exit.unfit_for() })
 }
 
 /// The sandbox could not run it: whose fault that is.
@@ -497,6 +534,7 @@ fn failed_here(error: SandboxError) -> Failure {
         | SandboxError::Io { .. }
         | SandboxError::Worker { .. }
         | SandboxError::Isolation { .. }
+        | SandboxError::Unfaithful { .. }
         | SandboxError::Engine { .. } => FailureKind::Provider,
     };
     Failure::new(kind, error)

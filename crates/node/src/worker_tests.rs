@@ -88,6 +88,10 @@ impl Bench {
     }
 
     async fn outcome(&self, job: ComputeJob, stop: JobStop) -> SubtaskOutcome {
+        self.computed(job, stop).await.outcome
+    }
+
+    async fn computed(&self, job: ComputeJob, stop: JobStop) -> Computed {
         let bounds = SubtaskBounds {
             memory_max: ByteCount::from_bytes(1 << 26),
             output_max: ByteCount::from_bytes(1 << 26),
@@ -123,6 +127,29 @@ async fn a_result_is_kept_with_its_manifest_and_comes_out_the_same_again() {
         recheck(bench.runner.clone(), bench.contents.clone(), job.input, job.header, JobStop::new()).await.unwrap();
     let SubtaskOutcome::Completed { output: output_again, fuel: fuel_again, .. } = again else { panic!("{again:?}") };
     assert_eq!((output, fuel), (output_again, fuel_again));
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_run_here_is_told_apart_from_a_run_that_failed() {
+    let bench = bench();
+    for module in [wasm(TRAPS), wasm(LOOPS), wasm(FAILS), wasm(COPY)] {
+        assert_eq!(bench.computed(bench.job(&module, b"", |_| {}), JobStop::new()).await.unfit, None);
+    }
+    let job = bench.job(b"no module", b"", |_| {});
+    let unfit = bench.computed(job.clone(), JobStop::new()).await.unfit.expect("it is no module");
+    assert_eq!((unfit.module, unfit.for_ms), (job.header.module, 86_400_000));
+    let slow = Exit::NotCompiled(golem_sandbox::CompileFailure::WallClock { wall_ms: 60_000 });
+    assert_eq!(slow.unfit_for(), Some(Duration::from_secs(600)));
+}
+
+#[tokio::test]
+async fn who_takes_too_long_reads_the_limit_that_was_set() {
+    let bench = bench();
+    let mut job = bench.job(&wasm(LOOPS), b"", |input| input.limits.fuel_max = Fuel::from_units(i64::MAX as u64));
+    (job.timeout_s, job.header.fuel_max) = (1, Fuel::from_units(i64::MAX as u64));
+    let SubtaskOutcome::Failed { kind, message } = bench.outcome(job, JobStop::new()).await else { panic!("it ended") };
+    assert_eq!(kind, FailureKind::TimedOut);
+    assert!(message.contains("did not end within 1 s;"), "{message}");
 }
 
 #[tokio::test]

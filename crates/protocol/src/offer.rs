@@ -193,6 +193,14 @@ pub enum RefusalReason {
         /// In how many results.
         results: u32,
     },
+    /// The provider found that its machine cannot run the program, or not for now.
+    #[error("this node cannot run the program {module}: {detail}")]
+    ProgramUnfit {
+        /// Which.
+        module: ContentHash,
+        /// What it found.
+        detail: String,
+    },
 }
 
 /// Tells the other side that something it sent was not taken, and why. Not signed: it binds nobody.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 /// The module that is timed: integer mixing over 256 KiB, floating point with divisions and square roots, and block
 /// copies, in about equal shares of time. `benchmark.wat` is its source.
 const MODULE: &[u8] = include_bytes!("benchmark.wasm");
+/// The fuel that it takes, on every machine that keeps the profile.
+const FUEL: Fuel = Fuel::from_units(173_226_033);
 /// How often it is timed; the median is taken, so one disturbance does not count.
 const ROUNDS: usize = 5;
 
@@ -24,7 +26,8 @@ pub struct Performance {
 impl Sandbox {
     /// Times the fixed module, in half a second or so at full pace.
     ///
-    /// Errors: the run was cancelled, or the engine failed.
+    /// Errors: the run was cancelled, or the engine failed; `Unfaithful` where the module took other fuel here than it does
+    /// everywhere, so that results of this machine would be found wrong by others.
     pub fn benchmark(&self, cancel: &CancelToken, pace: Pace) -> Result<Performance, SandboxError> {
         let limits = Limits {
             fuel_max: Fuel::from_units(10_000_000_000),
@@ -43,6 +46,9 @@ impl Sandbox {
             let ended = ended.map_err(|exit| SandboxError::engine(format!("its own benchmark: {exit}")))?;
             if ended.exit != (Exit::Exited { code: 0 }) {
                 return Err(SandboxError::engine(format!("its own benchmark: {}", ended.exit)));
+            }
+            if ended.fuel != FUEL {
+                return Err(SandboxError::Unfaithful { got: ended.fuel, want: FUEL });
             }
             let nanos = ended.took.as_nanos().max(1);
             speeds.push((u128::from(ended.fuel.0) * 1_000_000_000 / nanos) as u64);

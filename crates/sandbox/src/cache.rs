@@ -64,6 +64,11 @@ impl DiskCache {
         Some(bytes)
     }
 
+    /// Whether there is a file for a module. What is in it is looked at when it is read.
+    pub(crate) fn has(&self, digest: ContentHash) -> bool {
+        self.folder.join(self.name(digest)).exists()
+    }
+
     /// Takes out what cannot be used.
     pub(crate) fn remove(&self, digest: ContentHash) {
         let path = self.folder.join(self.name(digest));

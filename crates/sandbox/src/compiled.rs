@@ -28,10 +28,8 @@ use std::time::{Duration, Instant};
 
 /// The most compiled code that is kept in memory. Reason: as much as some large modules have.
 const CODE_BYTES_MAX: u64 = 512 << 20;
-/// How many modules that cannot be compiled are remembered, and how long, where the machine's load had a part in it.
-/// Reason: each attempt may cost minutes, and a task has many subtasks.
+/// How many modules that cannot be compiled are remembered. Reason: more than one machine has tasks of at a time.
 const REFUSALS_MAX: usize = 64;
-const REFUSAL_LIFE: Duration = Duration::from_secs(600);
 
 /// Compiled modules.
 pub(crate) struct Compiled {
@@ -119,6 +117,11 @@ impl Compiled {
         let code = Arc::new(Code { bytes: bytes.len() as u64, file: sealed("compiled", &bytes)? });
         self.keep(digest, code.clone());
         Ok(code)
+    }
+
+    /// Whether a module need not be compiled first.
+    pub(crate) fn has(&self, digest: ContentHash) -> bool {
+        self.ready(digest).is_some() || self.disk.has(digest)
     }
 
     fn make(
@@ -217,7 +220,7 @@ impl Compiled {
 
     fn refusal(&self, digest: ContentHash) -> Option<Exit> {
         let mut refusals = locked(&self.refusals);
-        refusals.retain(|(_, exit, since)| exit.is_reproducible() || since.elapsed() < REFUSAL_LIFE);
+        refusals.retain(|(_, exit, since)| exit.unfit_for().is_some_and(|life| since.elapsed() < life));
         refusals.iter().find(|(refused, ..)| *refused == digest).map(|(_, exit, _)| exit.clone())
     }
 

@@ -62,6 +62,11 @@ impl Modules {
         Ok(Ok(pre))
     }
 
+    /// Whether a module need not be compiled first.
+    pub(crate) fn has(&self, digest: ContentHash) -> bool {
+        self.ready(digest).is_some() || self.disk.has(digest)
+    }
+
     fn kept_on_disk(&self, digest: ContentHash) -> Option<Module> {
         let module = native::deserialize(&self.engine, &self.disk.read(digest)?).ok();
         if module.is_none() {

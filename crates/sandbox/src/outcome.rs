@@ -4,6 +4,14 @@ use golem_protocol::{ByteCount, ContentHash, Fuel};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a module that this machine gave up compiling is not tried again. Reason: each attempt may cost minutes, and a
+/// task has many subtasks; yet the machine's load may have had a part in it.
+const NOT_COMPILED_LIFE: Duration = Duration::from_secs(600);
+/// How long a faulty one is not. Reason: its bytes stay as they are, but nothing is held against anybody for ever, and
+/// looking again costs less than a compilation.
+const FAULTY_LIFE: Duration = Duration::from_secs(86_400);
 
 /// How a run went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +98,7 @@ pub enum Exit {
         output_files_max: u32,
     },
     /// It took too long on this machine.
-    #[error("the program did not end within {wall_ms} ms; raise the timeout, or run it on a faster machine")]
+    #[error("the program did not end within {}; raise the timeout, or run it on a faster machine", span(*wall_ms))]
     WallClock {
         /// The limit in milliseconds.
         wall_ms: u64,
@@ -115,6 +123,12 @@ impl Exit {
         *self == Exit::Exited { code: 0 }
     }
 
+    /// How long the module is not tried again here, where it is the module that cannot run, whatever it is given.
+    pub fn unfit_for(&self) -> Option<Duration> {
+        let (Exit::BadModule(_) | Exit::NotCompiled(_)) = self else { return None };
+        Some(if self.is_reproducible() { FAULTY_LIFE } else { NOT_COMPILED_LIFE })
+    }
+
     /// Whether anybody who runs the same request must see the same exit.
     ///
     /// Not so for the wall clock and for compiling, which depend on the machine, nor for a native stack that is full, which
@@ -130,12 +144,17 @@ impl Exit {
     }
 }
 
+/// A limit as it was set: in seconds where it is in whole ones.
+fn span(ms: u64) -> String {
+    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
+}
+
 /// Why a module was not compiled to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum CompileFailure {
     /// It took too long.
     #[error(
-        "it was not done within {wall_ms} ms; try again when this machine has less to do, or make the module smaller"
+        "it was not done within {}; try again when this machine has less to do, or make the module smaller", span(*wall_ms)
     )]
     WallClock {
         /// The limit in milliseconds.
@@ -402,6 +421,18 @@ pub enum SandboxError {
     Isolation {
         /// What is missing, and what to do.
         reason: String,
+    },
+    /// The benchmark took other fuel here than it takes on every machine that keeps the profile.
+    #[error(
+        "this machine counts {} units of fuel for a program that takes {} everywhere: others would find its results wrong, \
+         and would not pay for them. Install the release of golem anew; where that does not help, its processor or its \
+         memory makes mistakes, and it cannot be rented out", .got.0, .want.0
+    )]
+    Unfaithful {
+        /// What it took here.
+        got: Fuel,
+        /// What it takes.
+        want: Fuel,
     },
     /// The engine could not be set up or failed by itself.
     #[error("the WebAssembly engine failed: {reason}")]

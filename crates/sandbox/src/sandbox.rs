@@ -2,7 +2,7 @@
 
 use crate::cancel::CancelToken;
 use crate::host_files::{self, OutputFolder};
-use crate::modules::Modules;
+use crate::modules::{Modules, digest_of};
 use crate::outcome::{Exit, RunOutcome, SandboxError};
 use crate::profile::{self, ARGS_MAX};
 use crate::request::{Isolation, Limits, ModuleSource, Pace, RunRequest, SandboxConfig};
@@ -152,6 +152,16 @@ impl Sandbox {
             files: folder.into_files(),
             wall_ms: finished.took.as_millis() as u64,
         })
+    }
+
+    /// Whether a module was compiled before, here or by an earlier process with the same cache: else the next run or
+    /// [`Sandbox::prepare`] takes as long as that does.
+    pub fn is_compiled(&self, module: &ModuleSource) -> bool {
+        match &self.backend {
+            Backend::Here(here) => here.modules.has(digest_of(module)),
+            #[cfg(target_os = "linux")]
+            Backend::Workers(workers) => workers.is_compiled(module),
+        }
     }
 
     /// Checks a module and compiles it, so that the first run need not.

@@ -457,6 +457,17 @@ fn the_benchmark_is_the_committed_source_and_gives_a_speed() {
 }
 
 #[test]
+fn a_machine_that_counts_other_fuel_is_told_by_its_benchmark() {
+    let folder = TempDir::new().unwrap();
+    let mut rules = profile::engine_config();
+    rules.operator_cost(wasmtime::OperatorCost { I64Mul: 2, ..wasmtime::OperatorCost::default() });
+    let engine = wasmtime::Engine::new(&rules).unwrap();
+    let unfaithful = Sandbox::on(engine, &SandboxConfig::new(folder.path().join("cache"))).unwrap();
+    let found = unfaithful.benchmark(&CancelToken::new(), Pace::FULL);
+    assert!(matches!(found, Err(SandboxError::Unfaithful { got, want }) if got > want), "{found:?}");
+}
+
+#[test]
 fn the_profile_has_a_digest_of_its_own() {
     assert_ne!(profile::digest(), B256::ZERO);
     let lock = include_str!("../../../Cargo.lock");

@@ -112,6 +112,10 @@ impl Workers {
         self.landlock
     }
 
+    pub(crate) fn is_compiled(&self, module: &ModuleSource) -> bool {
+        self.compiled.has(modules::digest_of(module))
+    }
+
     pub(crate) fn prepare(
         &self,
         module: &ModuleSource,

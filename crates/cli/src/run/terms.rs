@@ -1,6 +1,6 @@
 //! What `golem run` and `golem map` take besides what is run: what may be spent, and how results are checked.
 
-use crate::context::{ChainArgs, NetworkArgs, bytes, gnt};
+use crate::context::{ChainArgs, NetworkArgs, address, gnt, memory, output};
 use crate::process::StopSignals;
 use clap::Args;
 use golem_deal::CopyAddresses;
@@ -9,17 +9,20 @@ use golem_protocol::{Address, AppFee, ByteCount, Fuel, Pricing, Wei};
 use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, TaskPlan, Verification};
 use std::path::PathBuf;
 
+/// The longest that offers are gathered. Reason: nothing is done meanwhile, and more digits are a slip.
+const OFFER_WINDOW_MS_MAX: u64 = 3_600_000;
+
 /// What may be spent, and how results are checked.
 #[derive(Args)]
 pub(super) struct TermArgs {
     /// The most that is spent, fees included, in GNT; never passed
-    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    #[arg(long, value_name = "GNT", value_parser = gnt, allow_negative_numbers = true)]
     pub(super) budget: Option<Wei>,
     /// The most for an hour of one slot, in GNT
-    #[arg(long, value_name = "GNT", value_parser = gnt)]
+    #[arg(long, value_name = "GNT", value_parser = gnt, allow_negative_numbers = true)]
     pub(super) max_price: Option<Wei>,
     /// Whose app it is, as AppRegistry has it: its author gets a fee for each accepted subtask
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     author: Option<Address>,
     /// The most for the author, for each accepted subtask, in GNT; without, an app with a fee is not run
     #[arg(long, value_name = "GNT", value_parser = gnt)]
@@ -43,10 +46,10 @@ pub(super) struct TermArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(golem_protocol::limits::SUBTASK_TIMEOUT_S_MAX)))]
     timeout: Option<u32>,
     /// The most memory of one subtask, such as 512MiB
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory_max: Option<u64>,
     /// The most output of one subtask, standard output and error included, such as 512MiB
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = output)]
     output_max: Option<u64>,
     /// The most fuel of one subtask: what the sandbox counts, about a thousand million a second
     #[arg(long, value_name = "FUEL", value_parser = clap::value_parser!(u64).range(1..))]
@@ -59,7 +62,7 @@ pub(super) struct TermArgs {
     #[arg(long, value_name = "FUEL")]
     min_perf: Option<u64>,
     /// How long offers are gathered before the first are taken, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 1500)]
+    #[arg(long, value_name = "MS", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(..=OFFER_WINDOW_MS_MAX))]
     offer_window: u64,
     /// Give the task up after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]

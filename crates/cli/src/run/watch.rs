@@ -75,11 +75,11 @@ pub(super) async fn follow(
         }
     };
     screen.end();
-    if let Some(watching) = &mut watching {
-        watching.end().await;
-    }
     match ended {
         Ok(report) => {
+            if let Some(watching) = &mut watching {
+                watching.end().await;
+            }
             let collected = node
                 .merge(header, out)
                 .await
@@ -95,6 +95,9 @@ pub(super) async fn follow(
                 Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await?,
                 collected => collected?,
             };
+            if let Some(watching) = watching.as_mut().filter(|_| !collected.files.is_empty()) {
+                draw_last(watching, node, header, &screen, signals).await;
+            }
             Ok(Ran { header, report: None, error: Some(error), collected })
         }
     }
@@ -103,6 +106,29 @@ pub(super) async fn follow(
 /// Draws what there is. A task goes on where that cannot be done.
 pub(super) async fn look(watching: &mut Watching, node: &RequestorHandle, header: B256, screen: &TaskScreen) {
     if let Err(error) = watching.look(node, header).await {
+        screen.say(&format!("no preview: {}", output::error_text(&error)));
+    }
+}
+
+/// Draws what came in of a task that will not be whole. A signal ends that.
+async fn draw_last(
+    watching: &mut Watching,
+    node: &RequestorHandle,
+    header: B256,
+    screen: &TaskScreen,
+    signals: &mut StopSignals,
+) {
+    let cancel = watching.cancel();
+    let drawing = watching.draw_last(node, header);
+    tokio::pin!(drawing);
+    let drawn = tokio::select! {
+        drawn = &mut drawing => drawn,
+        _ = signals.next() => {
+            cancel.cancel();
+            drawing.await
+        }
+    };
+    if let Err(error) = drawn {
         screen.say(&format!("no preview: {}", output::error_text(&error)));
     }
 }

@@ -1,10 +1,11 @@
 //! From a header to a countersignature.
 
 use super::deal::{Deal, Stage};
-use super::interface::{ProviderEffect, ProviderEvent};
+use super::interface::{ProviderEffect, ProviderEvent, UnfitProgram};
 use super::machine::{
-    DEALS_MAX, DEALS_PER_REQUESTOR_MAX, HEADERS_MAX, Known, Provider, Step, UNCHECKED_MAX, Unchecked,
+    DEALS_MAX, DEALS_PER_REQUESTOR_MAX, HEADERS_MAX, Known, Provider, Step, UNCHECKED_MAX, UNFIT_MAX, Unchecked,
 };
+use super::work::cut;
 use crate::{ProviderFact, ProviderPolicy};
 use golem_protocol::*;
 use std::collections::BTreeSet;
@@ -79,6 +80,7 @@ impl Provider {
         if let Some(why) = &self.resting {
             return Err(RefusalReason::Resting(why.clone()));
         }
+        self.runs(header.module, now)?;
         let quote = policy.quote(header, now)?;
         if quote.price > header.max_price {
             return Err(RefusalReason::PriceAboveMax { price: quote.price, max_price: header.max_price });
@@ -109,6 +111,51 @@ impl Provider {
             }
         }
         Ok(())
+    }
+
+    /// Whether a program is one that this machine can run, for all it knows.
+    fn runs(&self, module: ContentHash, now: Now) -> Result<(), RefusalReason> {
+        match self.unfit.get(&module) {
+            Some((detail, until)) if *until > now.local => {
+                Err(RefusalReason::ProgramUnfit { module, detail: detail.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves a program alone that cannot be run here: it would only fail again. No offer for it stands, and what waits is
+    /// given back for others to do.
+    pub(super) fn on_unfit(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        program: UnfitProgram,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let UnfitProgram { module, detail, for_ms } = program;
+        let detail = cut(detail);
+        if self.runs(module, now).is_ok() {
+            step.say(ProviderEvent::LeftAlone { module, detail: detail.clone(), for_ms });
+        }
+        let why = format!("this node cannot run the program: {detail}");
+        self.unfit.insert(module, (detail, now.local.saturating_add(for_ms)));
+        if self.unfit.len() > UNFIT_MAX {
+            let ends_first = self.unfit.iter().min_by_key(|(_, (_, until))| *until).map(|(module, _)| *module);
+            ends_first.map(|module| self.unfit.remove(&module));
+        }
+        let mut headers = BTreeSet::new();
+        for (digest, known) in self.headers.iter_mut().filter(|(_, known)| known.header.module == module) {
+            known.offer = None;
+            headers.insert(*digest);
+        }
+        self.unchecked.retain(|_, unchecked| !headers.contains(&unchecked.agreement.header));
+        let waiting = self.deals.iter().filter(|(_, deal)| {
+            deal.header.module == module && deal.subtasks.values().any(|stage| *stage == Stage::Waiting)
+        });
+        let waiting: Vec<B256> = waiting.map(|(digest, _)| *digest).collect();
+        for digest in waiting {
+            self.wind_down(policy, digest, &why, now, step);
+        }
     }
 
     /// How many subtasks of a task the memory has room for at once; one at least, as it fits.
@@ -168,6 +215,7 @@ impl Provider {
             return Err(RefusalReason::Resting(why.clone()));
         }
         let known = self.headers.get(&agreement.header).ok_or(RefusalReason::UnknownHeader(agreement.header))?;
+        self.runs(known.header.module, now)?;
         let offer = known.offer.as_ref().filter(|offer| offer.digest() == agreement.offer);
         let offer = offer.ok_or(RefusalReason::UnknownHeader(agreement.offer))?;
         let header = &known.header;

@@ -41,6 +41,8 @@ pub enum ProviderInput {
     /// The owner wants the machine for now, and why; `None` gives it back. What runs may end, nothing else is begun,
     /// and what waits is given back to its requestors.
     Rest(Option<String>),
+    /// A program turned out to be one that this machine cannot run: nothing of it is offered or begun for a while.
+    Unfit(UnfitProgram),
     /// The owner wants to stop: no new work; what runs may end.
     Drain,
 }
@@ -57,9 +59,21 @@ impl ProviderInput {
             ProviderInput::Tick => "tick",
             ProviderInput::Rest(Some(_)) => "rest",
             ProviderInput::Rest(None) => "rested",
+            ProviderInput::Unfit(_) => "unfit",
             ProviderInput::Drain => "drain",
         }
     }
+}
+
+/// A program that this machine cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnfitProgram {
+    /// Which.
+    pub module: ContentHash,
+    /// What is wrong with it, for people.
+    pub detail: String,
+    /// How long it is left alone, in milliseconds.
+    pub for_ms: u64,
 }
 
 /// A subtask to run.
@@ -255,6 +269,15 @@ pub enum ProviderEvent {
         payer: Address,
         /// How much.
         amount: Wei,
+    },
+    /// A program is left alone: this machine cannot run it.
+    LeftAlone {
+        /// Which.
+        module: ContentHash,
+        /// Why.
+        detail: String,
+        /// How long, in milliseconds.
+        for_ms: u64,
     },
     /// A deal was given up: nothing was heard of it for too long.
     Abandoned {

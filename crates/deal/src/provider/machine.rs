@@ -20,6 +20,8 @@ const UNCHECKED_LIFE_MS: u64 = 60_000;
 pub(super) const DEALS_MAX: usize = 4096;
 /// The most open deals with one requestor. Reason: one may be worked on, one queued, the others settling.
 pub(super) const DEALS_PER_REQUESTOR_MAX: usize = 16;
+/// The most programs that are left alone at once. Reason: as many as the sandbox remembers; the first to end goes first.
+pub(super) const UNFIT_MAX: usize = 64;
 /// The most channels kept track of. Reason: opening one costs its payer gas; the empty ones go first.
 pub(super) const ACCOUNTS_MAX: usize = 65_536;
 /// The first and the longest pause before a report is sent again, in milliseconds.
@@ -65,6 +67,8 @@ pub struct Provider {
     pub(super) draining: bool,
     /// Why nothing is begun for now, where that is so.
     pub(super) resting: Option<String>,
+    /// Programs that cannot be run here, why, and until when; at most `UNFIT_MAX`.
+    pub(super) unfit: BTreeMap<ContentHash, (String, LocalTime)>,
     /// Those whose work is held back, so that it is said once.
     pub(super) held_back: BTreeSet<NodeId>,
     /// When work that is held back is looked at next; asked for already.
@@ -110,6 +114,7 @@ impl Provider {
             next_order: 0,
             draining: false,
             resting: None,
+            unfit: BTreeMap::new(),
             held_back: BTreeSet::new(),
             look_at_held_back: LocalTime(0),
             overdue: BTreeSet::new(),
@@ -175,6 +180,7 @@ impl Provider {
             }
             ProviderInput::Tick => self.on_tick(policy, now, &mut step),
             ProviderInput::Rest(why) => self.on_rest(policy, why, now, &mut step),
+            ProviderInput::Unfit(program) => self.on_unfit(policy, program, now, &mut step),
             ProviderInput::Drain => self.on_drain(policy, now, &mut step),
         }
         self.start_work(policy, now, &mut step);
@@ -242,6 +248,11 @@ impl Provider {
     /// What one payer owes so.
     pub fn owed_by(&self, payer: Address) -> Wei {
         self.accounts.get(&payer).map_or(Wei::ZERO, |account| account.owed)
+    }
+
+    /// The programs that are left alone, why, and until when.
+    pub fn left_alone(&self) -> impl Iterator<Item = (ContentHash, &str, LocalTime)> {
+        self.unfit.iter().map(|(module, (detail, until))| (*module, detail.as_str(), *until))
     }
 
     /// How many deals are open.
@@ -398,6 +409,7 @@ impl Provider {
             self.note_if_in_vain(policy, header, now);
             self.headers.remove(&header);
         }
+        self.unfit.retain(|_, (_, until)| *until > now.local);
         self.look_at_authors(now, step);
         let digests: Vec<B256> = self.deals.keys().copied().collect();
         for digest in digests {
@@ -523,6 +535,7 @@ impl Provider {
             format!("what runs may take {} bytes of memory", self.running_memory().0)
         });
         check(self.headers.len() <= HEADERS_MAX, &|| "too many headers".into());
+        check(self.unfit.len() <= UNFIT_MAX, &|| "too many programs left alone".into());
         check(self.deals.len() <= DEALS_MAX, &|| "too many deals".into());
         check(self.fee_accounts.len() <= FEE_ACCOUNTS_MAX, &|| "too many authors' channels".into());
         check(self.unchecked.len() <= UNCHECKED_MAX, &|| "too many unchecked agreements".into());

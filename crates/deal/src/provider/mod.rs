@@ -13,5 +13,5 @@ mod machine;
 mod work;
 
 pub(crate) use deal::REPORT_PAUSE_MS;
-pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
+pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram};
 pub use machine::Provider;

@@ -354,7 +354,7 @@ impl Provider {
         step.say(ProviderEvent::RefusedByPeer { requestor: from, about, reason: refusal.reason });
     }
 
-    /// A deal at the owner's wish to stop or to rest: cancelled where nothing was begun, else the rest is reported as failed.
+    /// A deal that is given back, as when the owner wishes to stop or to rest: cancelled where nothing was begun, else the rest is reported as failed.
     pub(super) fn wind_down(
         &mut self,
         policy: &mut dyn ProviderPolicy,
@@ -381,7 +381,7 @@ impl Provider {
             return;
         }
         for index in waiting {
-            let outcome = SubtaskOutcome::Failed { kind: FailureKind::Provider, message: why.to_string() };
+            let outcome = SubtaskOutcome::Failed { kind: FailureKind::Provider, message: cut(why.to_string()) };
             deal.subtasks.insert(index, Stage::Finished(SubtaskResult { index, outcome }));
         }
         self.report(digest, now, step);
@@ -389,7 +389,7 @@ impl Provider {
 }
 
 /// The end of a text that is too long: the last lines tell most.
-fn cut(text: String) -> String {
+pub(super) fn cut(text: String) -> String {
     if text.len() <= TEXT_BYTES_MAX {
         return text;
     }

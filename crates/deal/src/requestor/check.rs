@@ -4,7 +4,7 @@ use super::copies::fault;
 use super::deal::{Answer, Check, Deal, OpenReport, Part, Stage};
 use super::interface::{FetchJob, OwnRunReason, RequestorEffect, RequestorEvent, SlowResult};
 use super::machine::{Requestor, Step, legs};
-use super::task::{Backing, Known, Place, Task};
+use super::task::{Backing, Failure, Known, Place, Task};
 use crate::provider::REPORT_PAUSE_MS;
 use crate::{Delivery, Reported, RequestorFact, RequestorPolicy};
 use golem_protocol::*;
@@ -118,7 +118,9 @@ impl Requestor {
         }
         let doubtful = self.doubtful_failures(&report, &checks);
         let Some(deal) = self.deals.get_mut(&agreement) else { return };
+        let indices: Vec<u32> = checks.keys().copied().collect();
         deal.reports.insert(digest, OpenReport { report, came: now.local, took_ms, checks });
+        self.refute_failures(agreement, digest, &indices, step);
         for index in doubtful {
             self.run_here(agreement, digest, index, OwnRunReason::Failing, step);
         }
@@ -222,12 +224,8 @@ impl Requestor {
 
     /// What a provider said of a subtask that it failed.
     fn reported_failure(&self, agreement: B256, report: B256, index: u32) -> Option<String> {
-        let open = self.deals.get(&agreement)?.reports.get(&report)?;
-        let result = open.report.results.iter().find(|result| result.index == index)?;
-        match &result.outcome {
-            SubtaskOutcome::Failed { message, .. } => Some(message.clone()),
-            SubtaskOutcome::Completed { .. } => None,
-        }
+        let (_, message) = self.deals.get(&agreement)?.reports.get(&report)?.failure(index)?;
+        Some(message)
     }
 
     /// What came out here is the result: nobody has to do it again, and whoever reported something else is wrong.
@@ -504,7 +502,7 @@ fn enter(
         task.release(index, agreement);
     }
     let failure = match &result.outcome {
-        SubtaskOutcome::Failed { kind, .. } => Some(*kind),
+        SubtaskOutcome::Failed { kind, .. } => Some(Failure { provider, payee: deal.agreement.payee, kind: *kind }),
         SubtaskOutcome::Completed { .. } => None,
     };
     match decision {
@@ -520,16 +518,14 @@ fn enter(
             task.strike(provider, now);
             policy.note(&RequestorFact::Rejected { provider }, now);
         }
-        Decision::FailureNoted if rechecked && matches!(task.place(index), Some(Place::Done(_))) => {
+        Decision::FailureNoted if rechecked && task.succeeds_here(index) => {
             policy.note(&RequestorFact::Rejected { provider }, now);
             policy.note(&RequestorFact::Proven { provider }, now);
         }
         Decision::FailureNoted if was_open => policy.note(&RequestorFact::Failed { provider }, now),
         Decision::Accepted | Decision::Late | Decision::FailureNoted | Decision::NotAgreed => {}
     }
-    let is_over = was_open
-        && task.place(index) == Some(&Place::Open)
-        && task.failed_once_more(index, deal.agreement.payee, failure);
+    let is_over = was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure, now);
     // As long as somebody else has a copy, it may still be done.
     if is_over && task.holders(index).is_empty() {
         task.settle_here(index, Place::Failed(detail.to_string()));

@@ -15,6 +15,7 @@ use super::machine::{Requestor, Step};
 use super::task::{Backing, Exclusion, Known, Place, Task};
 use crate::{RequestorFact, RequestorPolicy};
 use golem_protocol::*;
+use std::collections::BTreeSet;
 
 /// The longest that a result waits for the other copies before it is run here, in milliseconds; where a subtask's timeout
 /// and the grace are shorter, those. Reason: a third of the half hour after which providers call a requestor overdue.
@@ -294,6 +295,7 @@ impl Requestor {
             return;
         };
         let pricing = task.header.pricing;
+        self.convict_of_failures(policy, header, index, now, step);
         let deals = self.deals.values().filter(|deal| deal.agreement.header == header);
         let wrong: Vec<(NodeId, Wei, String)> = deals
             .filter_map(|deal| {
@@ -309,6 +311,60 @@ impl Requestor {
             if is_new {
                 policy.note(&RequestorFact::Rejected { provider }, now);
             }
+        }
+    }
+
+    /// Whoever signed that a subtask fails by the task's own fault, which has a result here, gave a wrong result: those of
+    /// earlier reports, and those whose reports are under check.
+    fn convict_of_failures(
+        &mut self,
+        policy: &mut dyn RequestorPolicy,
+        header: B256,
+        index: u32,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(task) = self.tasks.get(&header).filter(|task| task.succeeds_here(index)) else { return };
+        let earlier = task.failures.get(&index).into_iter().flatten();
+        let liars: BTreeSet<NodeId> =
+            earlier.filter(|failure| failure.kind.is_deterministic()).map(|failure| failure.provider).collect();
+        for provider in liars {
+            if self.tasks.get(&header).is_none_or(|task| task.has_cheated(provider)) {
+                continue;
+            }
+            let detail = "reported that it fails, run again here it does not".to_owned();
+            step.say(RequestorEvent::FoundWrong { header, provider, index, paid: Wei::ZERO, detail });
+            self.distrust(header, provider, step);
+            policy.note(&RequestorFact::Rejected { provider }, now);
+            policy.note(&RequestorFact::Proven { provider }, now);
+        }
+        let deals = self.deals.iter().filter(|(_, deal)| deal.agreement.header == header);
+        let open = deals.flat_map(|(agreement, deal)| deal.reports.keys().map(|report| (*agreement, *report)));
+        for (agreement, report) in open.collect::<Vec<_>>() {
+            self.refute_failures(agreement, report, &[index], step);
+        }
+    }
+
+    /// Marks as false what a report says of subtasks that they fail by the task's own fault, and that have a result here.
+    pub(super) fn refute_failures(&mut self, agreement: B256, report: B256, indices: &[u32], step: &mut Step) {
+        let Some(deal) = self.deals.get(&agreement) else { return };
+        let (header, provider) = (deal.agreement.header, deal.provider());
+        let (Some(task), Some(open)) = (self.tasks.get(&header), deal.reports.get(&report)) else { return };
+        let is_false = |index: &u32| {
+            let noted = matches!(
+                open.checks.get(index),
+                Some(Check::Decided { decision: Decision::FailureNoted, rechecked: false, .. })
+            );
+            noted && task.succeeds_here(*index) && open.failure(*index).is_some_and(|(kind, _)| kind.is_deterministic())
+        };
+        let refuted: Vec<u32> = indices.iter().copied().filter(is_false).collect();
+        for index in refuted {
+            let said = self.deals.get(&agreement).and_then(|deal| deal.reports.get(&report)?.failure(index));
+            let Some((_, said)) = said else { continue };
+            let detail = format!("{said} (run again here it does not)");
+            let refuted = Check::Decided { decision: Decision::FailureNoted, detail, rechecked: true };
+            self.set_check(agreement, report, index, refuted);
+            self.distrust(header, provider, step);
         }
     }
 

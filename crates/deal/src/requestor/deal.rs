@@ -92,6 +92,15 @@ impl OpenReport {
         let result = self.report.results.iter().find(|result| result.index == index)?;
         Answer::of(&result.outcome)
     }
+
+    /// What was said of a subtask that failed.
+    pub fn failure(&self, index: u32) -> Option<(FailureKind, String)> {
+        let result = self.report.results.iter().find(|result| result.index == index)?;
+        match &result.outcome {
+            SubtaskOutcome::Failed { kind, message } => Some((*kind, message.clone())),
+            SubtaskOutcome::Completed { .. } => None,
+        }
+    }
 }
 
 /// A batch.

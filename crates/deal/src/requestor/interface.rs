@@ -388,7 +388,7 @@ pub enum RequestorEvent {
         /// What the provider or the check said.
         detail: String,
     },
-    /// A result that was accepted and paid turned out to be wrong, when it was run here.
+    /// A result that was accepted and paid turned out to be wrong, when it was run here; or a failure that was reported.
     FoundWrong {
         /// For which task.
         header: B256,
@@ -396,7 +396,7 @@ pub enum RequestorEvent {
         provider: NodeId,
         /// Which subtask.
         index: u32,
-        /// What was paid for it.
+        /// What was paid for it: nothing for a failure.
         paid: Wei,
         /// What was reported, and what is right.
         detail: String,

@@ -7,8 +7,11 @@ use golem_protocol::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often a subtask is tried before it counts as failed. Reason: a task that cannot be done must end.
+/// How often a subtask is tried before it counts as failed, where nobody offers who has not failed it. Reason: a task that
+/// cannot be done must end.
 pub(super) const ATTEMPTS_MAX: u8 = 6;
+/// How often it is tried at all, whoever offers. Reason: there is always another name, and each try takes time.
+pub(super) const ATTEMPTS_TOTAL_MAX: u8 = 24;
 /// How many failures of one kind, which depend on nothing but the task, make it the task's fault. They are of different
 /// owners wherever somebody else offers.
 pub(super) const SAME_FAILURES_MAX: usize = 2;
@@ -49,6 +52,15 @@ pub(super) struct Known {
     pub backing: Backing,
 }
 
+/// What somebody said of a subtask that failed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub provider: NodeId,
+    /// Where its owner is paid.
+    pub payee: Address,
+    pub kind: FailureKind,
+}
+
 /// Why a provider gets nothing more, for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exclusion {
@@ -83,8 +95,9 @@ pub(super) struct Task {
     /// Results that no deal tells of: found by our own recheck, or given up.
     pub settled_here: BTreeMap<u32, Place>,
     pub attempts: BTreeMap<u32, u8>,
-    /// Where the owners are paid that said they failed, and of what; by subtask, at most `ATTEMPTS_MAX` each.
-    pub failures: BTreeMap<u32, Vec<(Address, FailureKind)>>,
+    /// Who said that it failed, and of what; by subtask, at most `ATTEMPTS_TOTAL_MAX` each. It goes with
+    /// the task, which has a deadline, and not sooner: what failed once for a reason of the task's does so at any time.
+    pub failures: BTreeMap<u32, Vec<Failure>>,
     /// By provider; at most `OFFERS_MAX`.
     pub offers: BTreeMap<NodeId, Authentic<Offer>>,
     pub excluded: BTreeMap<NodeId, Exclusion>,
@@ -309,27 +322,38 @@ impl Task {
     }
 
     /// Counts a failure of a subtask; tells whether it is one too many.
-    pub fn failed_once_more(&mut self, index: u32, payee: Address, kind: Option<FailureKind>) -> bool {
-        let is_last = kind.is_some_and(|kind| self.is_last_failure(index, kind));
+    pub fn failed_once_more(&mut self, index: u32, failure: Option<Failure>, now: Now) -> bool {
+        let is_last = failure.is_some_and(|failure| self.is_last_failure(index, failure.kind));
         let attempts = self.attempts.entry(index).or_default();
         *attempts = attempts.saturating_add(1);
-        let worn_out = *attempts >= ATTEMPTS_MAX;
-        if let Some(kind) = kind {
-            self.failures.entry(index).or_default().push((payee, kind));
+        let attempts = *attempts;
+        if let Some(failure) = failure {
+            self.failures.entry(index).or_default().push(failure);
         }
-        worn_out || is_last
+        is_last || attempts >= ATTEMPTS_TOTAL_MAX || (attempts >= ATTEMPTS_MAX && !self.another_offers(index, now))
+    }
+
+    /// Whether the offer of somebody stands who has not failed a subtask.
+    fn another_offers(&self, index: u32, now: Now) -> bool {
+        let mut standing = self.offers.values().filter(|offer| offer.expires >= now.chain);
+        standing.any(|offer| !self.excludes(offer.provider, now) && !self.has_failed(index, offer.payee))
     }
 
     /// Whether one failure of a kind more makes it the task's fault.
     pub fn is_last_failure(&self, index: u32, kind: FailureKind) -> bool {
         let seen = self.failures.get(&index).map_or(&[][..], Vec::as_slice);
-        let same = seen.iter().filter(|(_, seen)| *seen == kind).count().saturating_add(1);
+        let same = seen.iter().filter(|seen| seen.kind == kind).count().saturating_add(1);
         kind.is_deterministic() && same >= SAME_FAILURES_MAX
     }
 
     /// Whether the owner who is paid there has failed a subtask.
     pub fn has_failed(&self, index: u32, payee: Address) -> bool {
-        self.failures.get(&index).is_some_and(|seen| seen.iter().any(|(owner, _)| *owner == payee))
+        self.failures.get(&index).is_some_and(|seen| seen.iter().any(|failure| failure.payee == payee))
+    }
+
+    /// Whether a subtask was run here and has a result.
+    pub fn succeeds_here(&self, index: u32) -> bool {
+        self.known.get(&index).is_some_and(|known| known.backing == Backing::OwnRun && known.answer.is_ok())
     }
 
     /// Whether it is nobody's fault that an offer was over before it was agreed on; the offer is forgotten.

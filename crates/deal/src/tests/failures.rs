@@ -90,3 +90,53 @@ fn a_failure_that_cannot_be_looked_at_here_counts() {
     assert_eq!((failed, own_runs(&world)), (Some(1), 1));
     assert!(world.requestor_policy.rejected.is_empty());
 }
+
+#[test]
+fn everybody_who_said_that_a_right_program_traps_is_found_out_not_the_last_alone() {
+    for seed in 0..20 {
+        let (world, failed) = played(seed, order_of(1, 1), &[TRAPS, TRAPS], |_| {});
+        assert_eq!((failed, own_runs(&world)), (Some(0), 1), "seed {seed}");
+        let mut rejected = world.requestor_policy.rejected.clone();
+        rejected.sort_unstable();
+        let mut liars: Vec<NodeId> = world.providers.iter().map(|host| host.machine.node()).collect();
+        liars.sort_unstable();
+        assert_eq!(rejected, liars, "seed {seed}: each once");
+    }
+}
+
+/// One lies about everything; another does it, and its result is run again here by chance.
+#[test]
+fn a_lie_of_a_failure_is_found_out_by_any_own_run_of_that_subtask() {
+    let (world, failed) = played(1, order_of(8, 1), &[TRAPS, Nature::Honest], |world| {
+        world.requestor_policy.recheck_percent = 100;
+    });
+    assert_eq!(failed, Some(0));
+    let (liar, honest) = (world.providers[0].machine.node(), world.providers[1].machine.node());
+    assert!(world.requestor_policy.rejected.contains(&liar) && !world.requestor_policy.rejected.contains(&honest));
+}
+
+#[test]
+fn who_fails_for_a_reason_of_its_own_has_not_lied() {
+    let (world, failed) = played(1, order_of(8, 1), &[BROKEN, Nature::Honest], |world| {
+        world.requestor_policy.recheck_percent = 100;
+    });
+    assert_eq!((failed, world.requestor_policy.rejected.as_slice()), (Some(0), &[][..]));
+}
+
+#[test]
+fn many_broken_machines_end_no_task_that_another_can_do() {
+    let mut natures = [BROKEN; 9];
+    natures[8] = Nature::Honest;
+    for seed in 0..10 {
+        let (world, failed) = played(seed, order_of(4, 1), &natures, |world| world.providers[8].speed_ms = 20_000);
+        assert_eq!(failed, Some(0), "seed {seed}");
+        assert!(failures_of(&world, 0) > 0, "seed {seed}: they had a part");
+    }
+}
+
+#[test]
+fn ever_new_names_that_fail_end_a_task_all_the_same() {
+    let (world, failed) = played(1, order_of(1, 1), &[BROKEN; 40], |_| {});
+    let tries: usize = (0..40).map(|n| failures_of(&world, n)).sum();
+    assert_eq!((failed, tries), (Some(1), 24));
+}

@@ -1,6 +1,6 @@
 //! A provider whose owner wants the machine, has little memory, or better work.
 
-use super::refusals::{Side, from, provide, side, side_of};
+use super::refusals::{NOW, Side, from, provide, side, side_of};
 use super::world::{CHAIN, header};
 use crate::*;
 use golem_protocol::*;
@@ -99,4 +99,76 @@ fn turns_work_down_while_better_paid_work_waits_for_a_slot() {
     let effects = provide(&mut side.provider, &mut side.policy, from(&side.requestor, message));
     assert_eq!(refusal(&effects), None);
     assert_eq!(side.provider.open_deals(), 2);
+}
+
+fn unfit(side: &mut Side, for_ms: u64) -> Vec<ProviderEffect> {
+    let (module, detail) = (side.header.module, "it took too long to compile".to_owned());
+    provide(&mut side.provider, &mut side.policy, ProviderInput::Unfit(UnfitProgram { module, detail, for_ms }))
+}
+
+fn says_so(effects: &[ProviderEffect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, ProviderEffect::Happened(ProviderEvent::LeftAlone { .. })))
+}
+
+fn hears(side: &mut Side, module: ContentHash, nonce: u64) -> Vec<ProviderEffect> {
+    let asked = Header { nonce, module, ..header(&side.requestor, 1, Pricing::Tender) };
+    let asked = sign(asked, &CHAIN, &*side.requestor.identity).unwrap();
+    provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(asked)))
+}
+
+fn offers(effects: &[ProviderEffect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, ProviderEffect::Send { message: Message::Offer(_), .. }))
+}
+
+#[test]
+fn a_program_that_it_cannot_run_is_offered_and_agreed_no_more_until_its_time_is_over() {
+    let mut side = side(100_000);
+    let (agreement, asked) = (side.agreement(2, |_| {}), side.header.clone());
+    assert!(says_so(&unfit(&mut side, 600_000)));
+    assert!(!says_so(&unfit(&mut side, 600_000)), "it is said once");
+    let module = side.header.module;
+    let reason = RefusalReason::ProgramUnfit { module, detail: "it took too long to compile".into() };
+    assert_eq!(refusal(&side.propose(&agreement)), Some(&reason), "the offer that stood");
+    let heard_again = provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(asked)));
+    assert_eq!((offers(&heard_again), refusal(&heard_again)), (false, Some(&reason)));
+    let other_task = hears(&mut side, module, 77);
+    assert_eq!((offers(&other_task), refusal(&other_task)), (false, Some(&reason)));
+    assert!(offers(&hears(&mut side, ContentHash(B256::repeat_byte(3)), 78)), "other programs go on");
+    let (later, over) = (NOW.local.saturating_add(599_999), NOW.local.saturating_add(600_000));
+    for (local, left) in [(later, 1), (over, 0)] {
+        side.provider.apply(&mut side.policy, ProviderInput::Tick, Now { local, ..NOW });
+        assert_eq!(side.provider.left_alone().count(), left);
+    }
+    assert!(offers(&hears(&mut side, module, 79)));
+}
+
+#[test]
+fn what_waits_of_a_program_that_it_cannot_run_is_given_back_and_nothing_more_of_it_begins() {
+    let mut side = side(100_000);
+    let agreement = side.agreement(4, |_| {});
+    assert_eq!(computes(&side.propose(&agreement)), 2);
+    let effects = unfit(&mut side, 600_000);
+    let given_back = effects.iter().find_map(|effect| match effect {
+        ProviderEffect::Send { message: Message::Report(report), .. } => Some(report.document.results.clone()),
+        _ => None,
+    });
+    let given_back: Vec<u32> = given_back.expect("a report").iter().map(|result| result.index).collect();
+    assert_eq!(given_back, [2, 3]);
+    let outcome = SubtaskOutcome::Failed { kind: FailureKind::Provider, message: "not compiled".into() };
+    let computed = ProviderInput::Computed { agreement: agreement.digest(), index: 0, outcome };
+    assert_eq!(computes(&provide(&mut side.provider, &mut side.policy, computed)), 0);
+    assert_eq!(side.provider.running(), 1, "what runs may end");
+}
+
+#[test]
+fn no_more_programs_are_left_alone_than_the_bound() {
+    let mut side = side(100_000);
+    for place in 0..=64u8 {
+        let module = ContentHash(B256::repeat_byte(place));
+        let program = UnfitProgram { module, detail: "x".repeat(5_000), for_ms: 1_000 + u64::from(place) };
+        provide(&mut side.provider, &mut side.policy, ProviderInput::Unfit(program));
+    }
+    let left: Vec<ContentHash> = side.provider.left_alone().map(|(module, ..)| module).collect();
+    assert_eq!((left.len(), left[0]), (64, ContentHash(B256::repeat_byte(1))), "the first to end went");
+    assert!(side.provider.left_alone().all(|(_, detail, _)| detail.len() <= 1024));
 }

@@ -50,6 +50,7 @@ impl Decisions {
                 ProviderEvent::Unpaid { .. } => self.count("vouchers_not_taken"),
                 ProviderEvent::CreditExceeded { .. } => self.count("credit_exceeded"),
                 ProviderEvent::Abandoned { .. } => self.count("deals_abandoned"),
+                ProviderEvent::LeftAlone { .. } => self.count("programs_left_alone"),
                 ProviderEvent::RefusedByPeer { .. }
                 | ProviderEvent::Computed { .. }
                 | ProviderEvent::Rejected { .. }

@@ -184,6 +184,13 @@ fn any_reason() -> impl Strategy<Value = RefusalReason> {
         text().prop_map(RefusalReason::Resting),
         (any::<u32>(), any::<u32>()).prop_map(|(bits, bits_min)| RefusalReason::IdentityTooCheap { bits, bits_min }),
         hash().prop_map(|module| RefusalReason::ProgramNotAllowed(ContentHash(module))),
+        (any::<u64>(), any::<u64>(), any::<u32>()).prop_map(|(promised, seen, results)| RefusalReason::Overstated {
+            promised,
+            seen,
+            results
+        }),
+        (hash(), text())
+            .prop_map(|(module, detail)| RefusalReason::ProgramUnfit { module: ContentHash(module), detail }),
     ]
 }
 

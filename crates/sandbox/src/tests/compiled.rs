@@ -56,7 +56,9 @@ fn uses_the_compiled_module_without_the_file_and_drops_what_does_not_fit() {
     let missing = Sandbox::new(config.clone()).unwrap().prepare(&gone);
     assert!(matches!(missing, Err(SandboxError::Io { .. })), "{missing:?}");
     assert_eq!(Sandbox::new(config.clone()).unwrap().prepare(&ModuleSource::Bytes(bytes)), Ok(Ok(())));
-    assert_eq!(Sandbox::new(config.clone()).unwrap().prepare(&gone), Ok(Ok(())));
+    let again = Sandbox::new(config.clone()).unwrap();
+    assert!(again.is_compiled(&gone) && !again.is_compiled(&ModuleSource::Bytes(program(LOOP))));
+    assert_eq!(again.prepare(&gone), Ok(Ok(())));
     config.cache_disk_max = ByteCount::from_bytes(0);
     let small = Sandbox::new(config.clone()).unwrap();
     assert_eq!(small.prepare(&ModuleSource::Bytes(program(LOOP))), Ok(Ok(())));
