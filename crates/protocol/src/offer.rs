@@ -201,6 +201,12 @@ pub enum RefusalReason {
         /// What it found.
         detail: String,
     },
+    /// The sender was late in this task, stepped back from it or failed in it, and is to wait.
+    #[error("after what happened in this task its offers are not taken for another {seconds} s")]
+    Paused {
+        /// How long from now on.
+        seconds: u64,
+    },
 }
 
 /// Tells the other side that something it sent was not taken, and why. Not signed: it binds nobody.

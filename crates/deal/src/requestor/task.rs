@@ -70,6 +70,18 @@ pub(super) enum Exclusion {
     Until(LocalTime),
 }
 
+impl Exclusion {
+    /// What is said of it to who is kept out.
+    pub fn reason(self, now: Now) -> RefusalReason {
+        match self {
+            Exclusion::Cheated => RefusalReason::BelowQualityFloor,
+            Exclusion::Until(until) => {
+                RefusalReason::Paused { seconds: until.saturating_sub(now.local).div_ceil(1_000) }
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Task {
     pub order: TaskOrder,
@@ -383,11 +395,16 @@ impl Task {
     }
 
     pub fn excludes(&self, provider: NodeId, now: Now) -> bool {
-        match self.excluded.get(&provider) {
-            None => false,
-            Some(Exclusion::Cheated) => true,
-            Some(Exclusion::Until(until)) => *until > now.local,
-        }
+        self.exclusion(provider, now).is_some()
+    }
+
+    /// What keeps a provider out now.
+    pub fn exclusion(&self, provider: NodeId, now: Now) -> Option<Exclusion> {
+        let excluded = self.excluded.get(&provider).copied();
+        excluded.filter(|exclusion| match exclusion {
+            Exclusion::Cheated => true,
+            Exclusion::Until(until) => *until > now.local,
+        })
     }
 
     pub fn is_settled(&self) -> bool {

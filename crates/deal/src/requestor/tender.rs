@@ -71,8 +71,8 @@ impl Requestor {
         }
         let refused = if offer.expires < now.chain {
             Err(RefusalReason::Expired { expires: offer.expires, now: now.chain })
-        } else if task.excludes(from, now) {
-            Err(RefusalReason::BelowQualityFloor)
+        } else if let Some(exclusion) = task.exclusion(from, now) {
+            Err(exclusion.reason(now))
         } else if task.offers.len() >= OFFERS_MAX && !task.offers.contains_key(&from) {
             Err(RefusalReason::Full("the number of offers".into()))
         } else if offer.payee == task.header.payer {

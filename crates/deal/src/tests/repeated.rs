@@ -33,5 +33,5 @@ fn an_offer_that_was_over_too_soon_is_excused_once() {
     request(&mut requestor, &mut policy, expired(again.digest()), NOW);
     let effects =
         request(&mut requestor, &mut policy, offer(agreement.header, 2, |o| o.expires = ChainTime(9_700)), NOW);
-    assert!(matches!(refused(&effects), Some(RefusalReason::BelowQualityFloor)), "{effects:?}");
+    assert!(matches!(refused(&effects), Some(RefusalReason::Paused { seconds: 4 })), "{effects:?}");
 }

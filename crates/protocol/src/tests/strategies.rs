@@ -189,6 +189,7 @@ fn any_reason() -> impl Strategy<Value = RefusalReason> {
             seen,
             results
         }),
+        any::<u64>().prop_map(|seconds| RefusalReason::Paused { seconds }),
         (hash(), text())
             .prop_map(|(module, detail)| RefusalReason::ProgramUnfit { module: ContentHash(module), detail }),
     ]
