@@ -70,8 +70,13 @@ impl Bench {
     }
 
     fn golem(&self, args: &[&str]) -> Ended {
+        self.golem_at(&[&["--dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/local")], args].concat())
+    }
+
+    /// With a data folder among the arguments.
+    fn golem_at(&self, args: &[&str]) -> Ended {
         let mut command = golem_command();
-        command.current_dir(self.home.path()).arg("--dir").arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/local"));
+        command.current_dir(self.home.path());
         Process::spawn("golem", command.args(args)).wait(PATIENCE)
     }
 
@@ -406,4 +411,67 @@ fn apps_can_be_listed_looked_at_and_started() {
     }
     let ended = bench.golem(&["run", "my-c", "--local", "-o", "out"]);
     assert!(ended.code == Some(2) && ended.stderr.contains("my-c.wasm"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_first_compilation_of_a_module_is_announced_where_nobody_reads_json() {
+    let bench = Bench::set();
+    let run = |folder: &str, more: &[&str]| {
+        let (dir, out) = (text(&bench.path(folder)), text(&bench.path("out")));
+        let mut args = vec!["--dir", &dir, "run", "mine", "--nonces", "2000", "--parts", "2", "--local", "-o", &out];
+        args.extend(more);
+        bench.golem_at(&args).stderr
+    };
+    assert!(run("told", &[]).contains("compiling mine.wasm (0."), "the first time");
+    assert!(!run("told", &[]).contains("compiling"), "it is kept");
+    assert!(!run("silent", &["--json"]).contains("compiling"));
+}
+
+#[test]
+fn what_came_in_of_a_task_that_failed_is_drawn_and_it_is_said_where() {
+    let bench = Bench::set();
+    let small = ["run", "render", "--width", "64", "--height", "48", "--tiles", "6", "--samples", "2"];
+    let (whole, _) = bench.local(&small);
+    let fuels = fuel(&whole);
+    let most = *fuels.iter().max().unwrap();
+    assert!(fuels[0] < most - 1_000_000, "the first is not the one that fails: {fuels:?}");
+    // A good deal less: fuel is looked at from time to time.
+    let (limit, out) = ((most - 1_000_000).to_string(), text(&bench.path("failed")));
+    let ended = bench.golem(&[&small[..], &["--local", "--fuel-max", &limit, "-o", &out]].concat());
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let drawn = bench.path("failed/preview.png");
+    assert!(ended.stderr.contains(&format!("What came in is drawn in {}.", drawn.display())), "{}", ended.stderr);
+    assert!(drawn.is_file());
+}
+
+#[test]
+fn a_mistake_in_a_flag_of_provide_is_told_before_a_chain_is_asked_or_a_password() {
+    let bench = Bench::set();
+    let dir = text(&bench.path("data"));
+    // Nothing listens there, and there is no key.
+    let nowhere = "http://127.0.0.1:1";
+    for (flag, value, says) in [
+        ("--hours", "25:00-26:00", "25:00-26:00"),
+        ("--only", "nothing.wasm", "nothing.wasm"),
+        ("--only", "nothing", "montecarlo"),
+        ("--min-price", "0", "--min-price"),
+        ("--min-price", "-1", "`-1` is not an amount"),
+        ("--slots", "9999", "1..=1024"),
+        ("--memory-max", "100GiB", "4096MiB"),
+        ("--output-max", "100GiB", "--output-max"),
+        ("--listen", "127.0.0.1:4001", "/ip4/"),
+        ("--bootstrap", "nobody", "nobody"),
+        ("--payee", "0x12", "40 hexadecimal digits"),
+        ("--memory-total", "1", "--memory-total 1 is less"),
+    ] {
+        let args = ["--dir", &dir, "provide", "--rpc-url", nowhere, "--memory-max", "512MiB", flag, value];
+        let given = if flag == "--memory-max" { [&args[..5], &args[7..]].concat() } else { args.to_vec() };
+        let ended = bench.golem_at(&given);
+        assert!(ended.code == Some(2) && ended.stderr.contains(says), "{flag} {value}: {}", ended.stderr);
+        assert!(
+            !ended.stderr.contains("RPC at") && !ended.stderr.contains("wallet"),
+            "{flag} {value}: {}",
+            ended.stderr
+        );
+    }
 }

@@ -113,10 +113,11 @@ async fn fund(
     if args.amount == Wei::ZERO {
         bail!("the amount is 0 GNT: a channel needs some money in it");
     }
-    let account = tx::account(context, folder, settings).await?;
-    if args.payee == account.address() {
+    // Before a password is asked for in vain.
+    if args.payee == PublicWallet::read(&folder.keystore())?.address {
         bail!("{} is this node's own address: a channel goes to somebody else", args.payee);
     }
+    let account = tx::account(context, folder, settings).await?;
     let id = ChannelId { payer: account.address(), payee: args.payee };
     let state = account.client().channel_state(id).await?;
     match (funded, is_open(&state)) {
