@@ -2,32 +2,12 @@
 //! rest of golem: `experiment FILE.toml [--quick] [--seed N] [--repeat N] [--set PATH=VALUE] [--cell AXIS=POINT,...]`.
 //! `golem sim run` does the same and writes a report. A file that ends with .json is a scenario of golem-des.
 
-use golem_sim::experiment::{Experiment, Options, Results, import, play};
-use golem_sim::market::{self, Mechanism, Scenario, baseline_scenario, baselines, run_against};
-use std::collections::BTreeMap;
+mod played;
+
+use golem_sim::experiment::{Experiment, Options, import};
+use played::played;
 use std::error::Error;
-use std::sync::Mutex;
 use std::time::Instant;
-
-/// What runs are measured against, played once for all scenarios for which it is the same.
-#[derive(Default)]
-struct Baselines(Mutex<BTreeMap<(String, u64), market::Baselines>>);
-
-impl Baselines {
-    fn of(&self, scenario: &Scenario, seed: u64) -> market::Baselines {
-        let key = (format!("{:?}", baseline_scenario(scenario, Mechanism::Random)), seed);
-        if let Ok(known) = self.0.lock()
-            && let Some(known) = known.get(&key)
-        {
-            return *known;
-        }
-        let played = baselines(scenario, seed, &|_| {});
-        if let Ok(mut known) = self.0.lock() {
-            known.insert(key, played);
-        }
-        played
-    }
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut path, mut options) = (None, Options::default());
@@ -50,16 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         imported.notes.iter().for_each(|note| eprintln!("{note}"));
         text = imported.toml;
     }
-    let experiment = Experiment::read(&text, &options)?;
     let start = Instant::now();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let measured = Baselines::default();
-    let one = |scenario: &Scenario, seed| match scenario.verification {
-        Some(_) => Ok(market::run(scenario, seed, &|_| {})),
-        None => Ok(run_against(scenario, seed, Some(measured.of(scenario, seed)), &|_| {})),
-    };
-    let runs = play(&experiment, threads, one, |_| {})?;
-    let results = Results::new(experiment, runs);
+    let results = played(Experiment::read(&text, &options)?)?;
     let shown = results.experiment.shown();
     for (number, cell) in results.experiment.cells.iter().enumerate() {
         println!("{}", cell.name);

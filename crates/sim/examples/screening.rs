@@ -62,8 +62,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let count = effects.len().max(1) as f64;
             let mean = effects.iter().sum::<f64>() / count;
             let size = effects.iter().map(|effect| effect.abs()).sum::<f64>() / count;
-            let spread =
-                (effects.iter().map(|effect| (effect - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0)).sqrt();
+            let spread = (effects.iter().map(|effect| (effect - mean) * (effect - mean)).sum::<f64>()
+                / (count - 1.0).max(1.0))
+            .sqrt();
             println!("  {path:<40} {low} to {high}: mu* {size:.4}, mu {mean:+.4}, sigma {spread:.4}");
         }
     }

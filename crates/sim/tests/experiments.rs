@@ -1,7 +1,9 @@
 //! Every experiment that comes with golem, in its quick size: it runs, and nothing comes out the other way than its file
 //! records. `GOLEM_SIM_FULL=1` plays the full size, which takes hours.
 
-use golem_sim::experiment::{Experiment, LIBRARY, Options, Results, Verdict, play};
+use golem_sim::experiment::charts::charts;
+use golem_sim::experiment::plot::{Ink, svg};
+use golem_sim::experiment::{Experiment, LIBRARY, Options, Results, RunFacts, Verdict, page, play};
 use std::collections::BTreeSet;
 
 #[test]
@@ -37,6 +39,50 @@ fn every_experiment_comes_out_as_its_file_records() {
         }
     }
     assert!(against.is_empty(), "against the record:\n{}", against.join("\n"));
+}
+
+/// Proofs, a market that is metered, and ways to find wrong results: small, and whole.
+const PINNED: [&str; 3] = ["S28", "S29", "S31"];
+
+/// A line for each file that `golem sim run ID --quick --repeat 2` writes, as far as it is made here: what is pinned is
+/// what every machine, compiler and C library must come to.
+fn digests(id: &str, text: &str) -> Vec<String> {
+    let options = Options { quick: true, repeat: Some(2), ..Options::default() };
+    let experiment = Experiment::read(text, &options).unwrap();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let one = |scenario: &_, seed| Ok(golem_sim::market::run(scenario, seed, &|_| {}));
+    let runs = play(&experiment, threads, one, |_| {}).unwrap_or_else(|failure| panic!("{failure}"));
+    let results = Results::new(experiment, runs);
+    let facts = RunFacts { facts: Vec::new(), command: String::new(), file: text.to_owned() };
+    let plots: String = charts(&results).iter().map(|chart| svg(&chart.plot, Ink::Paper)).collect();
+    let files = [
+        ("runs.csv", results.runs_table().csv().unwrap()),
+        ("series.csv", results.series_table().csv().unwrap()),
+        ("agents.csv", results.agents_table().csv().unwrap()),
+        ("summary.json", serde_json::to_vec(&results.summary()).unwrap()),
+        ("plots", plots.into_bytes()),
+        ("report.html", page(&results, &facts).into_bytes()),
+    ];
+    let line = |(name, bytes): (&str, Vec<u8>)| format!("{id} {name} {}", blake3::hash(&bytes).to_hex());
+    files.into_iter().map(line).collect()
+}
+
+/// `GOLEM_RENEW=1` writes the digests anew, as every change of what is simulated, measured or drawn needs.
+#[test]
+fn the_same_seed_gives_the_bytes_that_were_committed() {
+    let text = |id: &str| LIBRARY.iter().find(|(known, _)| *known == id).unwrap().1;
+    let lines: Vec<String> = PINNED.iter().flat_map(|id| digests(id, text(id))).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pinned.digests");
+    if std::env::var_os("GOLEM_RENEW").is_some() {
+        std::fs::write(path, lines.join("\n") + "\n").unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    let committed: Vec<&str> = committed.lines().collect();
+    assert_eq!(
+        lines, committed,
+        "results are other bytes than those committed in {path}. Where what is simulated, measured or drawn was changed: \
+         GOLEM_RENEW=1 cargo test -p golem-sim --test experiments the_same_seed. Where not, something depends on this machine"
+    );
 }
 
 #[test]

@@ -186,6 +186,7 @@ fn metric_charts(results: &Results, layout: &Layout) -> Vec<Chart> {
                     categories,
                     lines,
                     y_include: vec![0.0],
+                    ..Plot::default()
                 },
             });
         }
@@ -289,6 +290,7 @@ fn earning_charts(results: &Results, layout: &Layout) -> Vec<Chart> {
                     categories,
                     lines,
                     y_include: vec![0.0],
+                    ..Plot::default()
                 },
             });
         };

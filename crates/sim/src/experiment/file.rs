@@ -226,6 +226,7 @@ impl Experiment {
                 return Err(ExperimentError::Vary(format!("the axis `{}` is there twice", axis.name)));
             }
         }
+        super::vary::check_only(&axes).map_err(ExperimentError::Vary)?;
         let metrics: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
         check_metrics(&file.show.metrics, &metrics).map_err(ExperimentError::Show)?;
         for name in file.show.x.iter().chain(&file.show.lines) {

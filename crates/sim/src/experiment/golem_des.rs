@@ -6,13 +6,13 @@
 //! Source: the description of the format in golem-des' README. Prices there are GNT for a second of processor time, and a
 //! usage factor is how many such seconds a machine takes for a second of nominal usage.
 
+use super::stats::normal_quantile;
 use crate::market::{
     ArrivalName, Defence, Distribution, MaxPrice, PricingName, ProviderBehaviour, ProviderGroup, RequestorGroup,
     RequestorPolicyName, Scenario,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use statrs::distribution::{ContinuousCDF, Normal};
 use std::collections::BTreeMap;
 
 /// The largest file that is read. Reason: each provider written down takes a group.
@@ -230,7 +230,7 @@ impl Numbers {
         };
         // A deviation that cannot be makes every part the mean, and the experiment is refused for it elsewhere or not at all.
         let bell = |mean: f64, deviation: f64, share: f64| {
-            Normal::new(mean, deviation).map_or(mean, |normal| normal.inverse_cdf(share))
+            if deviation > 0.0 { mean + deviation * normal_quantile(share) } else { mean }
         };
         match self {
             Numbers::Fixed(value) => vec![*value],

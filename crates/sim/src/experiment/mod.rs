@@ -34,5 +34,5 @@ pub use library::{LIBRARY, Listed, library, listed};
 pub use page::{IndexEntry, RunFacts, index_page, page, with_width};
 pub use play::{CellRuns, Progress, RunFailure, play};
 pub use results::{CellSummary, MetricSummary, Results, Summary, metric_info};
-pub use vary::{Axis, CELLS_MAX, Place, Point};
+pub use vary::{Axis, CELLS_MAX, Only, Place, Point};
 pub use verdict::{Checked, Finding, Verdict};

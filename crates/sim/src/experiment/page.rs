@@ -214,7 +214,7 @@ pub fn with_width(estimate: &Estimate) -> String {
         return short(mean);
     }
     // Two digits of the width; no more than six after the point.
-    let after = 1 - half_width.log10().floor() as i32;
+    let after = 1 - libm::log10(half_width).floor() as i32;
     if !(0..=6).contains(&after) {
         return format!("{} ± {}", short(mean), short(half_width));
     }

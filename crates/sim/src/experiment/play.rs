@@ -176,7 +176,8 @@ fn next_target(experiment: &Experiment, runs: &CellRuns) -> u64 {
         }
         // The width falls with the root of the number.
         let goal = (repeat.half_width * estimate.mean.abs()).max(repeat.floor);
-        let needed = (n as f64 * (estimate.half_width / goal).powi(2)).ceil();
+        let times = estimate.half_width / goal;
+        let needed = (n as f64 * times * times).ceil();
         wanted = wanted.max((needed as u64).clamp(n + ROUND_MIN, n * 2 + ROUND_MIN));
     }
     wanted.min(repeat.most.max(n))

@@ -2,7 +2,7 @@
 
 use super::file::Experiment;
 use super::play::CellRuns;
-use super::stats::{Estimate, Interval, Survival, bootstrap, kaplan_meier, median, mser5};
+use super::stats::{Estimate, Interval, Survival, bootstrap, kaplan_meier, mean, median, mser5};
 use super::table::{Column, Table};
 use super::verdict::{Checked, Evidence, Verdict, check_all};
 use crate::market::{METRICS, MetricInfo, Side};
@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 /// The series whose warm-up is looked for.
 const SETTLING_SERIES: [&str; 2] = ["price", "utilisation"];
-/// Metrics that are times to something which some runs never reach.
-const TIMES: [&str; 1] = ["weed_out_hours"];
+/// Metrics that are times to something which some runs never reach, and those that say whether it was watched for.
+const TIMES: [(&str, &str); 1] = [("weed_out_hours", "weeded_out")];
 
 /// An experiment and what came of it.
 #[derive(Clone, Debug)]
@@ -75,6 +75,9 @@ pub struct MetricSummary {
     pub median: f64,
     /// The bootstrap interval of the median, of metrics that are shown.
     pub median_interval: Option<Interval>,
+    /// The bootstrap interval of the mean, of metrics that are shown: for Gini coefficients, ratios, correlations and
+    /// whatever else is not spread evenly around its mean.
+    pub mean_interval: Option<Interval>,
 }
 
 impl Results {
@@ -131,8 +134,11 @@ impl Results {
         let (cell, runs) = (self.experiment.cells.get(number)?, self.cells.get(number)?);
         let shown = self.experiment.shown();
         let metrics = runs.metrics.iter().map(|(name, values)| {
-            let median_interval = shown.contains(name).then(|| bootstrap(values, self.experiment.repeat.seed, median));
-            let summary = MetricSummary { estimate: Estimate::of(values), median: median(values), median_interval };
+            let seed = self.experiment.repeat.seed;
+            let interval = |of: fn(&[f64]) -> f64| shown.contains(name).then(|| bootstrap(values, seed, of));
+            let (median_interval, mean_interval) = (interval(median), interval(mean));
+            let estimate = Estimate::of(values);
+            let summary = MetricSummary { estimate, median: median(values), median_interval, mean_interval };
             ((*name).to_owned(), summary)
         });
         let points = self.experiment.axes.iter().zip(&cell.points);
@@ -146,7 +152,7 @@ impl Results {
             metrics: metrics.collect(),
             survival: TIMES
                 .iter()
-                .filter_map(|name| Some(((*name).to_owned(), self.survival(number, name)?)))
+                .filter_map(|time| Some((time.0.to_owned(), self.survival(number, *time)?)))
                 .collect(),
             settled_after_hours: settling
                 .map(|band| {
@@ -158,15 +164,18 @@ impl Results {
         })
     }
 
-    /// The curve of a metric that is a time: runs without a value had not got there at their end. `None` where no run
-    /// got there.
-    fn survival(&self, number: usize, metric: &str) -> Option<Survival> {
+    /// The curve of a metric that is a time: runs in which it was watched for and that have no value had not got there at
+    /// their end. `None` where no run watched for it.
+    fn survival(&self, number: usize, (metric, watched): (&str, &str)) -> Option<Survival> {
         let (cell, runs) = (self.experiment.cells.get(number)?, self.cells.get(number)?);
-        let values = runs.metrics.get(metric)?;
         let end = cell.scenario.days * 24.0;
-        let times: Vec<(f64, bool)> =
-            values.iter().map(|value| if value.is_finite() { (*value, true) } else { (end, false) }).collect();
-        Some(kaplan_meier(&times))
+        let values = runs.values(metric);
+        let time = |(run, watched): (usize, &f64)| {
+            let value = values.get(run).copied().filter(|value| value.is_finite());
+            watched.is_finite().then_some(value.map_or((end, false), |value| (value, true)))
+        };
+        let times: Vec<(f64, bool)> = runs.values(watched).iter().enumerate().filter_map(time).collect();
+        (!times.is_empty()).then(|| kaplan_meier(&times))
     }
 
     /// Each run: its cell, its seed, its metrics.

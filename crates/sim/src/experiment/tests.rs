@@ -296,3 +296,32 @@ fn charts_have_files_of_their_own() {
     assert_eq!(files.len(), charts.len());
     assert!(files.contains("utilisation") && files.contains("time-utilisation-few"), "{files:?}");
 }
+
+#[test]
+fn where_nobody_gets_there_the_curve_stays_at_one() {
+    // In an odd run it takes so many hours; in an even one it is watched for, and never comes.
+    let watched = |reached: bool| {
+        move |scenario: &Scenario, seed: u64| {
+            let mut outcome = formula(scenario, seed)?;
+            let out = reached && seed % 2 == 1;
+            outcome.metrics.insert("weeded_out", f64::from(u8::from(out)));
+            if out {
+                outcome.metrics.insert("weed_out_hours", 48.0);
+            }
+            Ok(outcome)
+        }
+    };
+    let options = Options { repeat: Some(4), cell: Some("load=0.1,who=many".into()), ..Options::default() };
+    let summary = |one: &(dyn Fn(&Scenario, u64) -> Result<RunOutcome, String> + Sync)| {
+        let experiment = Experiment::read(FILE, &options).unwrap();
+        let runs = play(&experiment, 1, one, |_| {}).unwrap();
+        Results::new(experiment, runs).summary().cells.remove(0)
+    };
+    let never = summary(&watched(false));
+    let curve = &never.survival["weed_out_hours"];
+    assert_eq!((curve.n, curve.censored, curve.steps.len(), curve.median()), (4, 4, 0, None));
+    let half = summary(&watched(true));
+    let curve = &half.survival["weed_out_hours"];
+    assert_eq!((curve.n, curve.censored, curve.median()), (4, 2, Some(48.0)));
+    assert!(summary(&formula).survival.is_empty(), "nobody watched");
+}

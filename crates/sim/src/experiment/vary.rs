@@ -1,6 +1,7 @@
 //! What is varied: axes, the points on them, and the cells where points of all axes meet.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// The most cells of one experiment. Reason: each is run at least twice, and nobody reads a table of more.
@@ -28,6 +29,9 @@ pub struct AxisSpec {
     points: Option<Vec<PointSpec>>,
     /// Names of policies, for both sides and all groups.
     policies: Option<Vec<String>>,
+    /// Where all points but the first are played: there, of other axes, and nowhere else.
+    #[serde(default)]
+    only: BTreeMap<String, Vec<Value>>,
 }
 
 /// A named point on an axis.
@@ -49,6 +53,18 @@ pub struct Axis {
     pub unit: String,
     /// In the order they are shown.
     pub points: Vec<Point>,
+    /// Where all but the first of them are played; everywhere, where nothing is said.
+    pub only: Option<Only>,
+}
+
+/// Points of an axis that do not meet all points of the others: so what is varied one thing at a time costs a few cells
+/// and not a multiple of them all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Only {
+    /// The name of the first point, which meets all.
+    pub first: String,
+    /// Of other axes, the names of the points that the rest meet.
+    pub at: BTreeMap<String, Vec<String>>,
 }
 
 /// One point on an axis.
@@ -105,7 +121,11 @@ impl AxisSpec {
                 ));
             }
         };
-        let axis = Axis { label: self.label.unwrap_or_else(|| name.clone()), name, unit: self.unit, points };
+        let first = points.first().map(|point| point.name.clone()).unwrap_or_default();
+        let at: BTreeMap<String, Vec<String>> =
+            self.only.into_iter().map(|(axis, points)| (axis, points.iter().map(value_name).collect())).collect();
+        let only = (!at.is_empty()).then_some(Only { first, at });
+        let axis = Axis { label: self.label.unwrap_or_else(|| name.clone()), name, unit: self.unit, points, only };
         if axis.points.is_empty() {
             return Err(format!("the axis `{}` has no points: give at least one", axis.name));
         }
@@ -197,7 +217,34 @@ fn entry_name(entry: &Value) -> Option<&str> {
     entry.get("name").and_then(Value::as_str)
 }
 
-/// Which point of each axis, for every cell: the last axis changes first.
+/// Refuses an axis whose `only` names what is not there. Asked before points are left out for the small size.
+pub(super) fn check_only(axes: &[Axis]) -> Result<(), String> {
+    for axis in axes {
+        let Some(only) = &axis.only else { continue };
+        if only.at.contains_key(&axis.name) {
+            return Err(format!("the axis `{0}`: `only` is about other axes, not about `{0}`", axis.name));
+        }
+        let wanted = only.at.iter().map(|(name, points)| (name.as_str(), points.clone()));
+        Place::find(axes, wanted).map_err(|what| format!("the axis `{}`: `only`: {what}", axis.name))?;
+    }
+    Ok(())
+}
+
+/// Whether a cell is played: not where a point of an axis is played elsewhere only.
+fn is_played(axes: &[Axis], cell: &[usize]) -> bool {
+    let place = || axes.iter().zip(cell);
+    place().all(|(axis, at)| {
+        let Some(only) = &axis.only else { return true };
+        // By position, so that 0.1 is found by 0.10.
+        let meets = |other: &str, points: &[String]| match place().find(|(axis, _)| axis.name == other) {
+            Some((other, at)) => points.iter().any(|point| other.position(point) == Some(*at)),
+            None => true,
+        };
+        axis.position(&only.first) == Some(*at) || only.at.iter().all(|(other, points)| meets(other, points))
+    })
+}
+
+/// Which point of each axis, for every cell that is played: the last axis changes first.
 pub(super) fn grid(axes: &[Axis]) -> Result<Vec<Vec<usize>>, String> {
     let count = axes.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.points.len()));
     let Some(count) = count.filter(|count| *count <= CELLS_MAX) else {
@@ -211,7 +258,9 @@ pub(super) fn grid(axes: &[Axis]) -> Result<Vec<Vec<usize>>, String> {
             number /= axis.points.len();
         }
         cell.reverse();
-        cells.push(cell);
+        if is_played(axes, &cell) {
+            cells.push(cell);
+        }
     }
     Ok(cells)
 }
@@ -276,6 +325,28 @@ mod tests {
         assert!(place.has(&[0, 1]) && !place.has(&[0, 0]));
         assert!(Place::find(&axes, [("what", vec![])]).unwrap_err().contains("there are: load, who"));
         assert!(Place::find(&axes, [("who", vec!["c".into()])]).unwrap_err().contains("it has: a, b"));
+    }
+
+    #[test]
+    fn one_thing_at_a_time_costs_one_cell_at_a_time() {
+        let text = "[[vary]]\npath = 'load'\nvalues = [0.1, 0.3]\n[[vary]]\naxis = 'else'\nonly = { load = [0.30] }\n\
+                    points = [{name = 'usual', set = {}}, {name = 'loss', set = {'x' = 1}}, {name = 'cap', set = {'y' = 1}}]\n\
+                    [[vary]]\npolicies = ['published', 'golem']";
+        let axes = axes(text).unwrap();
+        check_only(&axes).unwrap();
+        let played = grid(&axes).unwrap();
+        assert_eq!(played.len(), 2 * 2 + 2 * 2, "{played:?}");
+        assert!(played.contains(&vec![1, 2, 1]) && !played.contains(&vec![0, 2, 1]), "{played:?}");
+        // What is left out for the small size does not make the rest meet everything.
+        let mut few = axes.clone();
+        few[1].points.remove(0);
+        assert!(grid(&few).unwrap().iter().all(|cell| cell[0] == 1));
+        for (from, to, wanted) in
+            [("load = [0.30]", "load = [0.5]", "no point `0.5`"), ("load = [0.30]", "x = []", "no axis `x`")]
+        {
+            let error = check_only(&self::axes(&text.replace(from, to)).unwrap()).unwrap_err();
+            assert!(error.contains(wanted), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// Below this share of the work, cheats count as weeded out.
 const WEEDED_OUT: f64 = 0.01;
+/// Over this long. Reason: in a step of some hours they may have nothing by chance, or a hundredth by one subtask.
+const WEEDED_OUT_HOURS: f64 = 24.0;
 /// How near a price is to be to count as there.
 const NEAR: f64 = 0.1;
 
@@ -70,6 +72,8 @@ impl World<'_> {
         put(metrics, "profit_gini", gini(&profit));
         put(metrics, "profit_honest_gnt_per_hour", self.profit_per_hour(&mut honest()));
         put(metrics, "newcomer_wait_hours", self.tally.first_work.get());
+        let (new, all) = (self.tally.newcomer_price.get(), self.tally.price.get());
+        put(metrics, "newcomer_discount", new.zip(all).and_then(|(new, all)| share(all - new, all)));
     }
 
     /// What providers get that are not honest.
@@ -102,13 +106,31 @@ impl World<'_> {
         let at = |step: usize| groups.iter().map(|of| of.shares.get(step).copied().unwrap_or(0.0)).sum::<f64>();
         let shares: Vec<f64> = (0..steps).map(at).collect();
         let hours = self.tally.step_ms as f64 / MS_PER_HOUR;
-        let last = shares.iter().rposition(|share| *share >= WEEDED_OUT).map_or(0, |step| step + 1);
-        let out = last < steps;
-        put(metrics, "weeded_out", Some(f64::from(u8::from(out))));
-        put(metrics, "weed_out_hours", out.then_some(last as f64 * hours));
+        let out = out_since(&shares, hours);
+        put(metrics, "weeded_out", Some(f64::from(u8::from(out.is_some()))));
+        put(metrics, "weed_out_hours", out.map(|step| step as f64 * hours));
+        put(metrics, "identity_break_even_hours", self.identity_break_even());
         let first = shares.iter().position(|share| *share < WEEDED_OUT);
         let after = first.and_then(|first| shares.get(first..)).unwrap_or(&[]);
         put(metrics, "cheat_rebound", after.iter().copied().reduce(f64::max));
+    }
+
+    /// What a name would have to cost, in hours of work at the median cost, for who took several to earn what an honest
+    /// machine does, if that changed nothing else. Everybody has the first for nothing.
+    fn identity_break_even(&self) -> Option<f64> {
+        let several =
+            || self.agents.machines.iter().filter(|of| of.behaviour != ProviderBehaviour::Honest && of.identities > 1);
+        let honest = || self.agents.machines.iter().filter(|of| of.behaviour == ProviderBehaviour::Honest);
+        let (names, hours) = several().fold((0.0, 0.0), |(names, hours), of| {
+            (names + f64::from(of.identities - 1), hours + self.hours_online(of))
+        });
+        let ahead = self.profit_per_hour(&mut several())? - self.profit_per_hour(&mut honest())?;
+        Some(self.scenario.market.identity_cost_hours + share(ahead * hours, names * self.agents.median_cost)?)
+    }
+
+    /// Hours online, of all its slots.
+    fn hours_online(&self, of: &Machine) -> f64 {
+        (of.left.unwrap_or(self.end).min(self.end) - of.joined) as f64 / MS_PER_HOUR * f64::from(of.cores)
     }
 
     fn of_requestors(&self, metrics: &mut Metrics) {
@@ -149,10 +171,8 @@ impl World<'_> {
 
     /// Profit an hour online of one slot.
     fn profit_per_hour(&self, machines: &mut dyn Iterator<Item = &Machine>) -> Option<f64> {
-        let (profit, hours) = machines.fold((0.0, 0.0), |(profit, hours), of| {
-            let online = (of.left.unwrap_or(self.end).min(self.end) - of.joined) as f64 / MS_PER_HOUR;
-            (profit + profit_of(of), hours + online * f64::from(of.cores))
-        });
+        let sum = |(profit, hours), of: &Machine| (profit + profit_of(of), hours + self.hours_online(of));
+        let (profit, hours) = machines.fold((0.0, 0.0), sum);
         share(profit, hours)
     }
 
@@ -232,6 +252,18 @@ impl Tally {
     }
 }
 
+/// The step from which on cheats had less than [`WEEDED_OUT`] over every [`WEEDED_OUT_HOURS`], one such time at least;
+/// `None` where they had more in the last of them.
+fn out_since(shares: &[f64], step_hours: f64) -> Option<usize> {
+    let window = ((WEEDED_OUT_HOURS / step_hours).round() as usize).max(1);
+    let mut since = None;
+    for (first, shares) in shares.windows(window).enumerate() {
+        let mean = shares.iter().sum::<f64>() / window as f64;
+        since = if mean < WEEDED_OUT { since.or(Some(first)) } else { None };
+    }
+    since
+}
+
 /// Earned less spent and cost, in GNT.
 pub(super) fn profit_of(of: &Machine) -> f64 {
     gnt(of.earned) - gnt(of.spent) - of.cost * of.busy_ms as f64 / MS_PER_HOUR
@@ -299,6 +331,18 @@ mod tests {
         assert_eq!(spearman(&[1.0, 2.0], &[5.0, 5.0]), None);
         assert_eq!(gini(&[1.0, 1.0, 1.0, 1.0]), Some(0.0));
         assert_eq!(gini(&[0.0, 0.0, 0.0, 8.0]), Some(0.75));
+    }
+
+    #[test]
+    fn cheats_are_out_once_no_day_gives_them_a_hundredth() {
+        let day = |shares: [f64; 4]| shares.to_vec();
+        let (much, little, one) = (day([0.5; 4]), day([0.001; 4]), day([0.0, 0.03, 0.0, 0.0]));
+        assert_eq!(out_since(&[much.clone(), little.clone(), little.clone()].concat(), 6.0), Some(4));
+        // One subtask in a step is no return, and one quiet step no end.
+        assert_eq!(out_since(&[little.clone(), one, little.clone()].concat(), 6.0), Some(0));
+        assert_eq!(out_since(&[much.clone(), vec![0.0]].concat(), 6.0), None);
+        assert_eq!(out_since(&[little, much].concat(), 6.0), None);
+        assert_eq!(out_since(&[0.0], 6.0), None);
     }
 
     #[test]

@@ -286,6 +286,18 @@ pub const METRICS: &[MetricInfo] = &[
         Better::Lower,
         "from joining until the first work, of those that joined after the warm-up and got any",
     ),
+    metric(
+        "newcomer_discount",
+        "",
+        Better::Lower,
+        "what they are paid less than the mean for the work of their first five subtasks, over the mean",
+    ),
+    metric(
+        "identity_break_even_hours",
+        "h",
+        Better::Lower,
+        "cost of a name, in hours of work at the median cost, at which who took several would earn what the honest do",
+    ),
     metric("cheat_share", "", Better::Lower, "share of subtasks handed out to providers that are not honest"),
     metric("cheat_share_last_quarter", "", Better::Lower, "the same in the last quarter of the run"),
     metric(
@@ -294,8 +306,13 @@ pub const METRICS: &[MetricInfo] = &[
         Better::Lower,
         "the most that share was in a step after it had once been below 1 %, whole run",
     ),
-    metric("weeded_out", "", Better::Higher, "1 where that share was below 1 % in the end"),
-    metric("weed_out_hours", "h", Better::Lower, "after how long that share was below 1 % for good, from the start"),
+    metric("weeded_out", "", Better::Higher, "1 where that share was below 1 % over the last day"),
+    metric(
+        "weed_out_hours",
+        "h",
+        Better::Lower,
+        "after how long that share was below 1 % over every day to come, from the start",
+    ),
     metric("cheat_earned_gnt", "GNT", Better::Lower, "what providers that are not honest were paid"),
     metric(
         "cheat_lost_hours",

@@ -78,6 +78,9 @@ impl Mean {
     }
 }
 
+/// So many subtasks is a machine a newcomer for. Reason: the published rules start with five subtasks' worth of distrust.
+const NEWCOMER_SUBTASKS: u32 = 5;
+
 /// What is counted of one group of providers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OfGroup {
@@ -156,6 +159,8 @@ pub(super) struct Tally {
     pub failed_hours: f64,
     pub failed: u64,
     pub first_work: Mean,
+    /// Of the first work of machines that joined after the warm-up.
+    pub newcomer_price: Mean,
     pub series: Vec<Series>,
 }
 
@@ -207,6 +212,7 @@ impl Tally {
             failed_hours: 0.0,
             failed: 0,
             first_work: Mean::default(),
+            newcomer_price: Mean::default(),
             series: all_series(scenario),
         };
         agents.machines.iter().for_each(|machine| tally.joined(machine, 0));
@@ -248,8 +254,11 @@ impl Tally {
         }
         self.open -= 1;
         self.step_price.add(price_of_work);
-        if machine.taken == 0 && machine.joined >= self.warmup.max(1) {
-            self.first_work.add((now - machine.joined) as f64 / MS_PER_HOUR);
+        if machine.taken < NEWCOMER_SUBTASKS && machine.joined >= self.warmup.max(1) {
+            self.newcomer_price.add(price_of_work);
+            if machine.taken == 0 {
+                self.first_work.add((now - machine.joined) as f64 / MS_PER_HOUR);
+            }
         }
         let (counts, late) = (self.counts(now), now >= self.last_quarter);
         if let Some(of) = self.groups.get_mut(machine.group as usize) {

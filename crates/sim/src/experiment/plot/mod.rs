@@ -9,7 +9,7 @@ mod scale;
 mod tests;
 
 pub(crate) use draw::escape;
-pub use draw::{HEIGHT, WIDTH, svg};
+pub use draw::{HEIGHT, WIDTH, panels, svg};
 pub use scale::short;
 
 /// What colours are written as.
@@ -36,6 +36,8 @@ pub struct Plot {
     pub lines: Vec<Line>,
     /// Values that the height reaches, unless the lines are so far away that nothing could be told of them.
     pub y_include: Vec<f64>,
+    /// Where heights are spread by ratio: the value at the bottom, on which all that is less lies as well.
+    pub y_log_from: Option<f64>,
 }
 
 /// One line, or one kind of marks.

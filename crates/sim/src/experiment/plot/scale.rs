@@ -15,17 +15,34 @@ pub(super) struct Scale {
     spacing: Spacing,
     values: (f64, f64),
     places: (f64, f64),
+    /// Whether what lies below the least is drawn on it.
+    floored: bool,
 }
 
 /// From this ratio of the greatest to the least on, positive values are spread by ratio.
 const LOG_FROM: f64 = 40.0;
+
+/// So much of a step may lie beyond the ends. Reason: what is a hair below 0 is not worth a step of white.
+const SLACK: f64 = 0.1;
 
 impl Scale {
     /// Over all these values, with round ends.
     pub(super) fn round(values: impl Iterator<Item = f64>, places: (f64, f64)) -> Scale {
         let (low, high) = ends(values);
         let step = step(high - low);
-        Scale { spacing: Spacing::Linear, values: ((low / step).floor() * step, (high / step).ceil() * step), places }
+        let values = ((low / step + SLACK).floor() * step, (high / step - SLACK).ceil() * step);
+        Scale { spacing: Spacing::Linear, values, places, floored: false }
+    }
+
+    /// By ratio from a value up, which stands for all that is less, to a little above the greatest.
+    pub(super) fn ratio(values: impl Iterator<Item = f64>, least: f64, places: (f64, f64)) -> Scale {
+        let high = values.filter(|value| value.is_finite()).fold(least * 10.0, f64::max);
+        Scale { spacing: Spacing::Log, values: (least, high * 1.3), places, floored: true }
+    }
+
+    /// Over these values and no more.
+    pub(super) fn even(values: impl Iterator<Item = f64>, places: (f64, f64)) -> Scale {
+        Scale { spacing: Spacing::Linear, values: ends(values), places, floored: false }
     }
 
     /// Over these values and no more; by ratio where they span orders of magnitude.
@@ -33,15 +50,22 @@ impl Scale {
         let positive = values.clone().filter(|value| value.is_finite()).all(|value| value > 0.0);
         let (low, high) = ends(values);
         let spacing = if positive && low > 0.0 && high / low >= LOG_FROM { Spacing::Log } else { Spacing::Linear };
-        Scale { spacing, values: (low, high), places }
+        Scale { spacing, values: (low, high), places, floored: false }
     }
 
     /// Where a value lies.
     pub(super) fn at(&self, value: f64) -> f64 {
-        let bend = |value: f64| if self.spacing == Spacing::Log { value.ln() } else { value };
+        let bend = |value: f64| if self.spacing == Spacing::Log { libm::log(value) } else { value };
+        let value = if self.floored { value.max(self.values.0) } else { value };
         let (low, high) = (bend(self.values.0), bend(self.values.1));
         let share = (bend(value) - low) / (high - low);
         self.places.0 + share * (self.places.1 - self.places.0)
+    }
+
+    /// What a value is called.
+    pub(super) fn name(&self, value: f64) -> String {
+        let least = self.floored && value <= self.values.0;
+        if least { format!("\u{2264} {}", short(value)) } else { short(value) }
     }
 
     /// The values worth naming.
@@ -80,7 +104,7 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
 /// A step of 1, 2 or 5 times a power of ten that makes four to eight of them.
 fn step(span: f64) -> f64 {
     let rough = span / 5.0;
-    let power = 10f64.powf(rough.log10().floor());
+    let power = libm::pow(10.0, libm::log10(rough).floor());
     let lead = rough / power;
     let nice = if lead < 1.5 {
         1.0
@@ -95,9 +119,9 @@ fn step(span: f64) -> f64 {
 }
 
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
-    let powers = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
-    let leads: &[f64] = if high / low > 3_000.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-    let all = powers.flat_map(|power| leads.iter().map(move |lead| tidy_log(lead * 10f64.powi(power))));
+    let powers = (libm::log10(low).floor() as i32)..=(libm::log10(high).ceil() as i32);
+    let leads: &[f64] = if high / low > 900.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let all = powers.flat_map(|power| leads.iter().map(move |lead| tidy_log(lead * libm::pow(10.0, f64::from(power)))));
     all.filter(|value| *value >= low * 0.999 && *value <= high * 1.001).collect()
 }
 
@@ -118,7 +142,7 @@ pub fn short(value: f64) -> String {
         return trimmed_exponent(&format!("{value:.2e}"));
     }
     // Digits after the point, so that three count.
-    let after = (2 - size.log10().floor() as i32).clamp(0, 8) as usize;
+    let after = (2 - libm::log10(size).floor() as i32).clamp(0, 8) as usize;
     let text = format!("{value:.after$}");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let fraction = fraction.trim_end_matches('0');
@@ -161,6 +185,7 @@ mod tests {
         let scale = Scale::round([0.02, 0.93].into_iter(), (0.0, 100.0));
         assert_eq!(scale.ticks(), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
         assert_eq!((scale.at(0.0), scale.at(1.0)), (0.0, 100.0));
+        assert_eq!(Scale::round([-0.01, 1.01].into_iter(), (0.0, 100.0)).ticks(), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
         let scale = Scale::round([5.0, 5.0].into_iter(), (0.0, 1.0));
         assert!(scale.ticks().len() > 2, "{:?}", scale.ticks());
         assert!(Scale::round([f64::NAN].into_iter(), (0.0, 1.0)).ticks().len() > 2);
@@ -172,6 +197,16 @@ mod tests {
         assert!((scale.at(0.1) - 50.0).abs() < 1e-9);
         assert_eq!(scale.ticks(), [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]);
         assert_eq!(Scale::tight([0.0, 1.0].into_iter(), (0.0, 100.0)).at(0.1), 10.0);
+        assert_eq!(Scale::even([0.25, 28.25].into_iter(), (0.0, 100.0)).at(14.25), 50.0);
+    }
+
+    #[test]
+    fn what_is_less_than_the_least_lies_on_it() {
+        let scale = Scale::ratio([0.0, 0.5, 1_000.0].into_iter(), 1.0, (0.0, 90.0));
+        assert_eq!((scale.at(0.0), scale.at(0.5)), (0.0, 0.0));
+        assert!(scale.at(1_000.0) > 80.0, "{scale:?}");
+        assert_eq!(scale.ticks(), [1.0, 10.0, 100.0, 1_000.0]);
+        assert_eq!((scale.name(1.0), scale.name(10.0)), ("\u{2264} 1".into(), "10".into()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod bootstrap;
 mod sobol;
+mod student;
 mod survival;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,11 @@ mod warmup;
 
 pub use bootstrap::{BOOTSTRAP_ROUNDS, Interval, bootstrap};
 pub use sobol::{Design, Indices, indices};
+pub use student::{normal_quantile, t_quantile, t_tail};
 pub use survival::{Survival, SurvivalStep, kaplan_meier};
 pub use warmup::mser5;
 
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// How sure every interval is, and one minus the error that comparisons may have together.
 pub const CONFIDENCE: f64 = 0.95;
@@ -77,17 +78,7 @@ pub fn sd(values: &[f64]) -> f64 {
         return f64::NAN;
     }
     let mean = mean(values);
-    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)).sqrt()
-}
-
-/// The value of Student's t below which this share of it lies. NaN where there are no degrees of freedom.
-pub fn t_quantile(share: f64, degrees: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, degrees).map_or(f64::NAN, |t| t.inverse_cdf(share))
-}
-
-/// How much of Student's t lies above a value. NaN where there are no degrees of freedom.
-pub fn t_tail(value: f64, degrees: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, degrees).map_or(f64::NAN, |t| t.sf(value))
+    (values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (values.len() as f64 - 1.0)).sqrt()
 }
 
 /// A quantile of values, between neighbours by their distance. NaN without values.

@@ -13,7 +13,7 @@ pub fn mser5(series: &[f64]) -> Option<usize> {
     for cut in 0..batches.len().saturating_sub(1) {
         let rest = batches.get(cut..)?;
         let (rest_mean, n) = (mean(rest), rest.len() as f64);
-        let error = rest.iter().map(|value| (value - rest_mean).powi(2)).sum::<f64>() / (n * n);
+        let error = rest.iter().map(|value| (value - rest_mean) * (value - rest_mean)).sum::<f64>() / (n * n);
         if error.is_finite() && best.is_none_or(|(_, least)| error < least) {
             best = Some((cut, error));
         }
