@@ -7,7 +7,7 @@ use crate::note::{RecheckSecret, SecretLot};
 use crate::origin::{ProviderOrigin, RequestorOrigin};
 use crate::settings::{ChainSettings, ProviderConfig, RequestorConfig};
 use golem_chain::Deployment;
-use golem_deal::{Checks, PersistId, Provider, ProviderInput, Requestor, RequestorInput, TaskOrder};
+use golem_deal::{Checks, PersistId, Provider, ProviderInput, Requestor, RequestorInput, TaskOrder, UnfitProgram};
 use golem_market::{Claim, ProviderMarketPolicy, RequestorMarketPolicy};
 use golem_protocol::{
     Address, AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Fuel, Header, LocalTime, Message, NodeId,
@@ -137,6 +137,21 @@ fn a_providers_trace_gives_the_same_decisions_without_its_key() {
     assert_eq!(refusals, [("full", 1), ("price_above_max", 1)]);
     let text = std::fs::read_to_string(traced.path()).unwrap();
     assert!(!text.contains(&"51".repeat(32)) && !text.contains(&"52".repeat(32)), "a key is in it");
+}
+
+#[test]
+fn a_program_that_was_left_alone_is_left_alone_again() {
+    let mut traced = Traced::start();
+    traced.hear(1, Wei(1_000_000));
+    let module = header(&keys(0x61), 1, Wei(1)).module;
+    let unfit = UnfitProgram { module, detail: "it was not done within 60 s".to_owned(), for_ms: 600_000 };
+    traced.step(ProviderInput::Unfit(unfit));
+    traced.hear(2, Wei(1_000_000));
+    traced.tracer.end();
+    let replayed = replay(&traced.path()).unwrap();
+    assert_eq!(replayed.difference, None);
+    assert_eq!(replayed.decisions.counts, [("offers_made", 1), ("programs_left_alone", 1)].into());
+    assert_eq!(replayed.decisions.refusals, [("program_unfit".to_owned(), 1)].into());
 }
 
 #[test]
