@@ -59,6 +59,7 @@ fn digests(id: &str, text: &str) -> Vec<String> {
         ("runs.csv", results.runs_table().csv().unwrap()),
         ("series.csv", results.series_table().csv().unwrap()),
         ("agents.csv", results.agents_table().csv().unwrap()),
+        ("events.csv", results.events_table().csv().unwrap()),
         ("summary.json", serde_json::to_vec(&results.summary()).unwrap()),
         ("plots", plots.into_bytes()),
         ("report.html", page(&results, &facts).into_bytes()),

@@ -308,8 +308,12 @@ fn files(
     painter: &picture::Painter,
 ) -> anyhow::Result<Files> {
     let mut files = Files::new();
-    let tables =
-        [("runs", results.runs_table()), ("series", results.series_table()), ("agents", results.agents_table())];
+    let tables = [
+        ("runs", results.runs_table()),
+        ("series", results.series_table()),
+        ("agents", results.agents_table()),
+        ("events", results.events_table()),
+    ];
     for (name, table) in &tables {
         if table.rows() > 0 {
             files.extend(table_files(name, table)?);

@@ -2,7 +2,7 @@
 
 use super::file::Experiment;
 use super::stats::{CONFIDENCE, Estimate, t_quantile};
-use crate::market::{AgentRow, RunOutcome, Scenario};
+use crate::market::{AgentRow, EventRow, RunOutcome, Scenario};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +24,8 @@ pub struct CellRuns {
     pub bands: Vec<Band>,
     /// How single agents fared in the first repetition.
     pub agents: Vec<AgentRow>,
+    /// A sample of what happened to subtasks in the first repetition.
+    pub events: Vec<EventRow>,
 }
 
 impl CellRuns {
@@ -247,6 +249,7 @@ fn run_job(
     };
     if times > 0 {
         outcome.agents = Vec::new();
+        outcome.events = Vec::new();
     }
     if times >= SERIES_RUNS_MAX {
         outcome.series = Vec::new();
@@ -266,6 +269,7 @@ impl CellRuns {
         self.metrics.values_mut().for_each(|values| values.resize(before + 1, f64::NAN));
         if before == 0 {
             self.agents = outcome.agents;
+            self.events = outcome.events;
         }
         for series in outcome.series {
             let position = self.bands.iter().position(|band| band.name == series.name && band.group == series.group);

@@ -5,7 +5,7 @@ use super::play::CellRuns;
 use super::stats::{Estimate, Interval, Survival, bootstrap, kaplan_meier, mean, median, mser5};
 use super::table::{Column, Table};
 use super::verdict::{Checked, Evidence, Verdict, check_all};
-use crate::market::{METRICS, MetricInfo, Side};
+use crate::market::{EventRow, METRICS, MetricInfo, Side};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -251,6 +251,22 @@ impl Results {
         table.add("cost_gnt", number(&|agent| agent.cost_gnt));
         table.add("profit_gnt", number(&|agent| agent.profit_gnt));
         table.add("identities", Column::Whole(rows.iter().map(|(_, a)| u64::from(a.identities)).collect()));
+        table
+    }
+
+    /// A sample of what happened to subtasks in the first repetition of each cell.
+    pub fn events_table(&self) -> Table {
+        let all = self.cells.iter().enumerate();
+        let rows: Vec<_> = all.flat_map(|(cell, runs)| runs.events.iter().map(move |event| (cell, event))).collect();
+        let mut table = self.places(rows.iter().map(|(cell, _)| *cell));
+        table.add("hour", Column::Number(rows.iter().map(|(_, event)| event.hour).collect()));
+        table.add("event", Column::Text(rows.iter().map(|(_, event)| event.kind.name().to_owned()).collect()));
+        table.add("provider", Column::Whole(rows.iter().map(|(_, event)| u64::from(event.provider)).collect()));
+        let group = |(cell, event): &(usize, &EventRow)| self.group_name(*cell, Side::Provider, event.group);
+        table.add("group", Column::Text(rows.iter().map(group).collect()));
+        table.add("behaviour", Column::Text(rows.iter().map(|(_, event)| event.behaviour.to_owned()).collect()));
+        table.add("gnt", Column::Number(rows.iter().map(|(_, event)| event.gnt).collect()));
+        table.add("hours", Column::Number(rows.iter().map(|(_, event)| event.hours).collect()));
         table
     }
 

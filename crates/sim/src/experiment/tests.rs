@@ -191,7 +191,7 @@ fn repeats_until_intervals_are_narrow_or_there_are_most() {
 fn one_thread_and_many_give_the_same_bytes() {
     let bytes = |threads| {
         let results = played(Options::default(), threads);
-        let tables = [results.runs_table(), results.series_table(), results.agents_table()];
+        let tables = [results.runs_table(), results.series_table(), results.agents_table(), results.events_table()];
         let mut bytes: Vec<Vec<u8>> = tables.iter().map(|table| table.csv().unwrap()).collect();
         bytes.push(serde_json::to_vec(&results.summary()).unwrap());
         bytes.push(page(&results, &RunFacts::default()).into_bytes());

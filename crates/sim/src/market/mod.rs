@@ -26,6 +26,7 @@ mod check;
 mod concent;
 mod eclipse;
 mod eigentrust;
+mod events;
 mod hedge;
 mod memory;
 mod metered;
@@ -52,7 +53,7 @@ pub use check::ScenarioError;
 pub use concent::ConcentRules;
 pub use eclipse::Eclipse;
 pub use hedge::{Hedge, Stalls};
-pub use outcome::{AgentRow, Better, METRICS, MetricInfo, RunOutcome, Series, Side};
+pub use outcome::{AgentRow, Better, EventKind, EventRow, METRICS, MetricInfo, RunOutcome, Series, Side};
 pub use queue::Queue;
 pub use scenario::*;
 pub use verification::{Cheating, Scheme, Verification};
@@ -73,6 +74,7 @@ const ECLIPSE: u32 = 109;
 const ECLIPSED_NEWS: u32 = 110;
 const TRUST: u32 = 111;
 const WASH: u32 = 112;
+const EVENTS: u32 = 113;
 
 /// What a market is measured against: the surplus that somebody who knows everything would reach, and that of a choice at
 /// random. It depends on who is there and what is asked for, not on the policies.
@@ -156,6 +158,7 @@ pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario 
     scenario.market.mechanism = mechanism;
     scenario.market.concent = None;
     scenario.agent_rows_max = 1;
+    scenario.event_rows_max = 0;
     for group in &mut scenario.providers {
         group.policy = ProviderPolicyName::Posted;
         group.tuning = ProviderTuning::default();

@@ -13,6 +13,8 @@ pub struct RunOutcome {
     pub series: Vec<Series>,
     /// Some or all agents, providers first, in the order in which they joined.
     pub agents: Vec<AgentRow>,
+    /// A sample of what happened to subtasks, in the order in which it did.
+    pub events: Vec<EventRow>,
 }
 
 /// One number over time.
@@ -73,6 +75,55 @@ pub struct AgentRow {
     pub profit_gnt: f64,
     /// How many names it has used.
     pub identities: u32,
+}
+
+/// What happens to a subtask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// It was agreed on.
+    HandedOut,
+    /// A right result was accepted.
+    Accepted,
+    /// A wrong result was accepted.
+    AcceptedWrong,
+    /// No result came, or none that was taken.
+    Failed,
+    /// Its voucher arrived.
+    Paid,
+}
+
+impl EventKind {
+    /// As it is written in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventKind::HandedOut => "handed_out",
+            EventKind::Accepted => "accepted",
+            EventKind::AcceptedWrong => "accepted_wrong",
+            EventKind::Failed => "failed",
+            EventKind::Paid => "paid",
+        }
+    }
+}
+
+/// One thing that happened to a subtask.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EventRow {
+    /// When, in hours since the start.
+    pub hour: f64,
+    /// What.
+    pub kind: EventKind,
+    /// With which provider: the number of its first name.
+    pub provider: u32,
+    /// Which group of providers in the scenario, from 0.
+    pub group: u32,
+    /// Its behaviour's name.
+    pub behaviour: &'static str,
+    /// Handed out: the price of an hour of work. Accepted: what the result is worth, less than nothing where it is wrong.
+    /// Paid: how much. Failed: 0.
+    pub gnt: f64,
+    /// Handed out: how long it had waited. Failed: how long it was lost. Else 0.
+    pub hours: f64,
 }
 
 /// Which way is better.

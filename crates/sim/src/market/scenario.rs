@@ -32,6 +32,8 @@ pub struct Scenario {
     /// The most rows about single agents in the outcome, of each side; 2,000. Metrics are always of all agents. Where
     /// there are more agents than that, every n-th is shown.
     pub agent_rows_max: u32,
+    /// The most rows about what happened to subtasks: a sample.
+    pub event_rows_max: u32,
     /// How offers and news travel, and what an identity costs.
     pub market: MarketRules,
     /// The providers, in groups; one group of 1,000.
@@ -52,6 +54,7 @@ impl Default for Scenario {
             warmup_days: 4.0,
             step_hours: 6.0,
             agent_rows_max: 2_000,
+            event_rows_max: 1_000,
             market: MarketRules::default(),
             providers: vec![ProviderGroup::default()],
             requestors: vec![RequestorGroup::default()],

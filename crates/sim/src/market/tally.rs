@@ -1,7 +1,8 @@
 //! What is counted on the way, and what it comes to.
 
 use super::agents::*;
-use super::outcome::{AgentRow, RunOutcome, Series, Side};
+use super::events::EventSample;
+use super::outcome::{AgentRow, EventKind, RunOutcome, Series, Side};
 use super::queue::Queue;
 use super::scenario::*;
 use super::table::Slab;
@@ -162,10 +163,11 @@ pub(super) struct Tally {
     /// Of the first work of machines that joined after the warm-up.
     pub newcomer_price: Mean,
     pub series: Vec<Series>,
+    pub sample: EventSample,
 }
 
 impl Tally {
-    pub(super) fn new(scenario: &Scenario, agents: &Agents, competitive: f64) -> Tally {
+    pub(super) fn new(scenario: &Scenario, agents: &Agents, competitive: f64, seed: u64) -> Tally {
         let mut tally = Tally {
             warmup: (scenario.warmup_days * MS_PER_DAY) as u64,
             last_quarter: (scenario.days * MS_PER_DAY * 0.75) as u64,
@@ -214,6 +216,7 @@ impl Tally {
             first_work: Mean::default(),
             newcomer_price: Mean::default(),
             series: all_series(scenario),
+            sample: EventSample::new(seed, scenario.event_rows_max),
         };
         agents.machines.iter().for_each(|machine| tally.joined(machine, 0));
         tally
@@ -252,6 +255,7 @@ impl Tally {
         if computes {
             self.computing.add(1, now);
         }
+        self.sample.saw(EventKind::HandedOut, machine, price_of_work, waited, now);
         self.open -= 1;
         self.step_price.add(price_of_work);
         if machine.taken < NEWCOMER_SUBTASKS && machine.joined >= self.warmup.max(1) {
@@ -307,7 +311,9 @@ impl Tally {
         }
     }
 
-    pub(super) fn finished(&mut self, worth: f64, right: bool, now: u64) {
+    pub(super) fn finished(&mut self, machine: &Machine, worth: f64, right: bool, now: u64) {
+        let kind = if right { EventKind::Accepted } else { EventKind::AcceptedWrong };
+        self.sample.saw(kind, machine, worth, 0, now);
         self.step_value += worth;
         if self.counts(now) {
             self.value += worth;
@@ -317,6 +323,7 @@ impl Tally {
     }
 
     pub(super) fn failed(&mut self, machine: &Machine, lost_ms: u64, now: u64) {
+        self.sample.saw(EventKind::Failed, machine, 0.0, lost_ms, now);
         if !self.counts(now) {
             return;
         }
@@ -330,6 +337,7 @@ impl Tally {
     }
 
     pub(super) fn paid(&mut self, machine: &Machine, value: Wei, now: u64) {
+        self.sample.saw(EventKind::Paid, machine, gnt(value), 0, now);
         self.total_paid = self.total_paid.saturating_add(value);
         let counts = self.counts(now);
         if counts {
@@ -445,7 +453,7 @@ impl World<'_> {
         (self.queue, self.tasks, self.runs) = (Queue::new(), Slab::new(), Slab::new());
         self.check_money();
         let metrics = self.metrics();
-        RunOutcome { metrics, agents: self.rows(), series: self.tally.series }
+        RunOutcome { metrics, agents: self.rows(), series: self.tally.series, events: self.tally.sample.rows() }
     }
 
     /// Every wei that somebody spent was earned by somebody or is what identities cost.

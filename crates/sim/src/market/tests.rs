@@ -319,3 +319,22 @@ fn reads_a_scenario_and_refuses_unknown_keys() {
         assert!(toml::from_str::<Scenario>(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_sample_of_events_is_bounded_in_order_and_of_the_whole_run() {
+    let mut scenario = small();
+    scenario.event_rows_max = 100_000;
+    let all = play(&scenario, 1);
+    scenario.event_rows_max = 50;
+    let few = play(&scenario, 1);
+    assert_eq!(all.metrics, few.metrics, "a sample changes nothing");
+    assert_eq!(few.events.len(), 50);
+    assert!(few.events.iter().all(|row| all.events.contains(row)));
+    assert!(few.events.is_sorted_by_key(|row| row.hour));
+    let half = all.events.last().unwrap().hour / 2.0;
+    let late = few.events.iter().filter(|row| row.hour > half).count();
+    assert!((15..=35).contains(&late), "{late} of 50 are of the second half");
+    let paid: f64 = all.events.iter().filter(|row| row.kind == EventKind::Paid).map(|row| row.gnt).sum();
+    let earned: f64 = all.agents.iter().map(|agent| agent.earned_gnt).sum();
+    assert!((paid - earned).abs() < 1e-6 * earned, "{paid} was paid and {earned} earned");
+}

@@ -297,7 +297,7 @@ impl World<'_> {
         }
         of.failed += 1;
         if !redundant {
-            self.finished(run.buyer, run.worth, true);
+            self.finished(run.machine, run.buyer, run.worth, true);
         }
         if !claimed {
             self.tally.unpaid(run.value, self.now);
@@ -305,11 +305,11 @@ impl World<'_> {
     }
 
     /// A subtask has its result.
-    fn finished(&mut self, buyer: u32, worth: f64, right: bool) {
+    fn finished(&mut self, machine: u32, buyer: u32, worth: f64, right: bool) {
         let of = &mut self.agents.buyers[buyer];
         of.done += 1;
         of.value += worth;
-        self.tally.finished(worth, right, self.now);
+        self.tally.finished(&self.agents.machines[machine], worth, right, self.now);
         if let Some(of) = self.tally.of_buyers(of.group, self.now) {
             of.done += u64::from(right);
             of.wrong += u64::from(!right);
@@ -330,7 +330,7 @@ impl World<'_> {
         self.remember(buyer, name, &offer, &terms, outcome);
         self.agents.machines[machine].done += 1;
         if !redundant {
-            self.finished(buyer, worth, right);
+            self.finished(machine, buyer, worth, right);
         }
         let Some(group) = self.group_of(buyer) else { return };
         let delay = (group.payment_delay_min * 60_000.0) as u64 + self.latency;

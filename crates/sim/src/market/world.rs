@@ -92,7 +92,7 @@ impl<'a> World<'a> {
         let agents = Agents::new(scenario, seed);
         let rates = task_rates(scenario, &agents);
         let supply = Supply::new(scenario, &agents, &rates);
-        let tally = Tally::new(scenario, &agents, supply.marginal_cost(1.0));
+        let tally = Tally::new(scenario, &agents, supply.marginal_cost(1.0), seed);
         let mut world = World {
             scenario,
             seed,
