@@ -69,6 +69,12 @@ fn print(reports: &[Report]) -> anyhow::Result<()> {
     let (messages, lost) = (sum(|report| report.messages), sum(|report| report.lost));
     output::line(&format!("{} held everything:", count(reports.len() as u64, "world")))?;
     output::line(&format!("  {} events, {messages} messages of which {lost} were lost", sum(|report| report.events)))?;
+    let accepted = sum(|report| report.accepted).max(1);
+    output::line(&format!(
+        "  {:.1} messages and {} bytes for each accepted result, with all that was said twice or in vain",
+        messages as f64 / accepted as f64,
+        sum(|report| report.bytes) / accepted
+    ))?;
     output::line(&format!(
         "  {} crashes, {} blocks undone",
         sum(|report| report.crashes),

@@ -58,6 +58,8 @@ pub struct Report {
     pub ended_at_ms: u64,
     /// Messages sent.
     pub messages: u64,
+    /// What they have as bytes, without what a transport adds.
+    pub bytes: u64,
     /// Of them, lost on the way.
     pub lost: u64,
     /// Nodes whose memory went.

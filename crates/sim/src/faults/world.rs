@@ -336,8 +336,9 @@ impl World {
     }
 
     /// When a message arrives, once for each copy that does.
-    fn arrivals(&mut self, from: Who, to: Who) -> Vec<u64> {
+    fn arrivals(&mut self, from: Who, to: Who, bytes: usize) -> Vec<u64> {
         self.report.messages += 1;
+        self.report.bytes += bytes as u64;
         let faults = self.scenario.faults;
         let calm = self.is_calm();
         let apart = self.split.0 > self.time && self.split.1.contains(&from) != self.split.1.contains(&to);

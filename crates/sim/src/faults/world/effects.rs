@@ -10,6 +10,7 @@ use golem_deal::{
     RequestorInput,
 };
 use golem_payments::contract::pack_voucher;
+use golem_protocol::message::encode_header;
 use golem_protocol::{
     Address, B256, ByteCount, ChannelId, ContentHash, Decision, Document, FailureKind, Fuel, Message, NodeId, Pricing,
     RefusalReason, Signed, SubtaskOutcome, Verdict, Voucher, Wei, subtask_value,
@@ -26,9 +27,11 @@ impl World {
                 self.at(delay, run, What::Saved(me));
             }
             RequestorEffect::Announce(header) => {
+                let bytes =
+                    encode_header(&header).map_err(|error| format!("{me:?} announces too much: {error}"))?.len();
                 let header = header.authenticate(&CHAIN).map_err(|error| format!("{me:?} signs badly: {error}"))?;
                 for provider in 0..self.providers.len() {
-                    for delay in self.arrivals(me, Who::Provider(provider)) {
+                    for delay in self.arrivals(me, Who::Provider(provider), bytes) {
                         let header = ProviderInput::Header(Box::new(header.clone()));
                         self.at(delay, None, What::ToProvider(provider, header));
                     }
@@ -138,7 +141,8 @@ impl World {
             _ => {}
         }
         let Some(provider) = self.provider_of(to) else { return Ok(()) };
-        for delay in self.arrivals(Who::Requestor(index), Who::Provider(provider)) {
+        let (message, bytes) = through_the_wire(&message)?;
+        for delay in self.arrivals(Who::Requestor(index), Who::Provider(provider), bytes) {
             let input = ProviderInput::Message { from, message: Box::new(message.clone()) };
             self.at(delay, None, What::ToProvider(provider, input));
         }
@@ -160,7 +164,8 @@ impl World {
                     self.claim_for_author(vouchers);
                 }
                 let Some(requestor) = self.requestor_of(to) else { return Ok(()) };
-                for delay in self.arrivals(me, Who::Requestor(requestor)) {
+                let (message, bytes) = through_the_wire(&message)?;
+                for delay in self.arrivals(me, Who::Requestor(requestor), bytes) {
                     let input = RequestorInput::Message { from, message: Box::new(message.clone()) };
                     self.at(delay, None, What::ToRequestor(requestor, input));
                 }
@@ -383,4 +388,14 @@ fn computed(input: ContentHash, pricing: Pricing) -> SubtaskOutcome {
         fuel: Fuel(fuel + u64::from(input.0[31])),
         time_ms,
     }
+}
+
+/// A message as it comes out at the other end, and how many bytes it had on the way.
+fn through_the_wire(message: &Message) -> Result<(Message, usize), String> {
+    let bytes = message.encode().map_err(|error| format!("a {} cannot be sent: {error}", message.name()))?;
+    let read = Message::decode(&bytes).map_err(|error| format!("a {} cannot be read: {error}", message.name()))?;
+    if read != *message {
+        return Err(format!("a {} comes out as another", message.name()));
+    }
+    Ok((read, bytes.len()))
 }
