@@ -2,17 +2,18 @@
 //! and nothing is paid for what was not done.
 
 use crate::books::agreed;
-use crate::harness::{PATIENCE, Stage, check_copies, text};
+use crate::harness::{Node, PATIENCE, Stage, check_copies, text};
 use crate::money::{PRICE, map_args, report};
 use crate::process::Process;
-use crate::programs::slow_copy;
+use crate::programs::{long_copy, slow_copy};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often workers are looked for.
+/// How often workers are looked for: a new process is told to nobody but its parent.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// So many millions of turns of the counting loop take a quarter of a second or more: no worker ends before it is seen.
 const MILLIONS: u32 = 200;
@@ -48,13 +49,27 @@ impl Drop for Reaper {
 
 /// The children of a node: it has none but its workers.
 fn workers_of(node: u32) -> Vec<String> {
-    let threads = std::fs::read_dir(format!("/proc/{node}/task")).into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|process| process.file_name().into_string().ok());
+    numbers.filter(|number| parent_of(number) == Some(node)).collect()
+}
+
+fn parent_of(process: &str) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // After the name, which may have anything in it: the state, and the parent.
+    let (_, after) = stat.rsplit_once(')')?;
+    after.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn kill(process: String) {
     let _ = Command::new("kill").args(["-9", &process]).status();
+}
+
+/// Has a node compile a module before it provides: then it is runs that are killed.
+fn compiled(node: &Node, module: &Path, inputs: &[PathBuf], out: &Path) {
+    let mut args = map_args(module, inputs.get(..1).expect("an input"), out, &[]);
+    args.push("--local".to_owned());
+    node.golem(args).done("a run at home");
 }
 
 fn fails(provider: &Process) {
@@ -68,11 +83,12 @@ fn a_cheap_provider_whose_work_keeps_dying_does_not_end_a_task_that_others_can_d
     const SUBTASKS: usize = 6;
     let stage = Stage::set();
     let (requestor, broken, sound) = (stage.node("requestor"), stage.node("broken"), stage.node("sound"));
+    let (module, inputs, out) = (stage.module("slow", &slow_copy(MILLIONS)), stage.inputs(SUBTASKS), stage.path("out"));
+    compiled(&broken, &module, &inputs, &stage.path("at-home"));
     // It asks less, so everything goes to it first.
     let cheap = broken.provide("0.1", &[], &["--slots", "2"]);
     let known = broken.addresses();
     let reaper = Reaper::of(&[&cheap]);
-    let (module, inputs, out) = (stage.module("slow", &slow_copy(MILLIONS)), stage.inputs(SUBTASKS), stage.path("out"));
     let task = requestor.spawn(map_args(&module, &inputs, &out, &known));
     fails(&cheap);
     // Only now, so that it is certain who came first.
@@ -93,18 +109,50 @@ fn a_cheap_provider_whose_work_keeps_dying_does_not_end_a_task_that_others_can_d
 }
 
 #[test]
+fn a_provider_that_cannot_compile_a_program_leaves_it_alone_and_others_do_it() {
+    const SUBTASKS: usize = 6;
+    let stage = Stage::set();
+    let (requestor, broken, sound) = (stage.node("requestor"), stage.node("broken"), stage.node("sound"));
+    let (module, inputs, out) = (stage.module("long", &long_copy(2_000)), stage.inputs(SUBTASKS), stage.path("out"));
+    let cheap = broken.provide("0.1", &[], &["--slots", "2"]);
+    let known = broken.addresses();
+    let reaper = Reaper::of(&[&cheap]);
+    let task = requestor.spawn(map_args(&module, &inputs, &out, &known));
+    let left = broken.wait("program that is left alone", |status| status["left_alone"].get(0).cloned());
+    assert!(left["left_s"].as_u64().is_some_and(|left_s| (500..=600).contains(&left_s)), "{left:#}");
+    // It is not asked in vain again and again: it says why.
+    task.wait_stderr("reason why it offers nothing", PATIENCE, |line| {
+        line.contains("cannot run the program").then_some(())
+    });
+    let dear = sound.provide(PRICE, &known, &[]);
+    let ended = task.wait(PATIENCE);
+    drop(reaper);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let spent = report(&ended.json(), SUBTASKS);
+    check_copies(&out, SUBTASKS);
+    let status = broken.status().expect("it goes on");
+    // What it had agreed to is given back, each once.
+    let failed = status["counters"]["failed"].as_u64();
+    assert!(failed.is_some_and(|failed| failed <= SUBTASKS as u64), "{status:#}");
+    assert_eq!(cheap.stop(PATIENCE).code, Some(0));
+    assert_eq!(dear.stop(PATIENCE).code, Some(0));
+    assert_eq!(agreed(&stage, &requestor, &sound).earned, spent);
+}
+
+#[test]
 fn a_task_that_only_broken_providers_took_is_done_when_it_is_resumed_with_a_sound_one() {
     let stage = Stage::set();
     let (requestor, sound) = (stage.node("requestor"), stage.node("sound"));
     let broken: Vec<_> = ["one", "two", "three"].map(|name| stage.node(name)).into();
+    let (module, inputs, out) = (stage.module("slow", &slow_copy(MILLIONS)), stage.inputs(1), stage.path("out"));
     let mut known: Vec<String> = Vec::new();
     let mut running = Vec::new();
     for node in &broken {
+        compiled(node, &module, &inputs, &stage.path(&format!("home-of-{}", node.name)));
         running.push(node.provide(PRICE, &known, &[]));
         known.extend(node.addresses());
     }
     let reaper = Reaper::of(&running.iter().collect::<Vec<_>>());
-    let (module, inputs, out) = (stage.module("slow", &slow_copy(MILLIONS)), stage.inputs(1), stage.path("out"));
     let failed = requestor.golem(map_args(&module, &inputs, &out, &known));
     assert_eq!(failed.code, Some(1), "{}", failed.stderr);
     let answer = failed.json();

@@ -37,6 +37,17 @@ pub fn slow_copy(millions: u32) -> String {
     COPY.replacen(r#"(func (export "_start")"#, &count, 1)
 }
 
+/// [`COPY`] with so many functions that it takes a while to compile.
+pub fn long_copy(functions: u32) -> String {
+    let function = |n: u32| {
+        let step =
+            "(local.set $x (i64.mul (i64.add (local.get $x) (i64.const 3)) (i64.xor (local.get $x) (i64.const 5))))";
+        format!("(func (param $x i64) (result i64) {} (i64.add (local.get $x) (i64.const {n})))\n", step.repeat(20))
+    };
+    let more: String = (0..functions).map(function).collect();
+    COPY.replacen(r#"(func (export "_start")"#, &format!("{more}(func (export \"_start\")"), 1)
+}
+
 /// Copies its standard input to its standard output, and counts to so many for each byte of it.
 pub fn busy_copy(for_each_byte: u32) -> String {
     let count = format!(

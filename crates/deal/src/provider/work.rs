@@ -354,7 +354,8 @@ impl Provider {
         step.say(ProviderEvent::RefusedByPeer { requestor: from, about, reason: refusal.reason });
     }
 
-    /// A deal that is given back, as when the owner wishes to stop or to rest: cancelled where nothing was begun, else the rest is reported as failed.
+    /// A deal that is given back, as when the owner wishes to stop or to rest: cancelled where nothing was begun, else the
+    /// rest is reported as failed.
     pub(super) fn wind_down(
         &mut self,
         policy: &mut dyn ProviderPolicy,

@@ -1,5 +1,6 @@
 //! Providers that say a subtask failed: what that costs the task, and who is believed.
 
+use super::refusals::{NOW, offer, proposal, request, started_with_checks};
 use super::world::*;
 use crate::*;
 use golem_protocol::*;
@@ -139,4 +140,64 @@ fn ever_new_names_that_fail_end_a_task_all_the_same() {
     let (world, failed) = played(1, order_of(1, 1), &[BROKEN; 40], |_| {});
     let tries: usize = (0..40).map(|n| failures_of(&world, n)).sum();
     assert_eq!((failed, tries), (Some(1), 24));
+}
+
+/// A batch of everything for each of these providers.
+fn agreed_by(providers: &[u8]) -> (Requestor, Fixed, Vec<Authentic<Agreement>>) {
+    let checks = Checks { copies: providers.len() as u8, ..Checks::recheck(0) };
+    let (mut requestor, mut policy, digest) = started_with_checks(Wei(1_000_000), AppFee::NONE, checks);
+    let mut agreements: Vec<Authentic<Agreement>> = Vec::new();
+    for n in providers {
+        request(&mut requestor, &mut policy, offer(digest, *n, |_| {}), NOW);
+    }
+    for n in providers {
+        let channel = ChannelId { payer: keys(1).payment.address(), payee: keys(*n).payment.address() };
+        let state = ChannelState { deposit: Wei(1_000_000), epoch: 1, ..Default::default() };
+        let effects = request(&mut requestor, &mut policy, RequestorInput::Channel { channel, state }, NOW);
+        let agreement = proposal(&effects).expect("an agreement");
+        let signature = keys(*n).identity.sign_digest(&agreement.digest()).unwrap();
+        let message = Message::Countersignature(Countersignature { agreement: agreement.digest(), signature });
+        let input = RequestorInput::Message { from: agreement.provider, message: Box::new(message) };
+        request(&mut requestor, &mut policy, input, NOW);
+        agreements.push(agreement);
+    }
+    (requestor, policy, agreements)
+}
+
+fn reported(n: u8, agreement: &Authentic<Agreement>, outcomes: &[(u32, SubtaskOutcome)]) -> RequestorInput {
+    let results = outcomes.iter().map(|(index, outcome)| SubtaskResult { index: *index, outcome: outcome.clone() });
+    let report = Report { agreement: agreement.digest(), provider: agreement.provider, results: results.collect() };
+    let report = sign(report, &CHAIN, &*keys(n).identity).unwrap().into_signed();
+    RequestorInput::Message { from: agreement.provider, message: Box::new(Message::Report(report)) }
+}
+
+#[test]
+fn a_lie_of_a_failure_in_a_report_that_is_still_under_check_is_found_out_too() {
+    let right = SubtaskOutcome::Completed {
+        output: ContentHash(B256::ZERO),
+        output_bytes: ByteCount(1),
+        fuel: Fuel(1),
+        time_ms: 1,
+    };
+    let trapped = SubtaskOutcome::Failed { kind: FailureKind::Trapped, message: "no such thing".into() };
+    let (mut requestor, mut policy, agreements) = agreed_by(&[2, 3]);
+    let [liar, honest] = [&agreements[0], &agreements[1]];
+    // Subtask 1 is not fetched yet, so nothing of this report is decided for good.
+    request(&mut requestor, &mut policy, reported(2, liar, &[(0, trapped), (1, right.clone())]), NOW);
+    request(&mut requestor, &mut policy, reported(3, honest, &[(0, right.clone())]), NOW);
+    policy.recheck_percent = 100;
+    let fetched = RequestorInput::Fetched { agreement: honest.digest(), index: 0, complete: Ok(()) };
+    let effects = request(&mut requestor, &mut policy, fetched, NOW);
+    assert!(effects.iter().any(|effect| matches!(effect, RequestorEffect::Recheck { index: 0, .. })), "{effects:?}");
+    let own = RequestorInput::Rechecked { agreement: honest.digest(), index: 0, outcome: Ok(right.clone()) };
+    request(&mut requestor, &mut policy, own, NOW);
+    assert!(policy.rejected.is_empty(), "it is told once all of its report is decided");
+    let fetched = RequestorInput::Fetched { agreement: liar.digest(), index: 1, complete: Ok(()) };
+    request(&mut requestor, &mut policy, fetched, NOW);
+    let own = RequestorInput::Rechecked { agreement: liar.digest(), index: 1, outcome: Ok(right) };
+    request(&mut requestor, &mut policy, own, NOW);
+    assert_eq!(policy.rejected, [liar.provider], "and gets nothing more");
+    let effects = request(&mut requestor, &mut policy, offer(liar.header, 2, |o| o.expires = ChainTime(9_100)), NOW);
+    let refusal = super::refusals::refused(&effects);
+    assert!(matches!(refusal, Some(RefusalReason::BelowQualityFloor)), "{refusal:?}");
 }

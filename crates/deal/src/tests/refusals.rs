@@ -431,13 +431,17 @@ fn started() -> (Requestor, Fixed, B256) {
 }
 
 pub(super) fn started_with(budget: Wei, app: AppFee) -> (Requestor, Fixed, B256) {
+    started_with_checks(budget, app, Checks::recheck(0))
+}
+
+pub(super) fn started_with_checks(budget: Wei, app: AppFee, checks: Checks) -> (Requestor, Fixed, B256) {
     let own = keys(1);
     let order = TaskOrder {
         header: Header { app, ..header(&own, 4, Pricing::Tender) },
         inputs: vec![ContentHash(B256::with_last_byte(1)); 4],
         budget,
         offer_window_ms: 0,
-        checks: Checks::recheck(0),
+        checks,
     };
     let digest = order.header.digest(&CHAIN);
     let mut requestor = Requestor::new(requestor_settings(), own);
