@@ -321,7 +321,7 @@ async fn started(
     signals: &mut StopSignals,
 ) -> anyhow::Result<RequestorHandle> {
     let chain = chain_settings(folder, file, &args.chain).await?;
-    let keys = context.keys(folder)?;
+    let keys = context.keys(folder, &chain).await?;
     let mut config = RequestorConfig::new(folder.clone(), keys, chain);
     config.isolation = Isolation::this_program();
     file.apply_to_requestor(&mut config)?;
