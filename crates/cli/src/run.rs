@@ -24,7 +24,7 @@ use golem_node::folder::Folder;
 use golem_node::{RequestorConfig, RequestorHandle, RequestorNode};
 use golem_protocol::Wei;
 use golem_sandbox::Isolation;
-use golem_task::{MapTask, Price, Verification};
+use golem_task::{CopyAddresses, MapTask, Price, Verification};
 use std::path::{Path, PathBuf};
 use terms::TermArgs;
 use watch::{finish, follow, look};
@@ -217,7 +217,8 @@ async fn start(
         );
     }
     let mut signals = args.signals()?;
-    let node = started(context, folder, &file, args, &mut signals).await?;
+    let copies = cut.plan.extras.copy_addresses;
+    let node = started(context, folder, &file, args, copies, &mut signals).await?;
     let ran = async {
         payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?).await?;
         let terms = args.terms(app);
@@ -261,7 +262,7 @@ async fn resume(
     let file = context.config(folder)?;
     writable(out)?;
     let mut signals = args.signals()?;
-    let node = started(context, folder, &file, args, &mut signals).await?;
+    let node = started(context, folder, &file, args, args.copy_addresses, &mut signals).await?;
     let ran = async {
         let status = node.status().await?;
         let named: Vec<_> = status
@@ -318,6 +319,7 @@ async fn started(
     folder: &Folder,
     file: &ConfigFile,
     args: &TermArgs,
+    copies: Option<CopyAddresses>,
     signals: &mut StopSignals,
 ) -> anyhow::Result<RequestorHandle> {
     let chain = chain_settings(folder, file, &args.chain).await?;
@@ -327,7 +329,11 @@ async fn started(
     file.apply_to_requestor(&mut config)?;
     args.network.apply(&mut config.network, &mut config.api);
     config.trace = args.trace.clone().or(config.trace);
-    config.copy_addresses = args.copy_addresses.unwrap_or(config.copy_addresses);
+    config.copy_addresses = match copies {
+        None => config.copy_addresses,
+        Some(CopyAddresses::Distinct) => golem_deal::CopyAddresses::Distinct,
+        Some(CopyAddresses::Any) => golem_deal::CopyAddresses::Any,
+    };
     tokio::select! {
         started = RequestorNode::start(config) => Ok(started?),
         _ = signals.next() => bail!("stopped before anything was announced"),
