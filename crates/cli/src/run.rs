@@ -1,5 +1,6 @@
 //! `golem run` and `golem map`: work for the machines of the network, or tried on this one.
 
+pub mod quiet;
 mod terms;
 mod watch;
 
