@@ -225,9 +225,9 @@ async fn start(
         let terms = args.terms(app);
         let mut prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
         prepared.preview = cut.preview.as_ref().map(|preview| preview.note(cut.plan.limits));
-        let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
         let watching = Watching::new(folder, &cut, out)?;
         let task = node.run_task(prepared).await?;
+        let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
         follow(&node, task, screen, watching, &mut signals, out).await
     };
     finish(ran.await, node, args, &mut signals).await

@@ -9,6 +9,7 @@ use golem_protocol::{ContentHash, NodeId};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -17,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 pub(crate) const DOCUMENT_BYTES_MAX: usize = golem_net::PIECE_BYTES;
 /// The longest output manifest that is read: as the task crate bounds it.
 const MANIFEST_BYTES_MAX: u64 = golem_task::BUNDLE_BYTES_MAX as u64;
+/// Contents of a task that are kept at once. Reason: a disk makes some dozens of small files durable in the time of one.
+const KEEPERS: usize = 16;
 /// What may be taken away to make room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -344,9 +347,7 @@ impl Contents {
         let needed: Vec<ContentHash> =
             std::iter::once(order.header.module).chain(order.inputs.iter().copied()).collect();
         self.blocking(move |here| {
-            for content in contents {
-                here.keep(content)?;
-            }
+            here.keep_all(contents)?;
             for hash in needed {
                 here.has(hash).ok_or(ContentError::Missing { digest: hash.0 })?;
             }
@@ -356,6 +357,25 @@ impl Contents {
         .map_err(|error| match error {
             ContentError::Missing { digest } => RunTaskError::MissingContent { digest },
             error => RunTaskError::Content(error),
+        })
+    }
+
+    /// Keeps many, several at a time: most are small, and of each that is made durable one waits for the disk, which has room
+    /// for others meanwhile.
+    fn keep_all(&self, contents: Vec<PreparedContent>) -> Result<(), ContentError> {
+        let next = Mutex::new(contents.into_iter());
+        let keep_rest = || {
+            // Not in the condition of a loop, where the lock would be held through its body.
+            let take = || lock(&next).next();
+            while let Some(content) = take() {
+                self.keep(content)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let keepers: Vec<_> = (0..KEEPERS).map(|_| scope.spawn(keep_rest)).collect();
+            let kept = keepers.into_iter().map(|keeper| keeper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            kept.fold(Ok(()), Result::and)
         })
     }
 
@@ -471,5 +491,22 @@ mod tests {
         fs::write(&path, b"new").unwrap();
         let content = PreparedContent::File { digest: hash_of(b"old"), path };
         assert!(matches!(contents.keep(content), Err(ContentError::Changed { .. })));
+    }
+
+    #[test]
+    fn keeps_all_of_many_contents_and_tells_of_one_that_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = Contents::open(&folder.path().join("content"), 1 << 20, Room::Keep).unwrap();
+        let prepared = |n: u32| {
+            let bytes = n.to_le_bytes().to_vec();
+            PreparedContent::Bytes { digest: hash_of(&bytes), bytes }
+        };
+        // Some of them twice.
+        contents.keep_all((0..300).map(|n| prepared(n % 200)).collect()).unwrap();
+        assert!((0..200u32).all(|n| contents.has(hash_of(&n.to_le_bytes())) == Some(4)));
+        assert_eq!(contents.used_bytes(), 800);
+        let mut all: Vec<_> = (200..300).map(prepared).collect();
+        all.insert(50, PreparedContent::File { digest: hash_of(b"gone"), path: folder.path().join("gone") });
+        assert!(contents.keep_all(all).unwrap_err().to_string().contains("gone"));
     }
 }
