@@ -15,6 +15,8 @@ mod checks;
 mod choice;
 mod crash;
 mod deploy;
+#[cfg(target_os = "linux")]
+mod devnet;
 mod guarantee;
 mod harness;
 mod local;
