@@ -17,6 +17,7 @@ mod crash;
 mod deploy;
 #[cfg(target_os = "linux")]
 mod devnet;
+mod full;
 mod guarantee;
 mod harness;
 mod local;

@@ -45,6 +45,8 @@ struct Inner {
     /// One lock for each content being fetched; bounded by the jobs under way.
     fetching: Mutex<HashMap<ContentHash, Arc<tokio::sync::Mutex<()>>>>,
     used: Mutex<Used>,
+    /// Why contents that are fetched cannot be kept, while that is so.
+    trouble: Mutex<Option<String>>,
 }
 
 /// When each content was last used, counted in uses.
@@ -158,6 +160,7 @@ impl Contents {
             net: OnceLock::new(),
             fetching: Mutex::default(),
             used: Mutex::new(used),
+            trouble: Mutex::default(),
         };
         Ok(Contents { inner: Arc::new(inner) })
     }
@@ -338,6 +341,15 @@ impl Contents {
         done.unwrap_or_else(|error| Err(ContentError::Store { detail: format!("its thread failed: {error}") }))
     }
 
+    /// Why contents that are fetched cannot be kept here, while that is so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        lock(&self.inner.trouble).clone()
+    }
+
+    pub(crate) fn note_trouble(&self, trouble: Option<String>) {
+        *lock(&self.inner.trouble) = trouble;
+    }
+
     /// Keeps everything that a task's providers will fetch, and checks that it is what was named.
     pub(crate) async fn keep_task(
         &self,
@@ -393,7 +405,17 @@ impl Contents {
 }
 
 fn not_fetched(hash: ContentHash, error: &FetchError) -> ContentError {
-    ContentError::NotFetched { digest: hash.0, detail: error.to_string() }
+    match error {
+        // Said apart: it is this machine's fault, and not of who was asked.
+        FetchError::Io { action, path, source } => {
+            let source = io::Error::new(source.kind(), source.to_string());
+            ContentError::Io { action, path: path.clone(), source }
+        }
+        FetchError::InProgress { .. } | FetchError::Stopped => ContentError::Store { detail: error.to_string() },
+        FetchError::TooLarge { .. } | FetchError::NoProviders { .. } | FetchError::ProvidersFailed { .. } => {
+            ContentError::NotFetched { digest: hash.0, detail: error.to_string() }
+        }
+    }
 }
 
 #[cfg(test)]
