@@ -360,7 +360,10 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
 
 /// What it did cost to check results; nothing where nothing was checked.
 pub fn check_cost(checks: &CheckCost) -> Option<String> {
-    let copies = (checks.copies > 0).then(|| format!("{} more than once paid, {}", checks.copies, checks.copies_wei));
+    let copies = (checks.copies > 0).then(|| {
+        let results = output::count(checks.copies, "result");
+        format!("{results} paid for besides one for each subtask, {}", checks.copies_wei)
+    });
     let own = (checks.own_runs > 0).then(|| {
         format!(
             "{} computed again here in {:.1} s, {} million fuel",

@@ -119,15 +119,16 @@ pub async fn map(context: &Context, args: MapArgs) -> anyhow::Result<Answer> {
     let folder = context.folder_or_new()?;
     let mut places = Places::new();
     let program = Program::open(&args.program, args.interpreter.as_deref(), &args.with, &folder, &mut places)?;
-    let mut listed = Vec::with_capacity(args.inputs.len());
-    for input in &args.inputs {
-        listed.push(files::listed(input, files::name(input)?, &mut places)?);
-    }
+    let names = files::names(&args.inputs)?;
     let budget = match args.terms.budget {
         Some(budget) => budget,
         None if args.terms.local => Wei::ZERO,
         None => bail!("--budget GNT says the most that may be spent; there is no default for it"),
     };
+    let mut listed = Vec::with_capacity(args.inputs.len());
+    for (input, name) in args.inputs.iter().zip(names) {
+        listed.push(files::listed(input, name, &mut places)?);
+    }
     let max_per_hour = args.terms.max_price.unwrap_or(Wei::from_gnt(1).unwrap_or(Wei::MAX));
     let mut task = MapTask::new(&program.name, Price { max_per_hour, budget });
     let own = args.args.as_deref().map(words).transpose()?;
