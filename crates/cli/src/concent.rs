@@ -108,11 +108,13 @@ async fn check(concent: &ConcentClient, owner: Address, operation: &ConcentOpera
             let now = client.chain_time().await?;
             match account.unlock_at {
                 ChainTime(0) => {
-                    bail!("the deposit is locked: `golem concent unlock` starts the delay, then it can be withdrawn")
+                    bail!(
+                        "the deposit is locked: unlock it first with `golem concent unlock`, and withdraw it after the delay"
+                    )
                 }
-                at if at > now => bail!(
-                    "the deposit can be withdrawn in {}: give the same command again then",
-                    output::span(at.0.saturating_sub(now.0))
+                ChainTime(at) if at > now.0 => bail!(
+                    "the deposit can be withdrawn from chain time {at} on, in {}: give the same command again then",
+                    output::span(at.saturating_sub(now.0))
                 ),
                 _ => {}
             }
