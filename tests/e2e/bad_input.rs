@@ -85,6 +85,53 @@ fn nonsense_on_the_command_line_is_refused_with_the_flag_and_the_value() {
 }
 
 #[test]
+fn what_can_be_known_without_the_key_is_told_before_its_password_is_asked_for() {
+    let stage = Stage::set();
+    let (node, other) = (stage.node("node"), stage.node("other"));
+    // Whatever is asked for the key fails by this, and says so.
+    let shut = Node { password: stage.file("other.password", "guess guess guess"), ..stage.node("shut") };
+    let (nobody, payee) = ("0x00000000000000000000000000000000000000AA", other.address());
+    shut.golem(["status"]).done("status");
+    shut.golem(["channel", "list"]).done("the list of channels");
+    for (args, code) in [("channel vouchers", 1), ("channel claim", 1), ("channel close", 1)] {
+        let ended = shut.golem(args.split(' '));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(code), ""), "golem {args}: there is nothing");
+    }
+    let opened = Node { name: "opened".into(), dir: node.dir.clone(), password: shut.password.clone() };
+    node.golem(["channel", "open", &payee.to_string(), "1"]).done("a channel");
+    run_all(&opened, &[bad(format!("channel open {payee} 1"), &["open already", "topup"])]);
+    let dead = "--rpc-url http://127.0.0.1:1";
+    let deployment = format!("--deployment {}", text(&node.deployment_file(31_337)));
+    run_all(
+        &shut,
+        &[
+            bad(format!("channel open {nobody} 20000"), &["10000 GNT", "20000 GNT"]),
+            bad(format!("channel topup {nobody} 1"), &[nobody, "golem channel open"]),
+            bad(format!("channel close {nobody}"), &[nobody, "golem channel list"]),
+            bad("concent withdraw 1", &["no deposit"]),
+            bad("concent unlock", &["no deposit"]),
+            bad("concent deposit 20000", &["10000 GNT", "20000 GNT"]),
+            bad(format!("app retire {}1", "0x".to_owned() + &"0".repeat(63)), &["golem app publish"]),
+            bad(format!("provide {deployment} {dead}"), &["http://127.0.0.1:1", "check the address"]),
+            bad("channel open 0x00000000000000000000000000000000000000AA 1", &["password", "wallet.json"]),
+        ],
+    );
+    let running = node.provide(PRICE, &[], &[]);
+    run_all(&opened, &[bad("provide", &["in use by process"])]);
+    assert_eq!(running.stop(PATIENCE).code, Some(0));
+    stage.take_ether(shut.address());
+    run_all(&shut, &[bad(format!("channel open {nobody} 1"), &["no ether", "have some sent"])]);
+
+    let settings = std::fs::read_to_string(shut.dir.join("golem.toml")).expect("it is there");
+    let wrong =
+        settings.replace("[requestor]", "[requestor]\nslots = 0").replace("[provider]", "[provider]\ncpu_percent = 0");
+    std::fs::write(shut.dir.join("golem.toml"), wrong).expect("it can be written");
+    let says = ["golem.toml", "provider.cpu_percent", "requestor.slots", "between 1 and 100"];
+    // The chain is not asked either.
+    run_all(&shut, &[bad(format!("provide {dead}"), &says), bad(format!("run --resume -o x {dead}"), &says)]);
+}
+
+#[test]
 fn a_module_that_cannot_run_is_refused_before_anything_is_announced() {
     let stage = Stage::set();
     let node = stage.node("requestor");

@@ -30,7 +30,7 @@ impl Reaper {
         let (told, nodes): (_, Vec<u32>) = (ended.clone(), nodes.iter().map(|node| node.id()).collect());
         let thread = std::thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {
-                nodes.iter().flat_map(|node| workers_of(*node)).for_each(kill);
+                nodes.iter().flat_map(|node| children_of(*node)).for_each(kill);
                 std::thread::sleep(LOOK_EVERY);
             }
         });
@@ -47,22 +47,22 @@ impl Drop for Reaper {
     }
 }
 
-/// The children of a node: it has none but its workers.
-fn workers_of(node: u32) -> Vec<String> {
+/// The children of a process: a node has none but its workers.
+pub fn children_of(parent: u32) -> impl Iterator<Item = u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = processes.filter_map(|process| process.file_name().into_string().ok());
-    numbers.filter(|number| parent_of(number) == Some(node)).collect()
+    let numbers = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    numbers.filter(move |number| parent_of(*number) == Some(parent))
 }
 
-fn parent_of(process: &str) -> Option<u32> {
+fn parent_of(process: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // After the name, which may have anything in it: the state, and the parent.
     let (_, after) = stat.rsplit_once(')')?;
     after.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn kill(process: String) {
-    let _ = Command::new("kill").args(["-9", &process]).status();
+pub fn kill(process: u32) {
+    let _ = Command::new("kill").args(["-9", &process.to_string()]).status();
 }
 
 /// Has a node compile a module before it provides: then it is runs that are killed.

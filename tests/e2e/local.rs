@@ -462,7 +462,7 @@ fn a_mistake_in_a_flag_of_provide_is_told_before_a_chain_is_asked_or_a_password(
         ("--listen", "127.0.0.1:4001", "/ip4/"),
         ("--bootstrap", "nobody", "nobody"),
         ("--payee", "0x12", "40 hexadecimal digits"),
-        ("--memory-total", "1", "--memory-total 1 is less"),
+        ("--memory-total", "1", "1 bytes (--memory-total"),
     ] {
         let args = ["--dir", &dir, "provide", "--rpc-url", nowhere, "--memory-max", "512MiB", flag, value];
         let given = if flag == "--memory-max" { [&args[..5], &args[7..]].concat() } else { args.to_vec() };

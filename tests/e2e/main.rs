@@ -15,6 +15,9 @@ mod checks;
 mod choice;
 mod crash;
 mod deploy;
+#[cfg(target_os = "linux")]
+mod devnet;
+mod full;
 mod guarantee;
 mod harness;
 mod local;

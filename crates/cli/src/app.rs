@@ -196,8 +196,18 @@ async fn author(context: &Context, command: AuthorCommand) -> anyhow::Result<Ans
     };
     let settings = chain_settings(&folder, &config, &how.chain).await?;
     let at = registry(&settings)?;
-    let account = tx::account(context, &folder, &settings).await?;
-    let registry = AppRegistryClient::new(account.client().clone(), at).await?;
+    let client = chain_client(&settings).await?;
+    let registry = AppRegistryClient::new(client.clone(), at).await?;
+    let author = PublicWallet::read(&folder.keystore())?.address;
+    tx::check_ether(&client, author).await?;
+    let is_published = registry.app(author, operation.module()).await?.published;
+    if !is_published && !matches!(operation, AppOperation::Publish { .. }) {
+        bail!(
+            "{author} has no app of the module {} in the registry: publish it with `golem app publish`",
+            operation.module()
+        );
+    }
+    let account = tx::account(context, &folder, &settings, client).await?;
     if how.dry_run {
         let estimates = [registry.estimate(account.sender(), &operation).await?];
         if how.json {
@@ -327,7 +337,7 @@ async fn collect(
         }
         return Ok(Answer::No);
     }
-    let account = tx::account(context, folder, &settings).await?;
+    let account = tx::account(context, folder, &settings, client).await?;
     let vouchers: Vec<Signed<Voucher>> = worth.iter().map(|held| held.voucher.clone()).collect();
     if args.how.dry_run {
         let estimates = account.estimate(&Operation::ClaimMany { payee: author, vouchers }).await?;

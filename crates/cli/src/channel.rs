@@ -88,7 +88,7 @@ pub async fn run(context: &Context, command: ChannelCommand) -> anyhow::Result<A
         ChannelCommand::List(args) => list(context, &folder, &settings(&args.chain).await?, args.json).await,
         ChannelCommand::Claim(args) => claim(context, &folder, &settings(&args.chain).await?, &args).await,
         ChannelCommand::Close(args) => close(context, &folder, &settings(&args.how.chain).await?, &args).await,
-        ChannelCommand::Vouchers(args) => vouchers(context, &folder, &settings(&args.chain).await?, args.json),
+        ChannelCommand::Vouchers(args) => vouchers(&folder, &settings(&args.chain).await?, args.json),
     }
 }
 
@@ -113,24 +113,15 @@ async fn fund(
     if args.amount == Wei::ZERO {
         bail!("the amount is 0 GNT: a channel needs some money in it");
     }
-    // Before a password is asked for in vain.
-    if args.payee == PublicWallet::read(&folder.keystore())?.address {
+    let id = ChannelId { payer: PublicWallet::read(&folder.keystore())?.address, payee: args.payee };
+    if id.payee == id.payer {
         bail!("{} is this node's own address: a channel goes to somebody else", args.payee);
     }
-    let account = tx::account(context, folder, settings).await?;
-    let id = ChannelId { payer: account.address(), payee: args.payee };
-    let state = account.client().channel_state(id).await?;
-    match (funded, is_open(&state)) {
-        (Funded::First, true) => bail!(
-            "the channel to {} is open already, with {} in it: add to it with `golem channel topup`",
-            args.payee,
-            state.deposit.saturating_sub(state.claimed)
-        ),
-        (Funded::Again, false) if state.close_at.0 == 0 => {
-            bail!("there is no open channel to {}: open one with `golem channel open`", args.payee)
-        }
-        _ => {}
-    }
+    let client = chain_client(settings).await?;
+    check_fundable(&client, id, funded).await?;
+    tx::check_money(&client, id.payer, args.amount).await?;
+    let account = tx::account(context, folder, settings, client).await?;
+    check_fundable(account.client(), id, funded).await?;
     let operation = Operation::Fund { fundings: vec![Funding { payee: args.payee, amount: args.amount }] };
     if args.how.dry_run {
         return tx::dry_run(&account, &operation, args.how.json).await;
@@ -154,6 +145,22 @@ async fn fund(
     Ok(Answer::Yes)
 }
 
+/// Whether the channel is as who funds it thinks.
+async fn check_fundable(client: &ChainClient, id: ChannelId, funded: Funded) -> anyhow::Result<()> {
+    let state = client.channel_state(id).await?;
+    match (funded, is_open(&state)) {
+        (Funded::First, true) => bail!(
+            "the channel to {} is open already, with {} in it: add to it with `golem channel topup`",
+            id.payee,
+            state.deposit.saturating_sub(state.claimed)
+        ),
+        (Funded::Again, false) if state.close_at.0 == 0 => {
+            bail!("there is no open channel to {}: open one with `golem channel open`", id.payee)
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn list(context: &Context, folder: &Folder, settings: &ChainSettings, json: bool) -> anyhow::Result<Answer> {
     let client = chain_client(settings).await;
     let (as_payee, mut as_payer, rule) = match LiveNode::find(folder).await? {
@@ -162,7 +169,7 @@ async fn list(context: &Context, folder: &Folder, settings: &ChainSettings, json
             Role::Requestor => (json!([]), node.status()["channels"].clone(), Value::Null),
         },
         None => {
-            let mut ledgers = Ledgers::open(context, folder, settings)?;
+            let mut ledgers = Ledgers::open(folder, settings)?;
             let mut rule = Value::Null;
             if let Ok(client) = &client {
                 ledgers.observe(client).await?;
@@ -328,15 +335,19 @@ async fn claim(
         let summary = node.post("/claim").await?;
         return print_claim(&summary, args.json);
     }
-    let mut ledgers = Ledgers::open(context, folder, settings)?;
-    let account = tx::account(context, folder, settings).await?;
-    ledgers.observe(account.client()).await?;
-    let claimable = ledgers.payee.iter().fold(Wei::ZERO, |sum, ledger| sum.saturating_add(ledger.claimable()));
-    let vouchers: Vec<_> = ledgers.vouchers.iter().map(|(_, voucher)| voucher.clone()).collect();
-    if claimable == Wei::ZERO {
-        let summary = json!({ "transactions": [], "gas_used": 0, "payers": [], "paid_wei": Wei::ZERO });
-        return print_claim(&summary, args.json);
+    let mut ledgers = Ledgers::open(folder, settings)?;
+    let client = chain_client(settings).await?;
+    ledgers.observe(&client).await?;
+    if ledgers.claimable() == Wei::ZERO {
+        return nothing_to_claim(args.json);
     }
+    tx::check_ether(&client, ledgers.address).await?;
+    let account = tx::account(context, folder, settings, client).await?;
+    ledgers.observe(account.client()).await?;
+    if ledgers.claimable() == Wei::ZERO {
+        return nothing_to_claim(args.json);
+    }
+    let vouchers: Vec<_> = ledgers.vouchers.iter().map(|(_, voucher)| voucher.clone()).collect();
     if args.dry_run {
         let plan = claim_plan::of_records(context, folder, &ledgers, account.client()).await?;
         let estimates = account.estimate(&Operation::ClaimMany { payee: ledgers.address, vouchers }).await?;
@@ -366,6 +377,10 @@ async fn claim(
         "payers": payers, "paid_wei": report.paid,
     });
     print_claim(&summary, args.json)
+}
+
+fn nothing_to_claim(json: bool) -> anyhow::Result<Answer> {
+    print_claim(&json!({ "transactions": [], "gas_used": 0, "payers": [], "paid_wei": Wei::ZERO }), json)
 }
 
 fn print_claim(summary: &Value, json: bool) -> anyhow::Result<Answer> {
@@ -407,25 +422,18 @@ async fn close_as_payer(
     payee: Address,
     how: &MoveArgs,
 ) -> anyhow::Result<Answer> {
-    let account = tx::account(context, folder, settings).await?;
-    let id = ChannelId { payer: account.address(), payee };
-    let state = account.client().channel_state(id).await?;
-    let now = account.client().chain_time().await?;
-    let rest = state.deposit.saturating_sub(state.claimed);
-    if state.epoch == 0 || rest == Wei::ZERO {
-        bail!("there is no open channel from {} to {payee}: nothing is in it; see `golem channel list`", id.payer);
-    }
-    if state.close_at.0 > now.0 {
-        let wait = output::span(state.close_at.0.saturating_sub(now.0));
-        if how.json {
-            output::json(&json!({ "payee": payee, "result": "waiting", "close_at_s": state.close_at.0 }))?;
-        } else {
-            output::line(&format!(
-                "The close was asked for; give the same command again in {wait} to get {rest} back."
-            ))?;
-        }
+    let id = ChannelId { payer: PublicWallet::read(&folder.keystore())?.address, payee };
+    let client = chain_client(settings).await?;
+    if still_waits(&client, id, how.json).await? {
         return Ok(Answer::No);
     }
+    tx::check_ether(&client, id.payer).await?;
+    let account = tx::account(context, folder, settings, client).await?;
+    if still_waits(account.client(), id, how.json).await? {
+        return Ok(Answer::No);
+    }
+    let state = account.client().channel_state(id).await?;
+    let rest = state.deposit.saturating_sub(state.claimed);
     let asked = state.close_at.0 != 0;
     let operation = match asked {
         true => Operation::Finalize { payer: id.payer, payee },
@@ -458,6 +466,27 @@ async fn close_as_payer(
     Ok(Answer::Yes)
 }
 
+/// Whether the close of a channel was asked for and is not due yet, which it says then. Errors: there is nothing to close.
+async fn still_waits(client: &ChainClient, id: ChannelId, json: bool) -> anyhow::Result<bool> {
+    let state = client.channel_state(id).await?;
+    let now = client.chain_time().await?;
+    let rest = state.deposit.saturating_sub(state.claimed);
+    if state.epoch == 0 || rest == Wei::ZERO {
+        let ChannelId { payer, payee } = id;
+        bail!("there is no open channel from {payer} to {payee}: nothing is in it; see `golem channel list`");
+    }
+    if state.close_at.0 <= now.0 {
+        return Ok(false);
+    }
+    let wait = output::span(state.close_at.0.saturating_sub(now.0));
+    if json {
+        output::json(&json!({ "payee": id.payee, "result": "waiting", "close_at_s": state.close_at.0 }))?;
+    } else {
+        output::line(&format!("The close was asked for; give the same command again in {wait} to get {rest} back."))?;
+    }
+    Ok(true)
+}
+
 async fn close_as_payee(
     context: &Context,
     folder: &Folder,
@@ -472,8 +501,14 @@ async fn close_as_payee(
         }
         return print_closes(&node.post("/close").await?, how.json);
     }
-    let mut ledgers = Ledgers::open(context, folder, settings)?;
-    let account = tx::account(context, folder, settings).await?;
+    let mut ledgers = Ledgers::open(folder, settings)?;
+    let client = chain_client(settings).await?;
+    ledgers.observe(&client).await?;
+    if !ledgers.has_to_close() {
+        return print_closes(&json!([]), how.json);
+    }
+    tx::check_ether(&client, ledgers.address).await?;
+    let account = tx::account(context, folder, settings, client).await?;
     ledgers.observe(account.client()).await?;
     let mut closes = Vec::new();
     let mut estimates = Vec::new();
@@ -542,9 +577,8 @@ fn print_closes(closes: &Value, json: bool) -> anyhow::Result<Answer> {
     Ok(if rows.is_empty() { Answer::No } else { Answer::Yes })
 }
 
-fn vouchers(context: &Context, folder: &Folder, settings: &ChainSettings, json: bool) -> anyhow::Result<Answer> {
-    let ledgers =
-        Ledgers::open(context, folder, settings).context("stop the node on this folder first, if one runs")?;
+fn vouchers(folder: &Folder, settings: &ChainSettings, json: bool) -> anyhow::Result<Answer> {
+    let ledgers = Ledgers::open(folder, settings).context("stop the node on this folder first, if one runs")?;
     let rows: Vec<Value> = ledgers
         .vouchers
         .iter()

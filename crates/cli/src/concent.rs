@@ -61,8 +61,10 @@ pub async fn run(context: &Context, command: ConcentCommand) -> anyhow::Result<A
     };
     let settings = settings(&how.chain).await?;
     let at = address(&settings)?;
-    let account = tx::account(context, &folder, &settings).await?;
-    let concent = ConcentClient::new(account.client().clone(), at).await?;
+    let client = chain_client(&settings).await?;
+    let concent = ConcentClient::new(client.clone(), at).await?;
+    check(&concent, PublicWallet::read(&folder.keystore())?.address, &operation).await?;
+    let account = tx::account(context, &folder, &settings, client).await?;
     let sender = ConcentSender::new(concent, account.sender().clone())?;
     if how.dry_run {
         let estimates = sender.estimate(&operation).await?;
@@ -82,6 +84,44 @@ pub async fn run(context: &Context, command: ConcentCommand) -> anyhow::Result<A
         tx::print_receipts(&receipts)?;
     }
     Ok(Answer::Yes)
+}
+
+/// What the deposit and the account say of an operation: nobody types a password in vain.
+async fn check(concent: &ConcentClient, owner: Address, operation: &ConcentOperation) -> anyhow::Result<()> {
+    let (client, account) = (concent.client(), concent.account(owner).await?);
+    match operation {
+        ConcentOperation::Deposit { amount: Wei::ZERO } | ConcentOperation::Withdraw { amount: Wei::ZERO } => {
+            bail!("the amount is 0 GNT: give one above zero")
+        }
+        ConcentOperation::Deposit { amount } => return tx::check_money(client, owner, *amount).await,
+        _ if account.deposit == Wei::ZERO => {
+            bail!("{owner} has no deposit: `golem concent deposit` makes one")
+        }
+        ConcentOperation::Withdraw { amount } if *amount > account.free() => {
+            bail!(
+                "{} of the deposit of {} are free, less than {amount}: withdraw that at most",
+                account.free(),
+                account.deposit
+            )
+        }
+        ConcentOperation::Withdraw { .. } => {
+            let now = client.chain_time().await?;
+            match account.unlock_at {
+                ChainTime(0) => {
+                    bail!(
+                        "the deposit is locked: unlock it first with `golem concent unlock`, and withdraw it after the delay"
+                    )
+                }
+                ChainTime(at) if at > now.0 => bail!(
+                    "the deposit can be withdrawn from chain time {at} on, in {}: give the same command again then",
+                    output::span(at.saturating_sub(now.0))
+                ),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    tx::check_ether(client, owner).await
 }
 
 fn address(settings: &ChainSettings) -> anyhow::Result<Address> {

@@ -6,10 +6,11 @@ use clap::{Args, ValueEnum};
 use golem_chain::{ChainClient, RpcConfig};
 use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
-use golem_node::keystore::Wallet;
+use golem_node::keystore::{PublicWallet, Wallet};
 use golem_node::{ChainSettings, NodeKeys};
 use golem_protocol::{Address, ByteCount, Wei};
 use golem_sandbox::{Isolation, Sandbox, SandboxConfig};
+use golem_store::DiskStore;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -178,12 +179,16 @@ impl Context {
     pub fn wallet(&self, folder: &Folder) -> anyhow::Result<Wallet> {
         let keystore = folder.keystore();
         // Before a password is asked for in vain.
-        golem_node::keystore::PublicWallet::read(&keystore)?;
+        PublicWallet::read(&keystore)?;
         Ok(Wallet::open(&keystore, &self.password(PasswordFor::OpenKey)?)?)
     }
 
-    /// The keys that a node of this folder runs with.
-    pub fn keys(&self, folder: &Folder) -> anyhow::Result<NodeKeys> {
+    /// The keys that a node of this folder runs with, once nothing else that can be found out without them is in its way:
+    /// no key, another process on the folder, another chain, no contracts there.
+    pub async fn keys(&self, folder: &Folder, chain: &ChainSettings) -> anyhow::Result<NodeKeys> {
+        PublicWallet::read(&folder.keystore())?;
+        DiskStore::check_free(&folder.store())?;
+        chain_client(chain).await?;
         let wallet = self.wallet(folder)?;
         Ok(NodeKeys::from_secrets(*wallet.secret(), *wallet.secret())?)
     }

@@ -24,11 +24,17 @@ use golem_protocol::Wei;
 use serde_json::{Value, json};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The password of all keys of a development chain. The keys are known to everybody anyway.
 const PASSWORD: &str = "development";
 /// What tells a folder that an earlier devnet made from one that somebody else did.
 const MARKER: &str = "devnet.json";
+/// How often a block is made besides those of transactions. Reason: deadlines, offers and the delay of a close are by the
+/// chain's time, which only blocks move; as often as on Ethereum.
+const IDLE_BLOCK_EVERY: Duration = Duration::from_secs(12);
+/// How often nodes on it look for blocks, in milliseconds: a transaction is in one at once, and nothing is paid for asking.
+const POLL_MS: u64 = 250;
 /// The most accounts. Reason: each gets a data folder and an encrypted key.
 const ACCOUNTS_MAX: i64 = 100;
 
@@ -38,7 +44,8 @@ pub struct DevnetArgs {
     /// The port of the chain's RPC on this machine; 0 takes any
     #[arg(long, default_value_t = 8545)]
     port: u16,
-    /// Make a block every so many seconds; without, one for each transaction, at once
+    /// Make a block every so many seconds and none between; without, one for each transaction, at once, and one every
+    /// 12 seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     block_time: Option<u32>,
     /// How many accounts with ether, GNT and a data folder each
@@ -151,11 +158,23 @@ async fn serve(args: &DevnetArgs, devnet: &Devnet, providers: &mut Vec<Service>)
         .context("cannot write summary.json")?;
     print(args, devnet, &out, &summary)?;
     let mut ends: FuturesUnordered<_> = providers.iter_mut().map(Service::ended).collect();
-    while let Some(said) = ends.next().await {
-        // The chain and the others go on: ending a provider is one of the things to play with.
-        eprintln!("{said}; its log is in its data folder");
+    let mut idle = tokio::time::interval(IDLE_BLOCK_EVERY);
+    loop {
+        tokio::select! {
+            // The chain and the others go on: ending a provider is one of the things to play with.
+            Some(said) = ends.next() => eprintln!("{said}; its log is in its data folder"),
+            _ = idle.tick() => look_at_chain(args, devnet).await?,
+        }
     }
-    std::future::pending().await
+}
+
+/// Makes a block where none is made by itself. Errors: the chain is gone, and with it all that is on it.
+async fn look_at_chain(args: &DevnetArgs, devnet: &Devnet) -> anyhow::Result<()> {
+    let answered = match args.block_time {
+        None => devnet.anvil().mine(1).await,
+        Some(_) => devnet.anvil().rpc().block_number().await.map(drop),
+    };
+    answered.context("the chain of this devnet does not answer any more; start another")
 }
 
 fn print(args: &DevnetArgs, devnet: &Devnet, out: &Path, summary: &Value) -> anyhow::Result<()> {
@@ -253,7 +272,8 @@ fn write_account(folder: &Path, account: &DevAccount, rpc_url: &str) -> anyhow::
 fn write_settings(folder: &Path, rpc_url: &str, bootstrap: Option<&str>) -> anyhow::Result<()> {
     let bootstrap = bootstrap.map(|address| format!("\"{address}\"")).unwrap_or_default();
     let settings = format!(
-        "# Written by `golem devnet`.\n[chain]\nrpc_url = \"{rpc_url}\"\ndeployment = \"../../deployment.json\"\n\n\
+        "# Written by `golem devnet`.\n[chain]\nrpc_url = \"{rpc_url}\"\ndeployment = \"../../deployment.json\"\n\
+         poll_ms = {POLL_MS}\n\n\
          [network]\nlisten = [\"/ip4/127.0.0.1/udp/0/quic-v1\", \"/ip4/127.0.0.1/tcp/0\"]\nbootstrap = [{bootstrap}]\n"
     );
     let file = folder.join("golem.toml");

@@ -38,10 +38,31 @@ pub fn listed(host: &Path, guest_path: String, places: &mut Places) -> anyhow::R
 /// A file's own name.
 pub fn name(path: &Path) -> anyhow::Result<String> {
     let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
-    match name.to_str() {
-        Some(name) => Ok(name.to_owned()),
-        None => bail!("the name of {} is not UTF-8, and a program would not find it: rename the file", path.display()),
+    let Some(name) = name.to_str() else {
+        bail!("the name of {path:?} is not UTF-8, and a program would not find it: rename the file");
+    };
+    // Quoted as code is, so that what cannot be seen can be read.
+    golem_task::check_path(name).with_context(|| format!("{path:?} cannot be a file in /in, rename it"))?;
+    Ok(name.to_owned())
+}
+
+/// Files' own names. Errors: all that a program would not find.
+pub fn names(paths: &[PathBuf]) -> anyhow::Result<Vec<String>> {
+    /// The most that are told. Reason: a screen has some twenty lines.
+    const TOLD_MAX: usize = 10;
+    let (mut names, mut wrong) = (Vec::with_capacity(paths.len()), Vec::new());
+    for path in paths {
+        match name(path) {
+            Ok(name) => names.push(name),
+            Err(error) => wrong.push(crate::output::error_text(&error)),
+        }
     }
+    let more = wrong.len().saturating_sub(TOLD_MAX);
+    wrong.truncate(TOLD_MAX);
+    if more > 0 {
+        wrong.push(format!("and {more} more"));
+    }
+    if wrong.is_empty() { Ok(names) } else { bail!("{}", wrong.join("\n  ")) }
 }
 
 /// The files that a pattern matches below a folder, by path. They are in `/in` under their own names.
@@ -172,5 +193,19 @@ mod tests {
         let names: Vec<&str> = files.iter().map(|file| file.guest_path.as_str()).collect();
         assert_eq!(names, ["a.txt", "b.txt"]);
         assert!(hash(&base).is_err());
+    }
+
+    #[test]
+    fn tells_of_all_names_that_no_program_would_find() {
+        let paths = ["a b.txt", "x/line\nbreak", "back\\slash", "ünï.txt"].map(PathBuf::from);
+        let error = names(&paths).unwrap_err().to_string();
+        assert!(
+            error.contains("line\\nbreak") && error.contains("back\\\\slash") && !error.contains("a b.txt"),
+            "{error}"
+        );
+        assert!(error.contains("rename") && error.lines().count() == 2, "{error}");
+        assert_eq!(names(&paths[..1]).unwrap(), ["a b.txt"]);
+        let many: Vec<PathBuf> = (0..30).map(|n| PathBuf::from(format!("{n}\t"))).collect();
+        assert!(names(&many).unwrap_err().to_string().ends_with("and 20 more"));
     }
 }

@@ -1,18 +1,33 @@
 //! The ledgers of a node that does not run, read out of its data folder.
 
-use crate::context::Context;
 use anyhow::Context as _;
 use golem_chain::ChainClient;
 use golem_deal::{
     CopyAddresses, Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings, Table, TaskStatus,
 };
 use golem_node::folder::{Folder, write_private};
+use golem_node::keystore::PublicWallet;
 use golem_node::{ChainSettings, RECORD_SCHEMA, task_names};
 use golem_payments::{Claimable, PayeeLedger, PayerLedger};
-use golem_protocol::{Address, B256, ByteCount, ChainTime, LocalTime, Now, Signed, Voucher, Wei};
+use golem_protocol::{
+    Address, B256, ByteCount, ChainTime, CompactSignature, LocalTime, Now, SignatureError, Signed, Signer, Voucher, Wei,
+};
 use golem_store::{DiskStore, SCAN_RECORDS_MAX, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A key that stays shut: its address is known, and it signs nothing.
+struct ShutKey(Address);
+
+impl Signer for ShutKey {
+    fn address(&self) -> Address {
+        self.0
+    }
+
+    fn sign_digest(&self, _: &B256) -> Result<CompactSignature, SignatureError> {
+        Err(SignatureError::BadKey)
+    }
+}
 
 /// What a data folder holds of money. The folder stays locked, so that no node starts on it meanwhile.
 pub struct Ledgers {
@@ -35,18 +50,20 @@ pub struct Ledgers {
 impl Ledgers {
     /// Opens the records of a folder on which no node runs.
     ///
+    /// The key is not opened: nobody types a password to look at what is there.
     /// Errors: another process holds the folder; records of another version, chain or key.
-    pub fn open(context: &Context, folder: &Folder, chain: &ChainSettings) -> anyhow::Result<Ledgers> {
+    pub fn open(folder: &Folder, chain: &ChainSettings) -> anyhow::Result<Ledgers> {
         let store = DiskStore::open(&folder.store(), RECORD_SCHEMA)?;
         let records = load(&store)?;
-        let wallet = context.wallet(folder)?;
-        let keys = Keys { identity: Arc::new(wallet.signer()), payment: Arc::new(wallet.signer()) };
+        let address = PublicWallet::read(&folder.keystore())?.address;
+        let shut = Arc::new(ShutKey(address));
+        let keys = Keys { identity: shut.clone(), payment: shut };
         // Nothing is done with these machines but to look at them: no time passes, no bound is met.
         let now = Now::default();
         let chain = chain.chain_ref();
         let provider = ProviderSettings {
             chain,
-            payee: wallet.address(),
+            payee: address,
             slots: 1,
             profile: golem_node::sandbox_profile(),
             memory_max: ByteCount::from_bytes(0),
@@ -66,9 +83,23 @@ impl Ledgers {
             payer: requestor.ledgers(),
             tasks: requestor.tasks(),
             names: task_names(&store)?,
-            address: wallet.address(),
+            address,
             provider,
             _store: store,
+        })
+    }
+
+    /// What all vouchers are worth, as the channels were observed.
+    pub fn claimable(&self) -> Wei {
+        self.payee.iter().fold(Wei::ZERO, |sum, ledger| sum.saturating_add(ledger.claimable()))
+    }
+
+    /// Whether there is a channel with money in it and a voucher of its payer.
+    pub fn has_to_close(&self) -> bool {
+        let held = |payer: Address| self.vouchers.iter().any(|(other, _)| *other == payer);
+        self.payee.iter().any(|ledger| {
+            let state = ledger.state();
+            state.deposit != state.claimed && held(ledger.channel().payer)
         })
     }
 

@@ -10,7 +10,7 @@ use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
 use golem_protocol::{AppFee, NodeId, Pricing, Wei};
-use golem_task::{AppTerms, CostEstimate, PPM, Purchase, TaskPlan, Verification};
+use golem_task::{AppTerms, CopyAddresses, CostEstimate, PPM, Purchase, TaskPlan, Verification};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -316,10 +316,16 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
                 0 => String::new(),
                 _ => format!("; {} % are computed again here besides", share(fraction_ppm)),
             };
+            let apart = match plan.extras.copy_addresses {
+                Some(CopyAddresses::Any) => "key and by where they are paid; they may be at one address",
+                None | Some(CopyAddresses::Distinct) => {
+                    "key, by where they are paid, and by their address, unless that is this machine's, a private network's \
+                     or a relay's"
+                }
+            };
             format!(
                 "each subtask is done by {copies} providers with different owners and paid to each; where they differ, or one \
-                 does not come, it is computed here{besides}. Owners are told apart by key, by where they are paid, and by \
-                 their address, unless that is this machine's, a private network's or a relay's"
+                 does not come, it is computed here{besides}. Owners are told apart by {apart}"
             )
         }
         Verification::Adaptive { floor_ppm } => format!(
@@ -354,7 +360,10 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
 
 /// What it did cost to check results; nothing where nothing was checked.
 pub fn check_cost(checks: &CheckCost) -> Option<String> {
-    let copies = (checks.copies > 0).then(|| format!("{} more than once paid, {}", checks.copies, checks.copies_wei));
+    let copies = (checks.copies > 0).then(|| {
+        let results = output::count(checks.copies, "result");
+        format!("{results} paid for besides one for each subtask, {}", checks.copies_wei)
+    });
     let own = (checks.own_runs > 0).then(|| {
         format!(
             "{} computed again here in {:.1} s, {} million fuel",

@@ -2,13 +2,14 @@
 
 use crate::output::{self, at_most_gnt, count, one_line, short, short_gnt};
 use crate::provide::node_text;
+use crate::run::quiet::{Quiet, Standing, WhyNot};
 use golem_deal::{Near, OwnRunReason, RequestorEvent};
 use golem_market::{Dear, Held};
 use golem_node::RequestorNotice;
 use golem_protocol::{Decision, NodeId, RefusalReason, Wei};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lines of single providers. Reason: a screen has some twenty.
 const PROVIDER_LINES_MAX: usize = 12;
@@ -37,6 +38,8 @@ pub struct TaskScreen {
     providers: BTreeMap<NodeId, Share>,
     spent: Wei,
     said_tenths: u32,
+    began: Instant,
+    quiet: Quiet,
     look: Look,
 }
 
@@ -56,8 +59,8 @@ pub fn word(decision: Decision) -> &'static str {
     }
 }
 
-#[derive(Default)]
 struct Share {
+    why_not: WhyNot,
     price: Wei,
     agreed: usize,
     done: u32,
@@ -67,6 +70,22 @@ struct Share {
     /// How often it was said why something of it was not taken.
     reasons: BTreeMap<String, u32>,
     line: Option<ProgressBar>,
+}
+
+impl Default for Share {
+    fn default() -> Share {
+        Share {
+            why_not: WhyNot::Offers,
+            price: Wei::ZERO,
+            agreed: 0,
+            done: 0,
+            rejected: 0,
+            paid: Wei::ZERO,
+            refusal: String::new(),
+            reasons: BTreeMap::new(),
+            line: None,
+        }
+    }
 }
 
 enum Look {
@@ -86,6 +105,8 @@ impl TaskScreen {
             providers: BTreeMap::new(),
             spent: Wei::ZERO,
             said_tenths: 0,
+            began: Instant::now(),
+            quiet: Quiet::new(Duration::ZERO),
             look,
         };
         screen.money();
@@ -105,9 +126,28 @@ impl TaskScreen {
         self.money();
     }
 
-    /// Whether nobody has offered anything so far.
-    pub fn waits_for_offers(&self) -> bool {
-        self.providers.is_empty()
+    /// Says why nothing goes on, where nothing has for a while.
+    pub fn quiet(&mut self, standing: &Standing) {
+        let whys = self.providers.values().map(|share| &share.why_not);
+        if let Some(text) = self.quiet.look(self.began.elapsed(), standing, whys) {
+            self.say(&text);
+        }
+    }
+
+    /// Why each provider that answered does nothing more of the task, where it said so.
+    pub fn refusals(&self) -> Vec<(NodeId, String)> {
+        let refused = |(node, share): (&NodeId, &Share)| match &share.why_not {
+            WhyNot::Offers => None,
+            WhyNot::Refused(reason) => Some((*node, one_line(&reason.to_string()))),
+            WhyNot::Failed(detail) => Some((*node, one_line(detail))),
+        };
+        self.providers.iter().filter_map(refused).collect()
+    }
+
+    /// It goes on with this provider.
+    fn goes_on(&mut self, provider: NodeId) {
+        self.share(provider).why_not = WhyNot::Offers;
+        self.quiet.broken(self.began.elapsed());
     }
 
     /// A line that stays.
@@ -140,6 +180,7 @@ impl TaskScreen {
         match event {
             RequestorEvent::Offered { provider, price, performance, .. } => {
                 let first = self.share(*provider).price == Wei::ZERO;
+                self.share(*provider).why_not = WhyNot::Offers;
                 self.share(*provider).price = *price;
                 if first {
                     self.say(&format!(
@@ -158,10 +199,12 @@ impl TaskScreen {
             RequestorEvent::RefusedByPeer { provider, reason, .. } => self.refused(*provider, reason),
             RequestorEvent::Agreed { provider, subtasks, .. } => {
                 self.share(*provider).agreed += subtasks.len();
+                self.goes_on(*provider);
                 self.provider_line(*provider);
             }
             RequestorEvent::Accepted { provider, index, paid, fee, .. } => {
                 let is_new = self.done.insert(*index);
+                self.goes_on(*provider);
                 self.spent = self.spent.saturating_add(*paid).saturating_add(*fee);
                 let share = self.share(*provider);
                 share.done += 1;
@@ -170,6 +213,7 @@ impl TaskScreen {
             }
             RequestorEvent::Rejected { provider, index, decision, detail, .. } => {
                 self.share(*provider).rejected += 1;
+                self.share(*provider).why_not = WhyNot::Failed(detail.clone());
                 let (reason, who) = (one_line(detail), short(&provider.0));
                 if let Some(times) = self.times(*provider, format!("{decision:?} {reason}")) {
                     self.say(&match decision {
@@ -181,6 +225,7 @@ impl TaskScreen {
             }
             RequestorEvent::Freed { provider, subtasks, detail, .. } => {
                 let freed = count(subtasks.len(), "subtask");
+                self.share(*provider).why_not = WhyNot::Failed(detail.clone());
                 self.say(&format!("{freed} of {} to be done by others: {}", short(&provider.0), one_line(detail)));
             }
             RequestorEvent::DepositUndone { payee, uncovered, .. } => {
@@ -250,7 +295,8 @@ impl TaskScreen {
             RefusalReason::OtherProfile { .. } => "; run the release of golem that it runs",
             _ => "",
         };
-        let said = format!("{} refused: {reason}{step}", short(&provider.0));
+        self.share(provider).why_not = WhyNot::Refused(reason.clone());
+        let said = format!("{} refused: {}{step}", short(&provider.0), output::tame(&reason.to_string()));
         if self.share(provider).refusal != said {
             self.say(&said);
             self.share(provider).refusal = said;

@@ -94,7 +94,7 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
     // All that needs no key first: nobody types a password in vain.
     let owned = args.read(&file)?;
     let chain = chain_settings(&folder, &file, &args.chain).await?;
-    let keys = context.keys(&folder)?;
+    let keys = context.keys(&folder, &chain).await?;
     let mut config = ProviderConfig::new(folder, keys, chain, MIN_PRICE);
     config.slots = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64) as u16);
     config.isolation = Isolation::this_program();
@@ -147,14 +147,16 @@ struct Owned {
 impl ProvideArgs {
     /// Reads what is not plain, and holds the rest against each other.
     fn read(&self, file: &ConfigFile) -> anyhow::Result<Owned> {
-        if self.min_price.or(file.min_price()?) == Some(Wei::ZERO) {
+        if self.min_price == Some(Wei::ZERO) {
             bail!("the minimal price is 0 GNT an hour: set --min-price to more, such as 0.1");
         }
-        if let (Some(total), Some(one)) = (self.memory_total, self.memory_max)
-            && total < one
-        {
+        let set = |flag: Option<u64>, mib: Option<u64>| flag.or(mib.map(|mib| mib << 20));
+        let total = set(self.memory_total, file.provider.memory_total_mib);
+        let one = set(self.memory_max, file.provider.memory_max_mib).unwrap_or(golem_node::MEMORY_MAX.0);
+        if let Some(total) = total.filter(|total| *total < one) {
             bail!(
-                "--memory-total {total} is less than --memory-max {one}, the memory of one subtask: raise it, or lower that"
+                "the memory of all subtasks at once, {total} bytes (--memory-total, or memory_total_mib in golem.toml), is less than \
+                 the {one} bytes of one (--memory-max, memory_max_mib): raise it, or lower that"
             );
         }
         let programs = self.only.iter().map(|program| program_digest(program)).collect::<Result<_, _>>()?;

@@ -1,5 +1,6 @@
 //! `golem run` and `golem map`: work for the machines of the network, or tried on this one.
 
+pub mod quiet;
 mod terms;
 mod watch;
 
@@ -24,7 +25,7 @@ use golem_node::folder::Folder;
 use golem_node::{RequestorConfig, RequestorHandle, RequestorNode};
 use golem_protocol::Wei;
 use golem_sandbox::Isolation;
-use golem_task::{MapTask, Price, Verification};
+use golem_task::{CopyAddresses, MapTask, Price, Verification};
 use std::path::{Path, PathBuf};
 use terms::TermArgs;
 use watch::{finish, follow, look};
@@ -118,15 +119,16 @@ pub async fn map(context: &Context, args: MapArgs) -> anyhow::Result<Answer> {
     let folder = context.folder_or_new()?;
     let mut places = Places::new();
     let program = Program::open(&args.program, args.interpreter.as_deref(), &args.with, &folder, &mut places)?;
-    let mut listed = Vec::with_capacity(args.inputs.len());
-    for input in &args.inputs {
-        listed.push(files::listed(input, files::name(input)?, &mut places)?);
-    }
+    let names = files::names(&args.inputs)?;
     let budget = match args.terms.budget {
         Some(budget) => budget,
         None if args.terms.local => Wei::ZERO,
         None => bail!("--budget GNT says the most that may be spent; there is no default for it"),
     };
+    let mut listed = Vec::with_capacity(args.inputs.len());
+    for (input, name) in args.inputs.iter().zip(names) {
+        listed.push(files::listed(input, name, &mut places)?);
+    }
     let max_per_hour = args.terms.max_price.unwrap_or(Wei::from_gnt(1).unwrap_or(Wei::MAX));
     let mut task = MapTask::new(&program.name, Price { max_per_hour, budget });
     let own = args.args.as_deref().map(words).transpose()?;
@@ -217,15 +219,16 @@ async fn start(
         );
     }
     let mut signals = args.signals()?;
-    let node = started(context, folder, &file, args, &mut signals).await?;
+    let copies = cut.plan.extras.copy_addresses;
+    let node = started(context, folder, &file, args, copies, &mut signals).await?;
     let ran = async {
         payable(&node, PlanReport::new(folder, &file, &args.chain, &cut.plan, &cut.module).await?).await?;
         let terms = args.terms(app);
         let mut prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
         prepared.preview = cut.preview.as_ref().map(|preview| preview.note(cut.plan.limits));
-        let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
         let watching = Watching::new(folder, &cut, out)?;
         let task = node.run_task(prepared).await?;
+        let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
         follow(&node, task, screen, watching, &mut signals, out).await
     };
     finish(ran.await, node, args, &mut signals).await
@@ -261,7 +264,7 @@ async fn resume(
     let file = context.config(folder)?;
     writable(out)?;
     let mut signals = args.signals()?;
-    let node = started(context, folder, &file, args, &mut signals).await?;
+    let node = started(context, folder, &file, args, args.copy_addresses, &mut signals).await?;
     let ran = async {
         let status = node.status().await?;
         let named: Vec<_> = status
@@ -318,16 +321,21 @@ async fn started(
     folder: &Folder,
     file: &ConfigFile,
     args: &TermArgs,
+    copies: Option<CopyAddresses>,
     signals: &mut StopSignals,
 ) -> anyhow::Result<RequestorHandle> {
     let chain = chain_settings(folder, file, &args.chain).await?;
-    let keys = context.keys(folder)?;
+    let keys = context.keys(folder, &chain).await?;
     let mut config = RequestorConfig::new(folder.clone(), keys, chain);
     config.isolation = Isolation::this_program();
     file.apply_to_requestor(&mut config)?;
     args.network.apply(&mut config.network, &mut config.api);
     config.trace = args.trace.clone().or(config.trace);
-    config.copy_addresses = args.copy_addresses.unwrap_or(config.copy_addresses);
+    config.copy_addresses = match copies {
+        None => config.copy_addresses,
+        Some(CopyAddresses::Distinct) => golem_deal::CopyAddresses::Distinct,
+        Some(CopyAddresses::Any) => golem_deal::CopyAddresses::Any,
+    };
     tokio::select! {
         started = RequestorNode::start(config) => Ok(started?),
         _ = signals.next() => bail!("stopped before anything was announced"),

@@ -46,7 +46,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
         return Ok(Answer::Yes);
     }
     let settings = chain_settings(&folder, &context.config(&folder)?, &args.chain).await?;
-    let ledgers = Ledgers::open(context, &folder, &settings)?;
+    let ledgers = Ledgers::open(&folder, &settings)?;
     let status = json!({
         "role": "none", "node": ledgers.address, "tasks": named_tasks(&ledgers)?,
         "payers": payee_json(&ledgers), "channels": payer_json(&ledgers),

@@ -2,15 +2,18 @@
 //! broken off and is given again does not do a thing twice.
 
 use crate::Answer;
-use crate::context::{ChainArgs, Context, chain_client, rpc_config};
+use crate::context::{ChainArgs, Context, rpc_config};
 use crate::output::{self, Table};
+use anyhow::bail;
 use clap::Args;
 use golem_chain::{
-    Account, Estimate, JournalError, Operation, Pending, PendingJournal, Rpc, SenderOptions, TxReceipt, TxSender,
+    Account, ChainClient, ChainError, Estimate, JournalError, Operation, Pending, PendingJournal, Rpc, SenderOptions,
+    TxReceipt, TxSender,
 };
 use golem_node::ChainSettings;
 use golem_node::folder::{Folder, create_private, write_private};
 use golem_node::keystore::Wallet;
+use golem_protocol::{Address, Wei};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,10 +107,34 @@ async fn sender_with(folder: &Folder, wallet: &Wallet, rpc: Rpc, options: Sender
     Ok(TxSender::start(rpc, wallet.secret(), options, journal).await?)
 }
 
-/// The account of this folder on its chain. What an earlier command left under way is taken up first.
-pub async fn account(context: &Context, folder: &Folder, settings: &ChainSettings) -> anyhow::Result<Account> {
-    // The chain first: a wrong one is found before a password is asked for.
-    let client = chain_client(settings).await?;
+/// What an account of this chain could not send for want of money, found out without its key. So is the rest that a command
+/// can know beforehand: nobody types a password in vain.
+///
+/// Errors: no ether for gas, or less GNT than the operation moves.
+pub async fn check_money(client: &ChainClient, address: Address, needed: Wei) -> anyhow::Result<()> {
+    let balance = client.gnt_balance(address).await?;
+    if balance < needed {
+        return Err(ChainError::NotEnoughGnt { address, balance, needed }.into());
+    }
+    check_ether(client, address).await
+}
+
+/// Whether there is anything to pay gas with.
+pub async fn check_ether(client: &ChainClient, address: Address) -> anyhow::Result<()> {
+    if client.eth_balance(address).await? == 0 {
+        bail!("{address} has no ether to pay gas with: have some sent to it, and give the command again");
+    }
+    Ok(())
+}
+
+/// The account of this folder on its chain. What an earlier command left under way is taken up first, so what the chain
+/// said before may not be so any more.
+pub async fn account(
+    context: &Context,
+    folder: &Folder,
+    settings: &ChainSettings,
+    client: ChainClient,
+) -> anyhow::Result<Account> {
     let wallet = context.wallet(folder)?;
     let rpc = Rpc::connect(rpc_config(settings)).await?;
     let options = SenderOptions { max_fee_limit: settings.max_fee_wei(), ..SenderOptions::default() };

@@ -6,7 +6,7 @@ use crate::output;
 use crate::tx::{self, MoveArgs};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use golem_chain::Operation;
+use golem_chain::{ChainError, Operation};
 use golem_node::keystore::{PublicWallet, Wallet};
 use golem_protocol::NodeId;
 use indicatif::ProgressBar;
@@ -198,7 +198,13 @@ fn show(folder: &golem_node::folder::Folder, json: bool) -> anyhow::Result<Answe
 async fn faucet(context: &Context, how: &MoveArgs) -> anyhow::Result<Answer> {
     let folder = context.folder()?;
     let settings = chain_settings(&folder, &context.config(&folder)?, &how.chain).await?;
-    let account = tx::account(context, &folder, &settings).await?;
+    let address = PublicWallet::read(&folder.keystore())?.address;
+    if settings.deployment.faucet.is_none() {
+        return Err(ChainError::NoFaucet { chain_id: settings.deployment.chain_id, address }.into());
+    }
+    let client = chain_client(&settings).await?;
+    tx::check_ether(&client, address).await?;
+    let account = tx::account(context, &folder, &settings, client).await?;
     if how.dry_run {
         return tx::dry_run(&account, &Operation::FaucetClaim, how.json).await;
     }

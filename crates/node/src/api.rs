@@ -62,13 +62,17 @@ pub(crate) struct ApiServer {
     task: JoinHandle<()>,
 }
 
+/// What to do about an address that others can reach.
+pub(crate) const LOOPBACK_STEP: &str =
+    "set a loopback address such as 127.0.0.1:0; use a tunnel to reach it from elsewhere";
+
 impl ApiServer {
     /// Listens, and writes address and a fresh token to `api.json`.
     pub(crate) async fn start(settings: &ApiSettings, folder: Folder, link: NodeLink) -> Result<ApiServer, StartError> {
         let listen = settings.listen;
         if !listen.ip().is_loopback() {
-            let step = "set a loopback address such as 127.0.0.1:0; use a tunnel to reach it from elsewhere".to_owned();
-            return Err(StartError::Setting { setting: "api.listen", got: listen.to_string(), step });
+            let (got, step) = (listen.to_string(), LOOPBACK_STEP.to_owned());
+            return Err(StartError::Setting { setting: "api.listen", got, step });
         }
         let refused = |source| StartError::Api { listen, source };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;

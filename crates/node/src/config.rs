@@ -67,6 +67,10 @@
 //! deny = []                           # never these
 //! ```
 
+mod check;
+
+pub use check::SettingProblem;
+
 use crate::folder::read_small;
 use crate::owner::Hours;
 use crate::settings::{
@@ -275,6 +279,14 @@ pub enum ConfigError {
         /// What the parser said, with the place.
         reason: String,
     },
+    /// It has values that cannot be kept.
+    #[error("the settings {path} cannot be used:{}", listed(problems), path = path.display())]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// Every one of them; at least one.
+        problems: Vec<SettingProblem>,
+    },
     /// An amount that is none.
     #[error("the setting {key}: {source}")]
     Amount {
@@ -301,21 +313,26 @@ pub enum ConfigError {
     },
 }
 
+fn listed(problems: &[SettingProblem]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+}
+
 impl ConfigFile {
     /// Reads a settings file; one that is absent has no settings.
+    ///
+    /// Errors: `Read`; `Parse` for the first thing that is no setting; `Values` with everything that cannot be kept.
     pub fn load(path: &Path) -> Result<ConfigFile, ConfigError> {
         let text = match read_small(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
             Err(source) => return Err(ConfigError::Read { path: path.to_path_buf(), source }),
         };
-        toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_path_buf(), reason: error.to_string() })
-    }
-
-    /// The minimal price it sets, if any.
-    pub fn min_price(&self) -> Result<Option<Wei>, ConfigError> {
-        amount("provider.min_price_gnt_per_hour", self.provider.min_price_gnt_per_hour.as_deref())
+        let file: ConfigFile = toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_path_buf(), reason: error.to_string() })?;
+        match file.problems() {
+            problems if problems.is_empty() => Ok(file),
+            problems => Err(ConfigError::Values { path: path.to_path_buf(), problems }),
+        }
     }
 
     /// Puts its settings into those of how to meet others.
@@ -347,7 +364,10 @@ impl ConfigFile {
         if let (Some(api), Some(listen)) = (&mut config.api, self.api.listen) {
             api.listen = listen;
         }
-        set(&mut config.min_price, self.min_price()?);
+        set(
+            &mut config.min_price,
+            amount("provider.min_price_gnt_per_hour", section.min_price_gnt_per_hour.as_deref())?,
+        );
         set(&mut config.rules, self.provider.rules);
         set(&mut config.slots, section.slots);
         set(&mut config.cpu_percent, section.cpu_percent);
@@ -516,13 +536,54 @@ mod tests {
         ] {
             assert!(matches!(parse(text), Err(ConfigError::Parse { .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn tells_of_all_values_that_cannot_be_kept_at_once_and_says_what_to_set() {
+        let text = "[chain]\nconfirmations = 0\n[network]\nlisten = [\"/ip4/0.0.0.0/tcp/4001\", \"0.0.0.0:4001\"]\n\
+                    [api]\nlisten = \"0.0.0.0:80\"\n[provider]\nmin_price_gnt_per_hour = \"cheap\"\nslots = 0\n\
+                    cpu_percent = 101\nmemory_max_mib = 1024\nmemory_total_mib = 512\noutput_max_mib = 0\n\
+                    content_max_mib = 9223372036854775807\nyield_percent = 0\ngnt_per_ether = \"-1\"\n[requestor]\n\
+                    slots = 2000\nquality_floor = \"2\"\n";
+        let error = parse(text).unwrap_err();
+        let ConfigError::Values { path, problems } = &error else { panic!("{error}") };
+        assert!(path.ends_with("golem.toml") && error.to_string().contains("golem.toml"), "{error}");
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key).collect();
+        let expected = [
+            "chain.confirmations",
+            "network.listen",
+            "api.listen",
+            "provider.min_price_gnt_per_hour",
+            "provider.slots",
+            "provider.cpu_percent",
+            "provider.memory_total_mib",
+            "provider.yield_percent",
+            "provider.output_max_mib",
+            "provider.content_max_mib",
+            "provider.gnt_per_ether",
+            "requestor.slots",
+            "requestor.quality_floor",
+        ];
+        assert_eq!(keys, expected, "{error}");
+        for said in ["at least 1", "0.0.0.0:4001", "loopback", "`cheap`", "between 1 and 100", "1024 of memory_max_mib"]
+        {
+            assert!(error.to_string().contains(said), "lacks `{said}`: {error}");
+        }
+        let zero = parse("[provider]\nmin_price_gnt_per_hour = \"0\"\n").unwrap_err().to_string();
+        assert!(zero.contains("provider.min_price_gnt_per_hour") && zero.contains("\"0.1\""), "{zero}");
+    }
+
+    #[test]
+    fn refuses_values_in_settings_that_were_not_read_from_a_file_too() {
         let home = tempfile::tempdir().unwrap();
         let mut config = provider(home.path());
-        let refused =
-            |text: &str, config: &mut ProviderConfig| parse(text).unwrap().apply_to_provider(config).unwrap_err();
-        let error = refused("[provider]\nmin_price_gnt_per_hour = \"cheap\"\n", &mut config);
+        let mut file = ConfigFile::default();
+        file.provider.min_price_gnt_per_hour = Some("cheap".to_owned());
+        let error = file.apply_to_provider(&mut config).unwrap_err();
         assert!(matches!(error, ConfigError::Amount { key: "provider.min_price_gnt_per_hour", .. }));
-        let error = refused("[provider]\nmemory_max_mib = 18446744073709551615\n", &mut config);
+        let mut file = ConfigFile::default();
+        file.provider.memory_max_mib = Some(u64::MAX);
+        let error = file.apply_to_provider(&mut config).unwrap_err();
         assert!(matches!(error, ConfigError::Size { key: "provider.memory_max_mib", .. }));
     }
 }

@@ -9,6 +9,7 @@ use golem_protocol::{ContentHash, NodeId};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -17,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 pub(crate) const DOCUMENT_BYTES_MAX: usize = golem_net::PIECE_BYTES;
 /// The longest output manifest that is read: as the task crate bounds it.
 const MANIFEST_BYTES_MAX: u64 = golem_task::BUNDLE_BYTES_MAX as u64;
+/// Contents of a task that are kept at once. Reason: a disk makes some dozens of small files durable in the time of one.
+const KEEPERS: usize = 16;
 /// What may be taken away to make room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -42,6 +45,8 @@ struct Inner {
     /// One lock for each content being fetched; bounded by the jobs under way.
     fetching: Mutex<HashMap<ContentHash, Arc<tokio::sync::Mutex<()>>>>,
     used: Mutex<Used>,
+    /// Why contents that are fetched cannot be kept, while that is so.
+    trouble: Mutex<Option<String>>,
 }
 
 /// When each content was last used, counted in uses.
@@ -155,6 +160,7 @@ impl Contents {
             net: OnceLock::new(),
             fetching: Mutex::default(),
             used: Mutex::new(used),
+            trouble: Mutex::default(),
         };
         Ok(Contents { inner: Arc::new(inner) })
     }
@@ -335,6 +341,15 @@ impl Contents {
         done.unwrap_or_else(|error| Err(ContentError::Store { detail: format!("its thread failed: {error}") }))
     }
 
+    /// Why contents that are fetched cannot be kept here, while that is so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        lock(&self.inner.trouble).clone()
+    }
+
+    pub(crate) fn note_trouble(&self, trouble: Option<String>) {
+        *lock(&self.inner.trouble) = trouble;
+    }
+
     /// Keeps everything that a task's providers will fetch, and checks that it is what was named.
     pub(crate) async fn keep_task(
         &self,
@@ -344,9 +359,7 @@ impl Contents {
         let needed: Vec<ContentHash> =
             std::iter::once(order.header.module).chain(order.inputs.iter().copied()).collect();
         self.blocking(move |here| {
-            for content in contents {
-                here.keep(content)?;
-            }
+            here.keep_all(contents)?;
             for hash in needed {
                 here.has(hash).ok_or(ContentError::Missing { digest: hash.0 })?;
             }
@@ -356,6 +369,25 @@ impl Contents {
         .map_err(|error| match error {
             ContentError::Missing { digest } => RunTaskError::MissingContent { digest },
             error => RunTaskError::Content(error),
+        })
+    }
+
+    /// Keeps many, several at a time: most are small, and of each that is made durable one waits for the disk, which has room
+    /// for others meanwhile.
+    fn keep_all(&self, contents: Vec<PreparedContent>) -> Result<(), ContentError> {
+        let next = Mutex::new(contents.into_iter());
+        let keep_rest = || {
+            // Not in the condition of a loop, where the lock would be held through its body.
+            let take = || lock(&next).next();
+            while let Some(content) = take() {
+                self.keep(content)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let keepers: Vec<_> = (0..KEEPERS).map(|_| scope.spawn(keep_rest)).collect();
+            let kept = keepers.into_iter().map(|keeper| keeper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            kept.fold(Ok(()), Result::and)
         })
     }
 
@@ -373,7 +405,17 @@ impl Contents {
 }
 
 fn not_fetched(hash: ContentHash, error: &FetchError) -> ContentError {
-    ContentError::NotFetched { digest: hash.0, detail: error.to_string() }
+    match error {
+        // Said apart: it is this machine's fault, and not of who was asked.
+        FetchError::Io { action, path, source } => {
+            let source = io::Error::new(source.kind(), source.to_string());
+            ContentError::Io { action, path: path.clone(), source }
+        }
+        FetchError::InProgress { .. } | FetchError::Stopped => ContentError::Store { detail: error.to_string() },
+        FetchError::TooLarge { .. } | FetchError::NoProviders { .. } | FetchError::ProvidersFailed { .. } => {
+            ContentError::NotFetched { digest: hash.0, detail: error.to_string() }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -471,5 +513,22 @@ mod tests {
         fs::write(&path, b"new").unwrap();
         let content = PreparedContent::File { digest: hash_of(b"old"), path };
         assert!(matches!(contents.keep(content), Err(ContentError::Changed { .. })));
+    }
+
+    #[test]
+    fn keeps_all_of_many_contents_and_tells_of_one_that_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = Contents::open(&folder.path().join("content"), 1 << 20, Room::Keep).unwrap();
+        let prepared = |n: u32| {
+            let bytes = n.to_le_bytes().to_vec();
+            PreparedContent::Bytes { digest: hash_of(&bytes), bytes }
+        };
+        // Some of them twice.
+        contents.keep_all((0..300).map(|n| prepared(n % 200)).collect()).unwrap();
+        assert!((0..200u32).all(|n| contents.has(hash_of(&n.to_le_bytes())) == Some(4)));
+        assert_eq!(contents.used_bytes(), 800);
+        let mut all: Vec<_> = (200..300).map(prepared).collect();
+        all.insert(50, PreparedContent::File { digest: hash_of(b"gone"), path: folder.path().join("gone") });
+        assert!(contents.keep_all(all).unwrap_err().to_string().contains("gone"));
     }
 }

@@ -261,6 +261,25 @@ pub enum ContentError {
     },
 }
 
+impl ContentError {
+    /// Whether it is this machine that cannot read or keep it: nobody else is to blame, and the same may go well once there
+    /// is room.
+    pub(crate) fn is_ours(&self) -> bool {
+        match self {
+            ContentError::Io { .. } | ContentError::Store { .. } => true,
+            ContentError::Changed { .. }
+            | ContentError::Missing { .. }
+            | ContentError::NotFetched { .. }
+            | ContentError::Malformed { .. } => false,
+        }
+    }
+
+    /// Whether another try may succeed.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.is_ours() || matches!(self, ContentError::NotFetched { .. })
+    }
+}
+
 /// Why a task's results could not be gathered into a folder. What was paid for stays in the content store.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {

@@ -82,8 +82,8 @@ pub use provider_node::ProviderNode;
 pub use requestor_handle::{Outputs, RequestorHandle, ShownTask, TaskHandle, TaskProgress};
 pub use requestor_node::RequestorNode;
 pub use settings::{
-    ApiSettings, ChainSettings, ChoiceSettings, ClaimOnExit, ClaimSettings, EtherWorth, MdnsMode, NetworkSettings,
-    PeerLists, ProviderConfig, RequestorConfig,
+    ApiSettings, ChainSettings, ChoiceSettings, ClaimOnExit, ClaimSettings, EtherWorth, MEMORY_MAX, MdnsMode,
+    NetworkSettings, PeerLists, ProviderConfig, RequestorConfig,
 };
 pub use startup::RECORD_SCHEMA;
 pub use status::{

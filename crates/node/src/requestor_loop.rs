@@ -332,7 +332,7 @@ impl RequestorLoop {
 
     /// What follows from whatever has changed.
     fn after_turn(&mut self) {
-        let full = self.saver.full().map(str::to_owned);
+        let full = self.saver.full().map(str::to_owned).or_else(|| self.contents.trouble());
         if full.is_some() != self.disk_was_full {
             self.disk_was_full = full.is_some();
             self.say(RequestorNotice::Node(match full {

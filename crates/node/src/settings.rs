@@ -170,6 +170,9 @@ impl PeerLists {
     }
 }
 
+/// The most memory that a subtask gets where nothing else is set.
+pub const MEMORY_MAX: ByteCount = ByteCount::from_bytes(1 << 30);
+
 /// Everything a provider is started with.
 #[derive(Clone, Debug)]
 pub struct ProviderConfig {
@@ -241,7 +244,7 @@ impl ProviderConfig {
             rules: Rules::default(),
             slots: 1,
             cpu_percent: 100,
-            memory_max: ByteCount::from_bytes(1 << 30),
+            memory_max: MEMORY_MAX,
             memory_total: None,
             programs: Vec::new(),
             identity_bits: 0,

@@ -15,26 +15,46 @@ const FETCH_MAX: Duration = Duration::from_secs(900);
 /// Files of one output fetched at once. Reason: their pieces are fetched in parallel anyway.
 const FILES_AT_ONCE: usize = 4;
 
-/// Makes an output be here, whole and as reported; or says why it is not.
+/// How long it is waited until something is fetched again that could not be kept here. Reason: room is made by people.
+const OUR_PAUSE: Duration = Duration::from_secs(2);
+
+/// Makes an output be here, whole and as reported; or says why it is not to be had.
+///
+/// What this machine cannot keep, as where its disk is full, is no fault of the provider's, which would not be paid for it:
+/// it is fetched again until there is room, however long that takes.
 pub(crate) async fn fetch_output(contents: Contents, job: FetchJob) -> Result<(), String> {
-    let all = async {
-        let mut pause = PAUSE;
-        let mut tries = 1;
-        loop {
-            match try_once(&contents, &job).await {
-                Err(Fault::Passing(error)) if tries < TRIES => {
-                    tracing::info!(provider = %job.provider, index = job.index, %error, "output not fetched, trying again");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                    tries += 1;
-                }
-                Err(Fault::Passing(error) | Fault::Lasting(error)) => return Err(error),
-                Ok(()) => return Ok(()),
+    loop {
+        let tried = tokio::time::timeout(FETCH_MAX, try_often(&contents, &job)).await;
+        let late = |_| Err(Fault::Lasting(format!("the output was not here within {} s", FETCH_MAX.as_secs())));
+        match tried.unwrap_or_else(late) {
+            Ok(()) => {
+                contents.note_trouble(None);
+                return Ok(());
+            }
+            Err(Fault::Passing(error) | Fault::Lasting(error)) => return Err(error),
+            Err(Fault::Ours(error)) => {
+                tracing::warn!(provider = %job.provider, index = job.index, %error, "an output cannot be kept here");
+                contents.note_trouble(Some(error));
+                tokio::time::sleep(OUR_PAUSE).await;
             }
         }
-    };
-    let late = |_| Err(format!("the output was not here within {} s", FETCH_MAX.as_secs()));
-    tokio::time::timeout(FETCH_MAX, all).await.unwrap_or_else(late)
+    }
+}
+
+async fn try_often(contents: &Contents, job: &FetchJob) -> Result<(), Fault> {
+    let mut pause = PAUSE;
+    let mut tries = 1;
+    loop {
+        match try_once(contents, job).await {
+            Err(Fault::Passing(error)) if tries < TRIES => {
+                tracing::info!(provider = %job.provider, index = job.index, %error, "output not fetched, trying again");
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+                tries += 1;
+            }
+            tried => return tried,
+        }
+    }
 }
 
 enum Fault {
@@ -42,11 +62,16 @@ enum Fault {
     Passing(String),
     /// What was reported is not to be had like this.
     Lasting(String),
+    /// It cannot be kept here.
+    Ours(String),
 }
 
 async fn try_once(contents: &Contents, job: &FetchJob) -> Result<(), Fault> {
     use futures::StreamExt;
-    let passing = |error: ContentError| Fault::Passing(error.to_string());
+    let passing = |error: ContentError| match error.is_ours() {
+        true => Fault::Ours(error.to_string()),
+        false => Fault::Passing(error.to_string()),
+    };
     let lasting = |error: &dyn ToString| Fault::Lasting(error.to_string());
     if job.output_bytes > job.bytes_max {
         return Err(lasting(&over(job.output_bytes.0, job.bytes_max.0)));

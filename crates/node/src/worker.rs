@@ -338,8 +338,8 @@ where
     let mut pause = FETCH_AGAIN;
     loop {
         match ask().await {
-            Err(ContentError::NotFetched { digest, detail }) if began.elapsed() < FETCH_PATIENCE => {
-                tracing::debug!(%digest, detail, "input not fetched, trying again");
+            Err(error) if error.may_pass() && began.elapsed() < FETCH_PATIENCE => {
+                tracing::debug!(%error, "input not fetched, trying again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(FETCH_AGAIN_MAX);
             }

@@ -91,6 +91,17 @@ pub struct StoreStats {
 }
 
 impl DiskStore {
+    /// Whether no other process holds the data folder at `path` now, so that one need not ask its owner for anything in
+    /// vain. A folder that is not there yet is held by nobody.
+    ///
+    /// Errors: `Locked`, or what the system said.
+    pub fn check_free(path: &Path) -> Result<(), OpenError> {
+        match path.join(LOCK_FILE).exists() {
+            true => lock_folder(path).map(drop),
+            false => Ok(()),
+        }
+    }
+
     /// Opens the data folder at `path`, creating it where there is none, and recovers what was acknowledged.
     ///
     /// `schema` is the version of the records as the caller defines it; a folder of another version is refused and left

@@ -31,6 +31,6 @@ pub use map::{MAP_RECHECK_PPM, MapTask};
 pub use plan::{InputListing, ListedFile, MergeSpec, PlanError, SubtaskSpec, TaskPlan, plan};
 pub use template::{Template, TemplateError};
 pub use verification::{
-    COPIES, CostEstimate, Extras, FLOOR_PPM, HEDGES_CHEAP_ONE_IN, Hedging, KNOWN_PPM_MAX, PPM, PlanTextError,
-    Verification, VerificationError, chooses,
+    COPIES, CopyAddresses, CostEstimate, Extras, FLOOR_PPM, HEDGES_CHEAP_ONE_IN, Hedging, KNOWN_PPM_MAX, PPM,
+    PlanTextError, Verification, VerificationError, chooses,
 };

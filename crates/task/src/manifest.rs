@@ -2,7 +2,7 @@
 
 use crate::bundle::{SubtaskLimits, check_path};
 use crate::template::Template;
-use crate::verification::{Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, Verification};
+use crate::verification::{CopyAddresses, Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, Verification};
 use golem_protocol::{Address, ByteCount, Fuel, Pricing, Wei};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,6 +56,7 @@ pub use error::ManifestError;
 /// method = "recheck"                  # or "none", "redundancy", "adaptive"
 /// fraction = "0.05"                   # the share that is computed again here; may be added to redundancy
 /// # copies = 2                        # of redundancy: so many providers for each subtask, 2 or 3
+/// # copy_addresses = "any"            # of redundancy: also providers at one address on the internet; or "distinct"
 /// # floor = "0.01"                    # of adaptive: the least share
 /// # known_answers = "0.02"            # the share of what is handed out whose result is known already; default none
 /// # hedge = "cheap"                   # second copies of what somebody is late with: "off", "cheap" (one in 20), "on"
@@ -282,6 +283,7 @@ struct RawVerification {
     method: RawMethod,
     fraction: Option<String>,
     copies: Option<u8>,
+    copy_addresses: Option<CopyAddresses>,
     floor: Option<String>,
     known_answers: Option<String>,
     hedge: Option<RawHedge>,
@@ -480,7 +482,11 @@ fn extras(raw: &RawVerification) -> Result<Extras, ManifestError> {
         Some(RawHedge::Off) => Hedging::Off,
         Some(RawHedge::On) => Hedging::On,
     };
-    Ok(Extras { known_ppm, hedging })
+    if raw.copy_addresses.is_some() && raw.method != RawMethod::Redundancy {
+        let what = "verification.copy_addresses is about copies: it goes with method = \"redundancy\" only; remove it";
+        return Err(ManifestError::Conflict { what });
+    }
+    Ok(Extras { copy_addresses: raw.copy_addresses, known_ppm, hedging })
 }
 
 fn app_terms(raw: RawApp) -> Result<AppTerms, ManifestError> {

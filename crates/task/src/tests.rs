@@ -315,7 +315,7 @@ fn knows_the_most_a_task_can_cost() {
 #[test]
 fn counts_every_copy_before_it_is_paid() {
     let cost = |verification, extras| CostEstimate::new(40, Wei(3_600), 100, Wei(9_000), verification, extras).unwrap();
-    let off = Extras { known_ppm: 0, hedging: Hedging::Off };
+    let off = Extras { hedging: Hedging::Off, ..Extras::default() };
     let twice = cost(Verification::redundancy(2, 0).unwrap(), off);
     assert_eq!((twice.copies, twice.checks_paid_max, twice.total_max), (2, 40, Wei(8_000)));
     assert_eq!((twice.checks_max(), twice.affordable()), (Wei(4_000), 40));
@@ -340,7 +340,10 @@ fn reads_every_way_to_check_results() {
     let both = Verification::Redundancy { copies: 3, fraction_ppm: 50_000 };
     assert_eq!(plan("method = \"redundancy\"\ncopies = 3\nfraction = \"0.05\""), Ok((both, usual)));
     assert_eq!(plan("method = \"adaptive\""), Ok((Verification::Adaptive { floor_ppm: FLOOR_PPM }, usual)));
-    let extras = Extras { known_ppm: 20_000, hedging: Hedging::Off };
+    let anywhere = Extras { copy_addresses: Some(CopyAddresses::Any), ..usual };
+    let one_address = "method = \"redundancy\"\ncopies = 2\ncopy_addresses = \"any\"";
+    assert_eq!(plan(one_address), Ok((twice, anywhere)));
+    let extras = Extras { known_ppm: 20_000, hedging: Hedging::Off, ..usual };
     let floor = "method = \"adaptive\"\nfloor = \"0.2\"\nknown_answers = \"0.02\"\nhedge = \"off\"";
     assert_eq!(plan(floor), Ok((Verification::Adaptive { floor_ppm: 200_000 }, extras)));
     for bad in [
@@ -355,6 +358,9 @@ fn reads_every_way_to_check_results() {
         "known_answers = \"0.6\"",
         "known_answers = \"2\"",
         "hedge = \"sometimes\"",
+        "method = \"recheck\"\nfraction = \"0.1\"\ncopy_addresses = \"any\"",
+        "copy_addresses = \"distinct\"",
+        "method = \"redundancy\"\ncopies = 2\ncopy_addresses = \"here\"",
     ] {
         assert!(read(bad).is_err(), "{bad}");
     }

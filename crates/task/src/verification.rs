@@ -66,9 +66,21 @@ impl Hedging {
     }
 }
 
-/// What is given out more than once, besides the copies of a redundant task.
+/// Whether the copies of one subtask may be done at one address on the internet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopyAddresses {
+    /// No, where the addresses tell anything.
+    Distinct,
+    /// Yes: keys and payees that differ are enough.
+    Any,
+}
+
+/// What is given out more than once, besides the copies of a redundant task, and where those copies may be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extras {
+    /// Where copies may be done; `None` leaves it to the node's settings.
+    pub copy_addresses: Option<CopyAddresses>,
     /// Which share of the subtasks handed out has a known result, in parts per million: whoever gets one cannot tell.
     pub known_ppm: u32,
     /// Second copies of what somebody is late with.

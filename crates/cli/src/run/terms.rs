@@ -3,10 +3,9 @@
 use crate::context::{ChainArgs, NetworkArgs, address, gnt, memory, output};
 use crate::process::StopSignals;
 use clap::Args;
-use golem_deal::CopyAddresses;
 use golem_node::TaskTerms;
 use golem_protocol::{Address, AppFee, ByteCount, Fuel, Pricing, Wei};
-use golem_task::{AppTerms, Hedging, KNOWN_PPM_MAX, TaskPlan, Verification};
+use golem_task::{AppTerms, CopyAddresses, Hedging, KNOWN_PPM_MAX, TaskPlan, Verification};
 use std::path::PathBuf;
 
 /// The longest that offers are gathered. Reason: nothing is done meanwhile, and more digits are a slip.
@@ -36,7 +35,7 @@ pub(super) struct TermArgs {
     #[arg(long, value_name = "SHARE", value_parser = known_answers)]
     known_answers: Option<u32>,
     /// Where the providers are that do one subtask for comparison: distinct for different addresses on the internet, where
-    /// those tell anything, or any [default: distinct]
+    /// those tell anything, or any [default: what the manifest says, or golem.toml, or distinct]
     #[arg(long, value_name = "WHERE", value_parser = copy_addresses)]
     pub(super) copy_addresses: Option<CopyAddresses>,
     /// Give what somebody is late with to another besides: off, cheap (one subtask in 20 at most), or on
@@ -95,6 +94,7 @@ impl TermArgs {
         plan.price.max_per_hour = self.max_price.unwrap_or(plan.price.max_per_hour);
         plan.verification = self.verify.unwrap_or(plan.verification);
         plan.extras.known_ppm = self.known_answers.unwrap_or(plan.extras.known_ppm);
+        plan.extras.copy_addresses = self.copy_addresses.or(plan.extras.copy_addresses);
         plan.extras.hedging = self.hedge.unwrap_or(plan.extras.hedging);
         plan.purchase.pricing = self.pricing.unwrap_or(plan.purchase.pricing);
         plan.purchase.min_perf = self.min_perf.unwrap_or(plan.purchase.min_perf);

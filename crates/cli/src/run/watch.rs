@@ -1,5 +1,6 @@
 //! A task that goes on: watched to its end, its results gathered, and what came of it printed.
 
+use super::quiet::Standing;
 use super::terms::TermArgs;
 use crate::Answer;
 use crate::output::{self, Table, count, short_gnt};
@@ -12,21 +13,22 @@ use golem_deal::RequestorEvent;
 use golem_node::{
     CollectError, Collected, RequestorHandle, RequestorNotice, TaskError, TaskHandle, TaskProgress, TaskReport, Watched,
 };
-use golem_protocol::{B256, Wei};
+use golem_protocol::{B256, NodeId, Wei};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 
 /// How often it is looked whether copies are still under way once all results are here.
 const COPIES_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
-/// How often it is said that nobody has offered anything yet.
-const WAITING_SAID_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether anything goes on.
+const WAITING_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// What came of a task.
 pub(super) struct Ran {
     header: B256,
     report: Option<TaskReport>,
     error: Option<TaskError>,
+    refusals: Vec<(NodeId, String)>,
     collected: Collected,
 }
 
@@ -41,7 +43,7 @@ pub(super) async fn follow(
 ) -> anyhow::Result<Ran> {
     let header = task.header();
     let mut asked = false;
-    let mut waiting = tokio::time::interval(WAITING_SAID_EVERY);
+    let mut waiting = tokio::time::interval(WAITING_LOOKED_AT_EVERY);
     waiting.tick().await;
     let ended = loop {
         tokio::select! {
@@ -56,12 +58,13 @@ pub(super) async fn follow(
                 TaskProgress::Watched(Watched::Missed(missed)) => screen.say(&format!("{missed} events were too fast to show")),
                 TaskProgress::Finished(ended) => break ended,
             },
-            _ = waiting.tick() => if screen.waits_for_offers() {
-                let peers = node.status().await?.network.peers;
-                screen.say(&format!("no offers yet; {}. {}", count(peers, "peer"), match peers {
-                    0 => "Name a node to start from with --bootstrap, or wait for one on this network.",
-                    _ => "Providers may ask for more than --max-price, or be busy.",
-                }));
+            _ = waiting.tick() => {
+                let status = node.status().await?;
+                if let Some(task) = status.tasks.iter().find(|task| task.task.header == header) {
+                    let (peers, agreed) = (status.network.peers, task.task.agreed);
+                    let left_s = task.deadline_s.saturating_sub(status.chain.time_s);
+                    screen.quiet(&Standing { peers, agreed, left_s });
+                }
             },
             _ = signals.next() => {
                 if asked {
@@ -75,6 +78,7 @@ pub(super) async fn follow(
         }
     };
     screen.end();
+    let refusals = screen.refusals();
     match ended {
         Ok(report) => {
             if let Some(watching) = &mut watching {
@@ -87,7 +91,7 @@ pub(super) async fn follow(
             if let Some(watching) = &watching {
                 watching.clear(&collected);
             }
-            Ok(Ran { header, report: Some(report), error: None, collected })
+            Ok(Ran { header, report: Some(report), error: None, refusals, collected })
         }
         Err(error) => {
             // A task that would be put together leaves its pieces apart from where the whole will be.
@@ -98,7 +102,7 @@ pub(super) async fn follow(
             if let Some(watching) = watching.as_mut().filter(|_| !collected.files.is_empty()) {
                 draw_last(watching, node, header, &screen, signals).await;
             }
-            Ok(Ran { header, report: None, error: Some(error), collected })
+            Ok(Ran { header, report: None, error: Some(error), refusals, collected })
         }
     }
 }
@@ -192,6 +196,8 @@ pub(super) async fn finish(
             "checks": task.as_ref().map(|task| task.checks),
             "wall_ms": ran.report.as_ref().map(|report| report.wall_ms),
             "providers": providers,
+            "refusals": ran.refusals.iter().map(|(provider, reason)| json!({ "provider": provider, "reason": reason }))
+                .collect::<Vec<_>>(),
             "files": ran.collected.files,
             "missing": ran.collected.missing,
         }))?;
