@@ -30,12 +30,7 @@ pub(super) const RESEND_MS: (u64, u64) = (2_000, 60_000);
 const HELD_BACK_MS: u64 = 10_000;
 /// A deal whose requestor has been silent for this many times `overdue_ms` is given up.
 const ABANDON_AFTER: u64 = 24;
-
-pub(super) struct Known {
-    pub header: Authentic<Header>,
-    pub heard: LocalTime,
-    pub offer: Option<Authentic<Offer>>,
-    /// Whether an agreement took the offer.
+/// Whether an agreement took the offer.
     pub taken: bool,
     /// What was said instead of an offer, and when.
     pub refused: Option<(RefusalReason, LocalTime)>,
@@ -168,6 +163,8 @@ impl Provider {
 
     /// One step.
     pub fn apply(&mut self, policy: &mut dyn ProviderPolicy, input: ProviderInput, now: Now) -> Vec<ProviderEffect> {
+        #[cfg(feature = "planted")]
+        let now = golem_payments::planted::time(now);
         let was_busy = self.running() > 0;
         let mut step = Step::default();
         match input {
@@ -455,7 +452,9 @@ impl Provider {
         let overdue_ms = self.settings.overdue_ms;
         let Some(deal) = self.deals.get_mut(&digest) else { return };
         let (requestor, owed, payer) = (deal.requestor(), deal.unpaid_work(), deal.agreement.payer);
-        let Some(oldest) = deal.reports.iter().map(|open| open.first_sent).min() else { return };
+        let Some(oldest) = deal.reports.iter().map(|open| open.first_sent).min() else {
+            return;
+        };
         let silent = now.local.saturating_sub(oldest);
         if silent >= overdue_ms && self.overdue.insert(digest) {
             policy.note(&ProviderFact::Overdue { requestor, value: owed }, now);
