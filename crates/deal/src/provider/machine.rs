@@ -30,7 +30,15 @@ pub(super) const RESEND_MS: (u64, u64) = (2_000, 60_000);
 const HELD_BACK_MS: u64 = 10_000;
 /// A deal whose requestor has been silent for this many times `overdue_ms` is given up.
 const ABANDON_AFTER: u64 = 24;
-/// Whether an agreement took the offer.
+/// And only after so many reports in vain. Reason: a clock that is set, or a machine that slept, makes years of a moment, and
+/// what is given up is not asked for again. With the longest pause between them these take an hour.
+const ABANDON_ATTEMPTS_MIN: u32 = 60;
+
+pub(super) struct Known {
+    pub header: Authentic<Header>,
+    pub heard: LocalTime,
+    pub offer: Option<Authentic<Offer>>,
+    /// Whether an agreement took the offer.
     pub taken: bool,
     /// What was said instead of an offer, and when.
     pub refused: Option<(RefusalReason, LocalTime)>,
@@ -452,7 +460,7 @@ impl Provider {
         let overdue_ms = self.settings.overdue_ms;
         let Some(deal) = self.deals.get_mut(&digest) else { return };
         let (requestor, owed, payer) = (deal.requestor(), deal.unpaid_work(), deal.agreement.payer);
-        let Some(oldest) = deal.reports.iter().map(|open| open.first_sent).min() else {
+        let Some((oldest, attempts)) = deal.reports.iter().map(|open| (open.first_sent, open.attempts)).min() else {
             return;
         };
         let silent = now.local.saturating_sub(oldest);
@@ -460,7 +468,7 @@ impl Provider {
             policy.note(&ProviderFact::Overdue { requestor, value: owed }, now);
             step.effects.push(ProviderEffect::Claim { payer });
         }
-        if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) {
+        if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) && attempts >= ABANDON_ATTEMPTS_MIN {
             step.say(ProviderEvent::Abandoned { agreement: digest, owed });
             step.effects.push(ProviderEffect::StopComputing { agreement: digest });
             step.records.push(Record { table: Table::ProviderDeal, key: digest.to_vec(), value: None });
