@@ -286,6 +286,7 @@ impl RequestorTuning {
             ("patience", self.patience, (0.0, 1e3)),
             ("distrust", self.distrust.map(f64::from), (1.0, 1e3)),
             ("alpha", self.alpha, (0.0, 1.0)),
+            ("psi", self.psi, (0.0, 0.99)),
             ("trust_min", self.trust_min, (0.0, 1.0)),
             ("prior_weight", self.prior_weight, (0.001, 1e3)),
             ("rejected_weight", self.rejected_weight, (0.0, 1e4)),

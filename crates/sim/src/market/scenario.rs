@@ -521,6 +521,8 @@ pub struct RequestorTuning {
     pub distrust: Option<u32>,
     /// The weight of price against quality; 0.67. Published only.
     pub alpha: Option<f64>,
+    /// How much of the past stays with each new subtask of a provider, 0 to 0.99; 0.9.
+    pub psi: Option<f64>,
     /// Below this chance of success a provider is in doubt; 0.6. Golem only, as all that follow.
     pub trust_min: Option<f64>,
     /// How many subtasks' worth of evidence the success of newcomers stands for; 2.
