@@ -36,6 +36,7 @@ pub use requestor::{
     Checks, CopyAddresses, FetchJob, Near, OwnRunReason, Rechecks, Requestor, RequestorEffect, RequestorEvent,
     RequestorInput, RequestorSettings, Site, SlowResult, TaskOrder, TaskStatus,
 };
+pub use requestor::{agreed_on, copies_wait_ms, own_run_reason};
 
 /// The keys an agent signs with: who it is, and whose money it moves. They may be one.
 #[derive(Clone)]

@@ -59,7 +59,7 @@ use serde::{Deserialize, Serialize};
 
 /// The most peers remembered on either side. Reason: about 1 MB of state; identities are cheap to make, memory is not.
 pub const PEERS_MAX: usize = 10_000;
-/// How much of the past stays with each new subtask: the `psi` of the formulas.
+/// How much of the past stays with each new subtask: the `psi` of the formulas, where nothing else is set.
 pub const PSI: Ratio = Ratio::from_parts(900_000_000);
 /// The least efficiency remembered. Reason: a price is divided by it.
 pub const EFFICIENCY_MIN: Ratio = Ratio::from_parts(1_000_000);
@@ -123,10 +123,9 @@ pub fn efficiency_at_start(performance: u64, min_perf: u64) -> Ratio {
 }
 
 /// `R <- psi * R + (1 - psi) * subtask_timeout / computation_time`, within the bounds of an efficiency.
-pub(crate) fn efficiency_after(efficiency: Ratio, subtask_timeout_s: u32, computation_ms: u64) -> Ratio {
-    let kept = efficiency.times_rounded_down(PSI);
-    let new = efficiency_seen(subtask_timeout_s, computation_ms).times_rounded_down(Ratio::ONE.minus(PSI));
-    kept.plus(new).clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
+pub(crate) fn efficiency_after(efficiency: Ratio, seen: Ratio, psi: Ratio) -> Ratio {
+    let new = seen.times_rounded_down(Ratio::ONE.minus(psi));
+    efficiency.times_rounded_down(psi).plus(new).clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
 }
 
 /// `subtask_timeout / computation_time`, of one subtask.

@@ -4,8 +4,8 @@ use crate::access::AccessLists;
 use crate::book::{Book, Peers};
 use crate::ratio::{Ratio, mul_div};
 use crate::{
-    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
-    efficiency_at_start, efficiency_seen,
+    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, PSI, Rules, Violation,
+    efficiency_after, efficiency_at_start, efficiency_seen,
 };
 use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
@@ -425,13 +425,14 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     pub fn completed(&mut self, requestor: &NodeId, header: &HeaderTerms, performance: u64, computation_ms: u64) {
         let rules = self.settings.rules;
         if let Some(mut record) = self.touch(requestor) {
+            let seen = efficiency_seen(header.subtask_timeout_s, computation_ms);
             let start = || match rules {
                 Rules::Published => efficiency_at_start(performance, header.min_perf),
                 // What was claimed counts for nothing once it is seen.
-                Rules::Golem => efficiency_seen(header.subtask_timeout_s, computation_ms),
+                Rules::Golem => seen,
             };
             let before = record.efficiency.unwrap_or_else(start);
-            record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
+            record.efficiency = Some(efficiency_after(before, seen, PSI));
             self.state.requestors.insert(*requestor, record);
         }
     }

@@ -7,7 +7,7 @@ use crate::choice;
 use crate::proof::Proofs;
 use crate::ratio::{Ratio, mul_div};
 use crate::strangers::Strangers;
-use crate::trust::{Efficacy, Newcomers, Numbers, STEADY};
+use crate::trust::{Efficacy, Newcomers, Numbers};
 use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
     efficiency_at_start, efficiency_seen,
@@ -436,19 +436,20 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         self.strangers.met(&provider);
         let is_first = record.efficacy.weight() == Ratio::ZERO;
         self.newcomers.count(&self.settings.numbers, record.efficacy.success, is_first, outcome);
-        record.efficacy = record.efficacy.after(outcome);
+        record.efficacy = record.efficacy.after(outcome, self.settings.numbers.psi);
         if outcome == Outcome::Rejected {
             // It has no standing left to lose.
             record.paid = Wei::ZERO;
         }
         if let Outcome::Success { computation_ms } = outcome {
+            let seen = efficiency_seen(header.subtask_timeout_s, computation_ms);
             let start = || match rules {
                 Rules::Published => efficiency_at_start(offer.performance, header.min_perf).min(EFFICIENCY_CLAIMED_MAX),
                 // What was claimed counts for nothing once it is seen.
-                Rules::Golem => efficiency_seen(header.subtask_timeout_s, computation_ms),
+                Rules::Golem => seen,
             };
             let before = record.efficiency.unwrap_or_else(start);
-            record.efficiency = Some(efficiency_after(before, header.subtask_timeout_s, computation_ms));
+            record.efficiency = Some(efficiency_after(before, seen, self.settings.numbers.psi));
             let share = price_share(offer, header);
             self.reference =
                 Some(self.reference.map_or(share, |reference| self.settings.numbers.towards(reference, share)));
@@ -497,7 +498,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         let known = self.providers.count();
         demand(known <= PEERS_MAX, format!("{known} providers are remembered"));
         demand(self.strangers.len() <= Strangers::MAX, format!("{} strangers are remembered", self.strangers.len()));
-        let most = Ratio::from_parts(STEADY * Ratio::ONE.parts());
+        let most = self.settings.numbers.weight_max();
         for (node, record) in self.providers.all() {
             let weight = record.efficacy.weight();
             demand(weight <= most, format!("the outcomes of {node} add up to {weight}, more than {most}"));

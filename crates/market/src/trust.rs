@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 pub const ALPHA: Ratio = Ratio::from_parts(670_000_000);
 /// How many subtasks' worth of distrust everybody starts with: the `d` of the formulas.
 pub const DISTRUST: u64 = 5;
-/// `1 / (1 - psi)`: what an entry of the efficacy vector tends to when the same thing happens for ever.
-pub(crate) const STEADY: u64 = 10;
 /// What a newcomer is taken for before any newcomer was seen.
 const NEWCOMER_START: Ratio = Ratio::from_parts(900_000_000);
 /// Never less: newcomers stay worth a try now and then.
@@ -26,6 +24,8 @@ pub struct Numbers {
     pub alpha: Ratio,
     /// Published: how many subtasks' worth of distrust everybody starts with, at least 1; 5.
     pub distrust: u64,
+    /// Both: how much of the past stays with each new subtask, at most .99; .9.
+    pub psi: Ratio,
     /// Ours: below this chance of success a provider is in doubt; .6.
     pub trust_min: Ratio,
     /// How many subtasks' worth of evidence the success of newcomers stands for, where a single one is judged; 2.
@@ -55,6 +55,7 @@ impl Default for Numbers {
         Numbers {
             alpha: ALPHA,
             distrust: DISTRUST,
+            psi: PSI,
             trust_min: thousandths(600),
             prior_weight: thousandths(2_000),
             rejected_weight: thousandths(50_000),
@@ -69,6 +70,19 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// `1 / (1 - psi)`, rounded to the nearest: what an entry of the efficacy vector tends to when the same thing happens
+    /// for ever.
+    pub(crate) fn steady(&self) -> u64 {
+        let (one, new) = (Ratio::ONE.parts(), Ratio::ONE.minus(self.psi).parts());
+        (one + new / 2).checked_div(new).unwrap_or(u64::MAX)
+    }
+
+    /// The most that the entries of an efficacy vector can add up to.
+    pub(crate) fn weight_max(&self) -> Ratio {
+        let (one, new) = (Ratio::ONE.parts(), Ratio::ONE.minus(self.psi).parts());
+        Ratio::of_rounded_down(u128::from(one), u128::from(new)).plus(Ratio::from_parts(1))
+    }
+
     /// A step from one value towards another.
     pub(crate) fn towards(&self, from: Ratio, to: Ratio) -> Ratio {
         step(from, to, self.learning)
@@ -79,7 +93,7 @@ fn step(from: Ratio, to: Ratio, share: Ratio) -> Ratio {
     from.times_rounded_down(Ratio::ONE.minus(share)).plus(to.times_rounded_down(share))
 }
 
-/// What became of a provider's subtasks, the newest counting most. Each entry is at most 10.
+/// What became of a provider's subtasks, the newest counting most. All entries together are at most `1 / (1 - psi)`, 10.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Efficacy {
@@ -116,12 +130,12 @@ impl Efficacy {
         (good, all)
     }
 
-    pub(crate) fn after(&self, outcome: Outcome) -> Efficacy {
+    pub(crate) fn after(&self, outcome: Outcome, psi: Ratio) -> Efficacy {
         let mut next = Efficacy {
-            success: self.success.times_rounded_down(PSI),
-            timed_out: self.timed_out.times_rounded_down(PSI),
-            failed: self.failed.times_rounded_down(PSI),
-            rejected: self.rejected.times_rounded_down(PSI),
+            success: self.success.times_rounded_down(psi),
+            timed_out: self.timed_out.times_rounded_down(psi),
+            failed: self.failed.times_rounded_down(psi),
+            rejected: self.rejected.times_rounded_down(psi),
         };
         let entry = match outcome {
             Outcome::Success { .. } => &mut next.success,
@@ -184,5 +198,25 @@ impl Newcomers {
             Outcome::Success { .. } | Outcome::TimedOut | Outcome::Failed | Outcome::Rejected => return,
         };
         self.0 = to.max(NEWCOMER_MIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_as_many_subtasks_as_psi_leaves() {
+        for (psi, steady) in [(0, 1), (500_000_000, 2), (900_000_000, 10), (990_000_000, 100)] {
+            let numbers = Numbers { psi: Ratio::from_parts(psi), ..Numbers::default() };
+            assert_eq!(numbers.steady(), steady);
+            let mut efficacy = Efficacy::default();
+            for _ in 0..3_000 {
+                efficacy = efficacy.after(Outcome::Failed, numbers.psi);
+                assert!(efficacy.weight() <= numbers.weight_max());
+            }
+            let short = Ratio::from_parts(steady * Ratio::ONE.parts()).minus(efficacy.failed);
+            assert!(short < Ratio::from_parts(1_000), "{steady}: {}", efficacy.failed);
+        }
     }
 }

@@ -87,8 +87,7 @@ impl Saver {
     pub(crate) async fn durable(&mut self) -> Result<Vec<PersistId>, StoreError> {
         if let Phase::Pausing(at) = self.phase {
             tokio::time::sleep_until(at).await;
-            // Also those that went through while an earlier one did not: else the earlier one, written after them,
-            // would put an old value over a new one.
+            // All of them, from the first: until that comes again the committer writes nothing behind it.
             let all = self.unsaved.iter_mut().all(|save| submit(&self.committer, save));
             self.phase = if all { Phase::Working } else { Phase::Draining };
         }

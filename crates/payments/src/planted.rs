@@ -2,6 +2,7 @@
 //! feature `planted`, which no node is built with; and off until a test plants one.
 
 use core::cell::Cell;
+use golem_protocol::{ChainTime, Now};
 
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,10 @@ pub enum Bug {
     TakesStaleVouchers,
     /// A machine asks for no wake-up.
     ForgetsTimers,
+    /// What was agreed to be over by the chain's time is judged by the host's clock.
+    TrustsItsOwnClock,
+    /// A save that found no room is taken for one that is durable.
+    ActsThoughNotSaved,
 }
 
 thread_local! {
@@ -26,4 +31,10 @@ pub fn plant(bug: Option<Bug>) {
 /// Whether this bug is planted in this thread.
 pub fn is_planted(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
+}
+
+/// The time as a machine takes it: with [`Bug::TrustsItsOwnClock`] the host's for the chain's as well.
+pub fn time(now: Now) -> Now {
+    let chain = if is_planted(Bug::TrustsItsOwnClock) { ChainTime(now.local.0 / 1_000) } else { now.chain };
+    Now { chain, ..now }
 }

@@ -21,7 +21,8 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
     let (crashes, undone, lost) = (sum(|r| r.crashes), sum(|r| r.blocks_undone), sum(|r| r.lost));
     eprintln!(
         "{count} seeds from {first}: {} events, {lost} of {} messages lost, {crashes} crashes, {undone} blocks undone, \
-         {} results accepted, {} of them copies, {} wrong, {} decided by an own run, {} stragglers hedged, {} tasks cut off",
+         {} results accepted, {} of them copies, {} wrong, {} decided by an own run, {} stragglers hedged, {} tasks cut off, \
+         {} saves found no room, {} disks failed",
         sum(|r| r.events),
         sum(|r| r.messages),
         sum(|r| r.accepted),
@@ -29,7 +30,9 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
         sum(|r| r.wrong),
         sum(|r| r.referees),
         sum(|r| r.hedged),
-        sum(|r| r.cut_off)
+        sum(|r| r.cut_off),
+        sum(|r| r.not_saved),
+        sum(|r| r.disks_failed)
     );
     let paid_to_authors: u128 = reports.iter().map(|report| report.fees_wei.0).sum();
     if count >= 100 {
@@ -40,6 +43,8 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
         assert!(copies > count && wrong > 0 && referees > 0 && sum(|r| r.hedged) > 0, "results were hardly compared");
         assert!(reports.iter().any(|r| r.never_paid_wei.0 > 0), "where fuel is paid, nobody worked for nothing");
         assert!(sum(|r| r.cut_off) < count / 50, "too many tasks have no end, since their channels were closed");
+        let (not_saved, disks_failed) = (sum(|r| r.not_saved), sum(|r| r.disks_failed));
+        assert!(not_saved > count && disks_failed > count / 50, "the disks are too good");
         assert!(crashes > count / 10 && undone > count / 10 && lost > count, "the worlds are too good");
     }
 }
@@ -76,4 +81,14 @@ fn finds_a_payee_that_takes_stale_vouchers() {
 #[test]
 fn finds_a_machine_that_forgets_its_timers() {
     found(Bug::ForgetsTimers);
+}
+
+#[test]
+fn finds_a_machine_that_trusts_its_own_clock() {
+    found(Bug::TrustsItsOwnClock);
+}
+
+#[test]
+fn finds_a_node_that_acts_though_it_could_not_save() {
+    found(Bug::ActsThoughNotSaved);
 }

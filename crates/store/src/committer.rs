@@ -1,4 +1,4 @@
-//! Commits for a caller that must not block: a thread that groups batches and answers each by its id.
+//! Commits for a caller that must not block: a thread that groups batches and answers each by its id, and keeps their order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,6 +60,9 @@ impl Committer {
     }
 
     /// Hands a batch over; its answer carries `id`. Never blocks.
+    ///
+    /// Ids rise. What is durable is at any time all up to some id: behind a batch that was refused nothing is written, and
+    /// each is refused for the same reason, until that one, or one before it, is handed over again.
     pub fn submit(&self, id: u64, batch: Batch) -> Result<(), CommitterBusy> {
         let taken = self
             .outstanding
@@ -111,14 +114,49 @@ impl CommitAnswers {
 }
 
 fn commit_groups(store: &dyn Store, batches: &blocking::Receiver<(u64, Batch)>, answers: &mpsc::Sender<CommitAnswer>) {
-    while let Ok((id, batch)) = batches.recv() {
-        let (mut ids, mut group) = (vec![id], vec![batch]);
-        while let Ok((id, batch)) = batches.try_recv() {
-            ids.push(id);
-            group.push(batch);
-        }
-        for (id, result) in ids.into_iter().zip(store.commit_each(group)) {
+    let mut refused = None;
+    while let Ok(first) = batches.recv() {
+        let mut group = vec![first];
+        group.extend(batches.try_iter());
+        for (id, result) in commit_in_order(store, group, &mut refused) {
             let _ = answers.blocking_send(CommitAnswer { id, result });
         }
     }
+}
+
+/// Writes a group as one where nothing is wrong, else one batch after the other. What a batch holds may rest on the ones
+/// before it: a deal that counts a result as paid, on the ledger of whom it is paid to. Were it durable without them, a
+/// restart would find half of that.
+fn commit_in_order(
+    store: &dyn Store,
+    group: Vec<(u64, Batch)>,
+    refused: &mut Option<(u64, StoreError)>,
+) -> Vec<(u64, Result<(), StoreError>)> {
+    if refused.is_none() && group.len() > 1 {
+        let mut whole = Batch::new();
+        for (_, batch) in &group {
+            whole.append(batch.clone());
+        }
+        match store.commit(whole) {
+            // Some of it may fit: its beginning.
+            Err(StoreError::Full { .. } | StoreError::TooLarge { .. }) => {}
+            result => return group.into_iter().map(|(id, _)| (id, result.clone())).collect(),
+        }
+    }
+    let mut results = Vec::new();
+    for (id, batch) in group {
+        let result = match refused {
+            Some((first, error)) if id > *first => Err(error.clone()),
+            _ => store.commit(batch),
+        };
+        match &result {
+            Ok(()) => *refused = None,
+            Err(error) if refused.as_ref().is_none_or(|(first, _)| id <= *first) => {
+                *refused = Some((id, error.clone()))
+            }
+            Err(_) => {}
+        }
+        results.push((id, result));
+    }
+    results
 }

@@ -478,7 +478,7 @@ mod tests {
     fn results_of(job: &Job) -> Results {
         let mut experiment = job.experiment.clone();
         for cell in &mut experiment.cells {
-            (cell.scenario.days, cell.scenario.warmup_days) = (1.0, 0.0);
+            (cell.scenario.days, cell.scenario.warmup_days) = (1.0, golem_sim::market::Warmup::Days(0.0));
         }
         Results::new(experiment.clone(), simulate(&experiment, 1, "S01").unwrap())
     }

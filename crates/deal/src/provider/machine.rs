@@ -30,6 +30,9 @@ pub(super) const RESEND_MS: (u64, u64) = (2_000, 60_000);
 const HELD_BACK_MS: u64 = 10_000;
 /// A deal whose requestor has been silent for this many times `overdue_ms` is given up.
 const ABANDON_AFTER: u64 = 24;
+/// And only after so many reports in vain. Reason: a clock that is set, or a machine that slept, makes years of a moment, and
+/// what is given up is not asked for again. With the longest pause between them these take an hour.
+const ABANDON_ATTEMPTS_MIN: u32 = 60;
 
 pub(super) struct Known {
     pub header: Authentic<Header>,
@@ -168,6 +171,8 @@ impl Provider {
 
     /// One step.
     pub fn apply(&mut self, policy: &mut dyn ProviderPolicy, input: ProviderInput, now: Now) -> Vec<ProviderEffect> {
+        #[cfg(feature = "planted")]
+        let now = golem_payments::planted::time(now);
         let was_busy = self.running() > 0;
         let mut step = Step::default();
         match input {
@@ -455,13 +460,15 @@ impl Provider {
         let overdue_ms = self.settings.overdue_ms;
         let Some(deal) = self.deals.get_mut(&digest) else { return };
         let (requestor, owed, payer) = (deal.requestor(), deal.unpaid_work(), deal.agreement.payer);
-        let Some(oldest) = deal.reports.iter().map(|open| open.first_sent).min() else { return };
+        let Some((oldest, attempts)) = deal.reports.iter().map(|open| (open.first_sent, open.attempts)).min() else {
+            return;
+        };
         let silent = now.local.saturating_sub(oldest);
         if silent >= overdue_ms && self.overdue.insert(digest) {
             policy.note(&ProviderFact::Overdue { requestor, value: owed }, now);
             step.effects.push(ProviderEffect::Claim { payer });
         }
-        if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) {
+        if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) && attempts >= ABANDON_ATTEMPTS_MIN {
             step.say(ProviderEvent::Abandoned { agreement: digest, owed });
             step.effects.push(ProviderEffect::StopComputing { agreement: digest });
             step.records.push(Record { table: Table::ProviderDeal, key: digest.to_vec(), value: None });

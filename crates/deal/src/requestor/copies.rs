@@ -60,6 +60,25 @@ fn quorum(copies: u8) -> usize {
     usize::from(copies) / 2 + 1
 }
 
+/// The answer that enough of those that are here agree on, of a subtask that is given to so many, and how many do.
+pub fn agreed_on<A: core::marker::Copy>(here: &[A], copies: u8, agrees: impl Fn(&A, &A) -> bool) -> Option<(A, usize)> {
+    let agreeing = |answer: &A| here.iter().filter(|other| agrees(other, answer)).count();
+    let best = here.iter().map(|answer| (*answer, agreeing(answer))).max_by_key(|(_, count)| *count)?;
+    (best.1 >= quorum(copies)).then_some(best)
+}
+
+/// Why a subtask is run here, of which these answers are here and nobody has the majority.
+pub fn own_run_reason<A>(here: &[A], agrees: impl Fn(&A, &A) -> bool) -> OwnRunReason {
+    let first = here.first();
+    let is_disputed = here.iter().any(|answer| first.is_some_and(|first| !agrees(first, answer)));
+    if is_disputed { OwnRunReason::Disputed } else { OwnRunReason::Alone }
+}
+
+/// How long a result waits at most for the other copies before it is run here, in milliseconds.
+pub fn copies_wait_ms(subtask_timeout_s: u32, grace_ms: u64) -> u64 {
+    u64::from(subtask_timeout_s).saturating_mul(1000).saturating_add(grace_ms).min(COPIES_WAIT_MS_MAX)
+}
+
 /// What is wrong with an answer, by what is known.
 pub(super) fn fault(known: &Known, reported: &Answer, pricing: Pricing) -> Option<(Decision, String)> {
     let by = match known.backing {
@@ -82,9 +101,7 @@ pub(super) fn fault(known: &Known, reported: &Answer, pricing: Pricing) -> Optio
 impl Requestor {
     /// How long a result of this task waits for the other copies before it is run here, in milliseconds.
     pub(super) fn copies_wait_ms(&self, subtask_timeout_s: u32) -> u64 {
-        (u64::from(subtask_timeout_s).saturating_mul(1000))
-            .saturating_add(self.settings.grace_ms)
-            .min(COPIES_WAIT_MS_MAX)
+        copies_wait_ms(subtask_timeout_s, self.settings.grace_ms)
     }
 
     /// How long the result that has waited longest for other copies has done so, in milliseconds, and how long it may.
@@ -166,8 +183,7 @@ impl Requestor {
             CopyState::Accepted => None,
         });
         let Some(since) = since.min() else { return rulings };
-        let first = copies.here.first().map(|copy| copy.answer);
-        let disputed = copies.here.iter().any(|copy| first.is_some_and(|first| !first.agrees(&copy.answer, pricing)));
+        let here: Vec<Answer> = copies.here.iter().map(|copy| copy.answer).collect();
         let are_coming = copies.coming.saturating_add(task.missing(index)) > 0;
         let may_wait = are_coming
             && now.local.saturating_sub(since) < wait_ms
@@ -175,7 +191,7 @@ impl Requestor {
         if copies.is_running || may_wait {
             return rulings;
         }
-        let reason = if disputed { OwnRunReason::Disputed } else { OwnRunReason::Alone };
+        let reason = own_run_reason(&here, |one, other| one.agrees(other, pricing));
         let can_run = |copy: &Copy| matches!(copy.state, CopyState::Waiting { unchecked: None, .. });
         if let Some(position) = copies.here.iter().position(can_run) {
             if let Some(ruling) = rulings.get_mut(position) {
@@ -185,12 +201,12 @@ impl Requestor {
         }
         // Nothing can be run here. Somebody else may tell; who cannot find out who is right pays.
         let Some(task) = self.tasks.get_mut(&header) else { return rulings };
-        if disputed && task.want_more(index) {
+        if reason == OwnRunReason::Disputed && task.want_more(index) {
             copies.here.iter().for_each(|copy| self.wait_again(copy.agreement, index, now));
             return rulings;
         }
-        if let Some(answer) = first {
-            task.learn(index, Ok(answer), Backing::Taken);
+        if let Some(answer) = here.first() {
+            task.learn(index, Ok(*answer), Backing::Taken);
         }
         let detail = |copy: &Copy| match &copy.state {
             CopyState::Waiting { unchecked: Some(detail), .. } => format!("could not be run again here: {detail}"),
@@ -390,11 +406,9 @@ fn majority(task: &Task, index: u32, copies: &Copies) -> Option<(Answer, Backing
         return None;
     }
     let pricing = task.header.pricing;
-    let agreeing = |answer: &Answer| copies.here.iter().filter(|copy| copy.answer.agrees(answer, pricing)).count();
-    let best = copies.here.iter().map(|copy| (agreeing(&copy.answer), copy.answer)).max_by_key(|(count, _)| *count)?;
-    let (count, answer) = best;
-    let backing = if count >= 2 { Backing::Agreed } else { Backing::Taken };
-    (count >= quorum(task.order.checks.copies)).then_some((answer, backing))
+    let here: Vec<Answer> = copies.here.iter().map(|copy| copy.answer).collect();
+    let (answer, count) = agreed_on(&here, task.order.checks.copies, |copy, answer| copy.agrees(answer, pricing))?;
+    Some((answer, if count >= 2 { Backing::Agreed } else { Backing::Taken }))
 }
 
 fn ruling_by_known(known: &Known, copy: &Copy, is_running: bool, pricing: Pricing) -> Option<Ruling> {

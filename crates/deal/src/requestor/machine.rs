@@ -234,6 +234,8 @@ impl Requestor {
 
     /// One step.
     pub fn apply(&mut self, policy: &mut dyn RequestorPolicy, input: RequestorInput, now: Now) -> Vec<RequestorEffect> {
+        #[cfg(feature = "planted")]
+        let now = golem_payments::planted::time(now);
         let mut step = Step::default();
         if now.local.saturating_sub(self.stepped) > SLEPT_MS {
             self.paces.clear();

@@ -18,6 +18,7 @@ mod tender;
 
 #[cfg(test)]
 pub(crate) use copies::COPIES_WAIT_MS_MAX;
+pub use copies::{agreed_on, copies_wait_ms, own_run_reason};
 pub use interface::{
     Checks, FetchJob, OwnRunReason, Rechecks, RequestorEffect, RequestorEvent, RequestorInput, RequestorSettings,
     SlowResult, TaskOrder, TaskStatus,

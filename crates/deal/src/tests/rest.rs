@@ -172,3 +172,34 @@ fn no_more_programs_are_left_alone_than_the_bound() {
     assert_eq!((left.len(), left[0]), (64, ContentHash(B256::repeat_byte(1))), "the first to end went");
     assert!(side.provider.left_alone().all(|(_, detail, _)| detail.len() <= 1024));
 }
+
+#[test]
+fn gives_up_what_it_is_owed_after_many_reports_in_vain_and_not_because_its_clock_was_set() {
+    let mut side = side(100_000);
+    let agreement = side.agreement(1, |_| {});
+    side.propose(&agreement);
+    side.compute(&agreement, 0);
+    let mut tick = |local_ms: u64| {
+        let now = Now { local: NOW.local.saturating_add(local_ms), chain: NOW.chain };
+        let effects = side.provider.apply(&mut side.policy, ProviderInput::Tick, now);
+        // Saved at once, as of a disk that is fast.
+        let saves = effects.iter().filter_map(|effect| match effect {
+            ProviderEffect::Persist { id, .. } => Some(*id),
+            _ => None,
+        });
+        let saves: Vec<PersistId> = saves.collect();
+        let saved =
+            saves.into_iter().flat_map(|id| side.provider.apply(&mut side.policy, ProviderInput::Persisted(id), now));
+        let all: Vec<ProviderEffect> = saved.chain(effects).collect();
+        let given_up =
+            |effect: &ProviderEffect| matches!(effect, ProviderEffect::Happened(ProviderEvent::Abandoned { .. }));
+        let reports =
+            |effect: &&ProviderEffect| matches!(effect, ProviderEffect::Send { message: Message::Report(_), .. });
+        (all.iter().any(given_up), all.iter().filter(reports).count())
+    };
+    let years = 56 * 365 * 86_400_000;
+    assert_eq!((tick(years), tick(years + 1)), ((false, 1), (false, 0)), "it asks again, and goes on waiting");
+    let minutes: Vec<(bool, usize)> = (1..100).map(|minute| tick(years + minute * 60_000)).collect();
+    let asked = minutes.iter().map(|(_, reports)| reports).sum::<usize>();
+    assert_eq!((minutes.iter().filter(|(given_up, _)| *given_up).count(), asked), (1, 59));
+}

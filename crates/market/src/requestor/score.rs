@@ -3,7 +3,7 @@
 use super::{OfferTerms, ProviderRecord, RequestorMarket};
 use crate::book::Peers;
 use crate::ratio::{Ratio, mul_div};
-use crate::trust::{Numbers, STEADY};
+use crate::trust::Numbers;
 use crate::{EFFICIENCY_CLAIMED_MAX, HeaderTerms, Rules, efficiency_at_start};
 use golem_protocol::{NodeId, Pricing, Wei};
 use serde::Serialize;
@@ -97,9 +97,10 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         };
         let advantage = price_advantage(price_ratio, quality, distrust);
         let price_term = advantage.times_rounded_down(alpha);
-        // One division for the whole term, so that nothing is rounded twice. The product has at most 106 bits.
+        // One division for the whole term, so that nothing is rounded twice. The product has at most 125 bits.
         let (good, all) = record.efficacy.quality_fraction(distrust);
-        let share = (good * (distrust + STEADY) as u128, all * (1 + STEADY) as u128);
+        let steady = self.settings.numbers.steady();
+        let share = (good * u128::from(distrust + steady), all * u128::from(1 + steady));
         let one = Ratio::ONE.parts() as u128;
         let weight = Ratio::ONE.minus(alpha).parts() as u128;
         let quality_term = Ratio::of_rounded_down(efficiency.parts() as u128 * weight * share.0, share.1 * one * one);

@@ -311,7 +311,7 @@ pub fn import(text: &str, id: &str) -> Result<Imported, ImportError> {
     let days = file.duration / SECONDS_PER_DAY;
     let mut scenario = Scenario {
         days,
-        warmup_days: 0.0,
+        warmup_days: crate::market::Warmup::Days(0.0),
         step_hours: days * 24.0 / 100.0,
         providers,
         requestors,

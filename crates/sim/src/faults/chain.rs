@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// Time between two blocks, in milliseconds.
 pub const BLOCK_MS: u64 = 2_000;
 /// Chain time of the first block.
-const START: u64 = 1_000_000;
+pub const START: u64 = 1_000_000;
 /// Blocks that a reorg can still reach, and more.
 const BLOCKS_KEPT: usize = 16;
 /// Seconds between a payer's request and the end of its channel.

@@ -1,11 +1,14 @@
 //! One node of the simulated world: its machine, its policy, its disk, and what its shell keeps in memory.
 
+use super::chain::START;
+use super::clock::Clock;
+use super::disk::Disk;
 use super::scenario::{ProviderNature, RequestorNature, Scenario};
-use super::{CHAIN, LOT, PROFILE};
+use super::{CHAIN, CLOCKS, LOT, PROFILE};
 use crate::stream::Stream;
 use golem_deal::{
-    CopyAddresses, Keys, PersistId, Provider, ProviderSettings, Record, Reported, Requestor, RequestorFact,
-    RequestorPolicy, RequestorSettings, Straggler, Table, TaskOrder,
+    CopyAddresses, Keys, Provider, ProviderSettings, Record, Reported, Requestor, RequestorFact, RequestorPolicy,
+    RequestorSettings, Straggler, TaskOrder,
 };
 use golem_market::{
     AccessLists, Lot, ProviderMarketPolicy, ProviderSettings as PriceSettings, Ratio, RequestorMarketPolicy,
@@ -15,7 +18,6 @@ use golem_protocol::{
     Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Offer, RefusalReason,
     Wei,
 };
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Subtasks at once on a provider.
@@ -25,56 +27,6 @@ pub(super) const TIMEOUT_S: u32 = 60;
 /// The least a provider asks, in wei per hour: a subtask costs 1,000 wei and up.
 const MIN_PRICE: Wei = Wei(60_000);
 
-/// What a disk holds, and what is on its way there.
-#[derive(Default)]
-pub(super) struct Disk {
-    records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
-    pending: VecDeque<(PersistId, Vec<Record>)>,
-    /// When the last save will be done: a disk answers in order.
-    pub(super) busy_until: u64,
-}
-
-impl Disk {
-    pub(super) fn begin(&mut self, id: PersistId, records: Vec<Record>) {
-        self.pending.push_back((id, records));
-    }
-
-    /// The oldest save is done.
-    pub(super) fn finish(&mut self) -> Option<PersistId> {
-        let (id, records) = self.pending.pop_front()?;
-        self.write(records);
-        Some(id)
-    }
-
-    /// The power goes: of what was on its way a beginning is there, or nothing.
-    pub(super) fn cut(&mut self, draw: &mut Stream) {
-        let durable = draw.between(0, self.pending.len() as u64);
-        for _ in 0..durable {
-            let _ = self.finish();
-        }
-        self.pending.clear();
-        self.busy_until = 0;
-    }
-
-    pub(super) fn load(&self) -> Vec<Record> {
-        let record = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Record {
-            table: *table,
-            key: key.clone(),
-            value: Some(value.clone()),
-        };
-        self.records.iter().map(record).collect()
-    }
-
-    fn write(&mut self, records: Vec<Record>) {
-        for record in records {
-            match record.value {
-                Some(value) => drop(self.records.insert((record.table, record.key), value)),
-                None => drop(self.records.remove(&(record.table, record.key))),
-            }
-        }
-    }
-}
-
 /// A node that asks for work.
 pub(super) struct RequestorHost {
     pub(super) nature: RequestorNature,
@@ -82,6 +34,7 @@ pub(super) struct RequestorHost {
     pub(super) machine: Requestor,
     pub(super) policy: HostPolicy,
     pub(super) disk: Disk,
+    pub(super) clock: Clock,
     pub(super) order: TaskOrder,
     /// Counts restarts: what an earlier run began does not answer any more.
     pub(super) run: u32,
@@ -98,6 +51,7 @@ pub(super) struct ProviderHost {
     pub(super) machine: Provider,
     pub(super) policy: ProviderMarketPolicy,
     pub(super) disk: Disk,
+    pub(super) clock: Clock,
     pub(super) run: u32,
     pub(super) down_until: u64,
     /// When the next tick comes, for this run.
@@ -194,6 +148,7 @@ impl RequestorHost {
             policy: requestor_policy(scenario, &order, index, &[]),
             keys,
             disk: Disk::default(),
+            clock: Clock::new(&scenario.faults, Stream::new(scenario.seed, CLOCKS, index as u32)),
             order,
             run: 0,
             down_until: 0,
@@ -226,15 +181,17 @@ impl RequestorHost {
 }
 
 impl ProviderHost {
-    pub(super) fn new(scenario: &Scenario, index: usize, nature: ProviderNature, now: Now) -> ProviderHost {
+    pub(super) fn new(scenario: &Scenario, index: usize, nature: ProviderNature) -> ProviderHost {
         let keys = keys(2, index);
+        let mut clock = Clock::new(&scenario.faults, Stream::new(scenario.seed, CLOCKS, 1_000 + index as u32));
         let mut draw = Stream::new(scenario.seed, super::SPEED, index as u32);
         ProviderHost {
             nature,
             machine: Provider::new(provider_settings(&keys), keys.clone()),
-            policy: provider_policy(index, &[], now),
+            policy: provider_policy(index, &[], clock.now(0, ChainTime(START))),
             keys,
             disk: Disk::default(),
+            clock,
             run: 0,
             down_until: 0,
             tick: None,

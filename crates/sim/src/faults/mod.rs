@@ -9,6 +9,7 @@
 //! - no result waits longer for those of others than it may;
 //! - nobody has more work at stake than the credit it granted, by the worth of its results where fuel is paid, nor works
 //!   on for somebody who leaves an app's author unpaid;
+//! - nobody holds anything to be late but by the chain's time, however wrong its host's clock is;
 //! - nobody signs for more than it accepted, nor accepts a result for more than was agreed for it and its fuel comes to.
 //!
 //! Then the world calms down, and in the end every deal is over, every task of an honest requestor is done and right,
@@ -17,6 +18,8 @@
 
 mod chain;
 mod checks;
+mod clock;
+mod disk;
 mod host;
 mod scenario;
 mod stakes;
@@ -46,6 +49,8 @@ const CLOSES: u32 = 7;
 const APP: u32 = 8;
 const COLLECTS: u32 = 9;
 const CHECKS: u32 = 10;
+const CLOCKS: u32 = 11;
+const ROOM: u32 = 12;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -64,6 +69,10 @@ pub struct Report {
     pub lost: u64,
     /// Nodes whose memory went.
     pub crashes: u64,
+    /// Saves that a disk had no room for.
+    pub not_saved: u64,
+    /// Nodes that stopped since their disk failed.
+    pub disks_failed: u64,
     /// Blocks that were taken back.
     pub blocks_undone: u64,
     /// Results that were accepted.

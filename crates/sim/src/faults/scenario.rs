@@ -27,7 +27,7 @@ pub enum RequestorNature {
 }
 
 /// How bad the world is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// Messages lost, of a thousand.
     pub loss_per_mille: u64,
@@ -47,6 +47,18 @@ pub struct Faults {
     pub fund_failure_per_mille: u64,
     /// How often a payer asks to close a channel in the middle of everything, in milliseconds; 0 for never.
     pub close_every_ms: u64,
+    /// How far off a node's clock can be, before or after, in milliseconds; what it is off by is drawn anew with each start.
+    pub clock_off_max_ms: u64,
+    /// How much too fast or too slow it can be, in millionths.
+    pub clock_drift_max_ppm: u64,
+    /// How far behind the chain's time a node can be, in blocks.
+    pub chain_lag_max_blocks: u64,
+    /// How often some node's disk is full for a while, in milliseconds; 0 for never.
+    pub full_every_ms: u64,
+    /// What a full disk has room for all the same, of a thousand saves.
+    pub full_fits_per_mille: u64,
+    /// Saves that fail so that the node stops, of ten thousand.
+    pub disk_failure_per_myriad: u64,
 }
 
 /// One run.
@@ -119,11 +131,29 @@ impl Scenario {
                 reorg_depth_max: draw.between(1, 4) as usize,
                 fund_failure_per_mille: bad * draw.between(0, 60),
                 close_every_ms: if bad > 0 && draw.per_mille(300) { draw.between(20_000, 90_000) } else { 0 },
+                ..host_faults(seed)
             },
             providers,
             calm_at_ms: draw.between(30_000, 180_000),
         }
     }
+}
+
+/// In half of the worlds clocks are wrong by up to minutes or hours, and in a third disks have no room or fail.
+fn host_faults(seed: u64) -> Faults {
+    let mut draw = Stream::new(seed, super::CLOCKS, u32::MAX);
+    let mut faults = Faults::default();
+    if draw.per_mille(500) {
+        faults.clock_off_max_ms = 60_000 * draw.between(1, 10) * draw.between(1, 60);
+        faults.clock_drift_max_ppm = draw.between(0, 10_000);
+        faults.chain_lag_max_blocks = draw.between(0, 4);
+    }
+    if draw.per_mille(333) {
+        faults.full_every_ms = draw.between(3_000, 60_000);
+        faults.full_fits_per_mille = draw.between(0, 600);
+        faults.disk_failure_per_myriad = draw.between(0, 60);
+    }
+    faults
 }
 
 /// In half of the worlds a share is run again and that is all. In the others providers are compared, or as much is run again

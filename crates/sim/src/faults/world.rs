@@ -2,15 +2,18 @@
 
 mod effects;
 mod ending;
+mod hosts;
 
 use super::chain::{BLOCK_MS, Chain, Transaction};
 use super::checks::Checks;
+use super::clock::Clock;
+use super::disk::Disk;
 use super::host::{ProviderHost, RequestorHost};
 use super::scenario::{ProviderNature, RequestorNature, Scenario};
-use super::{BLOCKS, CHAIN, CLOSES, COLLECTS, CRASH, DISK, Failure, NETWORK, Report};
+use super::{BLOCKS, CHAIN, CLOSES, COLLECTS, CRASH, DISK, Failure, NETWORK, ROOM, Report};
 use crate::stream::Stream;
 use golem_deal::{ProviderInput, RequestorInput, TaskStatus};
-use golem_protocol::{Address, ChannelId, ChannelState, LocalTime, NodeId, Now, Pricing, Wei};
+use golem_protocol::{Address, ChannelId, ChannelState, NodeId, Now, Pricing, Wei};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
@@ -21,8 +24,9 @@ const CALM_MAX_MS: u64 = 4 * 3_600_000;
 /// How long is waited after the last task is done where somebody never answers, in milliseconds. Reason: deals with it
 /// stay open for long, so they do not tell whether the last verdict to the others has arrived.
 const LINGER_MS: u64 = 90_000;
-/// How much longer than it may a result can be seen to wait for others, in milliseconds: until the next tick is there.
-const WAIT_SLACK_MS: u64 = 2_000;
+/// How much longer than it may a result can be seen to wait for others, in milliseconds: until the next tick is there, also
+/// where a disk is full.
+const WAIT_SLACK_MS: u64 = 4_000;
 /// The most events of a world. Reason: the busiest take a tenth; a machine that wakes itself again and again at once would
 /// take for ever.
 const EVENTS_MAX: u64 = 1_000_000;
@@ -42,10 +46,12 @@ enum What {
     ToRequestor(usize, RequestorInput),
     ToProvider(usize, ProviderInput),
     Saved(Who),
+    SaveAgain(Who),
     Block,
     Restart(Who),
     CloseRequest,
     Partition,
+    DiskFull,
 }
 
 struct Event {
@@ -67,6 +73,7 @@ pub(super) struct World {
     blocks: Stream,
     closes: Stream,
     collects: Stream,
+    room: Stream,
     requestors: Vec<RequestorHost>,
     providers: Vec<ProviderHost>,
     chain: Chain,
@@ -86,7 +93,6 @@ type Held = Result<(), String>;
 impl World {
     pub(super) fn new(scenario: Scenario) -> World {
         let seed = scenario.seed;
-        let start = Now { local: LocalTime(0), chain: golem_protocol::ChainTime(1_000_000) };
         let requestors: Vec<RequestorHost> = scenario
             .requestors
             .iter()
@@ -94,7 +100,7 @@ impl World {
             .map(|(n, nature)| RequestorHost::new(&scenario, n, *nature))
             .collect();
         let providers: Vec<ProviderHost> = (scenario.providers.iter().enumerate())
-            .map(|(n, nature)| ProviderHost::new(&scenario, n, *nature, start))
+            .map(|(n, nature)| ProviderHost::new(&scenario, n, *nature))
             .collect();
         let balances = requestors.iter().map(|host| (host.payer(), FUNDS)).collect();
         let mut world = World {
@@ -109,6 +115,7 @@ impl World {
             blocks: Stream::new(seed, BLOCKS, 0),
             closes: Stream::new(seed, CLOSES, 0),
             collects: Stream::new(seed, COLLECTS, 0),
+            room: Stream::new(seed, ROOM, 0),
             requestors,
             providers,
             told: BTreeMap::new(),
@@ -124,11 +131,14 @@ impl World {
             world.at(1, None, What::ToRequestor(index, RequestorInput::Start(order)));
         }
         world.at(BLOCK_MS, None, What::Block);
-        if world.scenario.faults.close_every_ms > 0 {
-            world.at(world.scenario.faults.close_every_ms, None, What::CloseRequest);
-        }
-        if world.scenario.faults.partition_every_ms > 0 {
-            world.at(world.scenario.faults.partition_every_ms, None, What::Partition);
+        let faults = world.scenario.faults;
+        let now_and_then = [
+            (faults.close_every_ms, What::CloseRequest),
+            (faults.partition_every_ms, What::Partition),
+            (faults.full_every_ms, What::DiskFull),
+        ];
+        for (every_ms, what) in now_and_then.into_iter().filter(|(every_ms, _)| *every_ms > 0) {
+            world.at(every_ms, None, what);
         }
         world
     }
@@ -174,8 +184,24 @@ impl World {
         self.time >= self.scenario.calm_at_ms
     }
 
-    fn now(&self) -> Now {
-        Now { local: LocalTime(self.time), chain: self.chain.time() }
+    /// What a node takes for the time.
+    fn now_of(&mut self, who: Who) -> Now {
+        let (time, chain) = (self.time, self.chain.time());
+        self.clock_of(who).now(time, chain)
+    }
+
+    fn clock_of(&mut self, who: Who) -> &mut Clock {
+        match who {
+            Who::Requestor(index) => &mut self.requestors[index].clock,
+            Who::Provider(index) => &mut self.providers[index].clock,
+        }
+    }
+
+    fn disk_of(&mut self, who: Who) -> &mut Disk {
+        match who {
+            Who::Requestor(index) => &mut self.requestors[index].disk,
+            Who::Provider(index) => &mut self.providers[index].disk,
+        }
     }
 
     fn at(&mut self, delay_ms: u64, run: Option<u32>, what: What) {
@@ -213,26 +239,21 @@ impl World {
         match event.what {
             What::ToRequestor(index, _) if for_somebody_gone(self, Who::Requestor(index)) => Ok(()),
             What::ToProvider(index, _) if for_somebody_gone(self, Who::Provider(index)) => Ok(()),
-            What::Saved(who) if for_somebody_gone(self, who) => Ok(()),
+            What::Saved(who) | What::SaveAgain(who) if for_somebody_gone(self, who) => Ok(()),
             What::ToRequestor(index, input) => self.requestor_gets(index, input),
             What::ToProvider(index, input) => self.provider_gets(index, input),
-            What::Saved(who @ Who::Requestor(index)) => match self.requestors[index].disk.finish() {
-                Some(id) => self.requestor_gets(index, RequestorInput::Persisted(id)),
-                None => Err(format!("{who:?} saved nothing")),
-            },
-            What::Saved(who @ Who::Provider(index)) => match self.providers[index].disk.finish() {
-                Some(id) => self.provider_gets(index, ProviderInput::Persisted(id)),
-                None => Err(format!("{who:?} saved nothing")),
-            },
+            What::Saved(who) => self.disk_answers(who),
+            What::SaveAgain(who) => self.saves_again(who),
             What::Block => self.block(),
             What::Restart(who) => self.restart(who),
             What::CloseRequest => self.close_request(),
             What::Partition => self.partition(),
+            What::DiskFull => self.disk_is_full(),
         }
     }
 
     fn requestor_gets(&mut self, index: usize, input: RequestorInput) -> Held {
-        let now = self.now();
+        let now = self.now_of(Who::Requestor(index));
         let host = &mut self.requestors[index];
         if matches!(input, RequestorInput::Tick) {
             host.ticked();
@@ -248,7 +269,7 @@ impl World {
     }
 
     fn provider_gets(&mut self, index: usize, input: ProviderInput) -> Held {
-        let now = self.now();
+        let now = self.now_of(Who::Provider(index));
         let host = &mut self.providers[index];
         if matches!(input, ProviderInput::Tick) {
             host.ticked();
@@ -273,29 +294,36 @@ impl World {
         if self.is_calm() || self.crash.between(0, 9_999) >= self.scenario.faults.crash_per_myriad {
             return false;
         }
+        let mut draw = self.crash.clone();
+        self.disk_of(who).cut(&mut draw);
+        self.crash = draw;
+        self.report.crashes += 1;
+        self.goes_down(who, "crashes");
+        true
+    }
+
+    /// What a node had in memory is gone, and its owner starts it again.
+    fn goes_down(&mut self, who: Who, why: &str) {
         let down = self.crash.between(DOWN_MS.0, DOWN_MS.1);
         let until = self.time + down;
         match who {
             Who::Requestor(index) => {
                 let host = &mut self.requestors[index];
                 (host.run, host.down_until) = (host.run + 1, until);
-                host.disk.cut(&mut self.crash);
             }
             Who::Provider(index) => {
                 let host = &mut self.providers[index];
                 (host.run, host.down_until) = (host.run + 1, until);
-                host.disk.cut(&mut self.crash);
                 self.checks.stakes.crashes(index);
             }
         }
-        self.report.crashes += 1;
-        self.note(format!("{who:?} crashes, down for {down} ms"));
+        self.note(format!("{who:?} {why}, down for {down} ms"));
         self.at(down, None, What::Restart(who));
-        true
     }
 
     fn restart(&mut self, who: Who) -> Held {
-        let now = self.now();
+        let (time, chain) = (self.time, self.chain.time());
+        let now = self.clock_of(who).restart(time, chain);
         let run = Some(self.run_of(who));
         match who {
             Who::Requestor(index) => {
@@ -324,17 +352,6 @@ impl World {
         Ok(())
     }
 
-    fn save_delay(&mut self, who: Who) -> u64 {
-        let slow = self.disk.between(0, 80);
-        let time = self.time;
-        let disk = match who {
-            Who::Requestor(index) => &mut self.requestors[index].disk,
-            Who::Provider(index) => &mut self.providers[index].disk,
-        };
-        disk.busy_until = disk.busy_until.max(time + slow);
-        disk.busy_until - time
-    }
-
     /// When a message arrives, once for each copy that does.
     fn arrivals(&mut self, from: Who, to: Who, bytes: usize) -> Vec<u64> {
         self.report.messages += 1;
@@ -351,6 +368,10 @@ impl World {
             return Vec::new();
         }
         delays.into_iter().take(if twice && !calm { 2 } else { 1 }).collect()
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = Who> + use<> {
+        (0..self.requestors.len()).map(Who::Requestor).chain((0..self.providers.len()).map(Who::Provider))
     }
 
     fn provider_of(&self, node: NodeId) -> Option<usize> {
@@ -440,9 +461,8 @@ impl World {
         if self.is_calm() {
             return Ok(());
         }
-        let everybody =
-            (0..self.requestors.len()).map(Who::Requestor).chain((0..self.providers.len()).map(Who::Provider));
-        let one_side: Vec<Who> = everybody.filter(|_| self.network.per_mille(500)).collect();
+        let everybody: Vec<Who> = self.everybody().collect();
+        let one_side: Vec<Who> = everybody.into_iter().filter(|_| self.network.per_mille(500)).collect();
         let until = self.time + self.network.between(1_000, 30_000);
         self.note(format!("until {until} ms the network is split: {one_side:?} on one side"));
         self.split = (until, one_side);
@@ -455,7 +475,8 @@ impl World {
             if let Some(violation) = host.machine.check_invariants().first() {
                 return Err(format!("requestor {index}: {}", violation.0));
             }
-            let waits = host.machine.longest_wait_ms(self.now()).filter(|_| host.down_until <= self.time);
+            let waits =
+                host.machine.longest_wait_ms(host.clock.seen(self.time)).filter(|_| host.down_until <= self.time);
             if let Some((waited, bound)) = waits.filter(|(waited, bound)| *waited > bound + WAIT_SLACK_MS) {
                 return Err(format!("a result waits for {waited} ms for those of others, and {bound} are allowed"));
             }

@@ -28,7 +28,7 @@ impl World<'_> {
                 | Event::PatienceEnd(task) => {
                     self.look_at_task(task);
                 }
-                Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) => {
+                Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) | Event::CopiesWait(run) => {
                     if let Some(run) = self.runs.get(run) {
                         black_box((run.machine, run.ends, run.worth));
                     }
@@ -46,7 +46,9 @@ impl World<'_> {
                 }
                 Event::Broadcast(_) | Event::PatienceEnd(_) | Event::Join(_) | Event::ClaimDue(_) => {}
                 Event::HandOut(task) | Event::HedgeLook(task) | Event::Deadline(task) => self.look_at_offers(task),
-                Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) => self.look_at_run(run),
+                Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) | Event::CopiesWait(run) => {
+                    self.look_at_run(run)
+                }
                 Event::Leave(machine) => look_at_machine(&self.agents.machines[machine]),
                 Event::OutageStart(_) | Event::OutageEnd(_) | Event::Step => {}
                 Event::Sham(..) | Event::UpdateTrust | Event::MachineTurns(_) => {}

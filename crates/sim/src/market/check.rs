@@ -39,8 +39,9 @@ impl Scenario {
     /// Errors: the first field that cannot be, with what it may be.
     pub fn check(&self) -> Result<(), ScenarioError> {
         range("days", self.days, (0.001, DAYS_MAX))?;
-        if !(0.0..self.days).contains(&self.warmup_days) {
-            return refuse("warmup_days", self.warmup_days, format!("at least 0 and less than the {} days", self.days));
+        let warmup = self.warmup_days.days();
+        if !(0.0..self.days).contains(&warmup) {
+            return refuse("warmup_days", warmup, format!("at least 0 and less than the {} days", self.days));
         }
         range("step_hours", self.step_hours, (0.01, self.days * 24.0))?;
         if self.days * 24.0 / self.step_hours > 100_000.0 {
@@ -226,6 +227,11 @@ impl RequestorGroup {
                 "\"poisson\", or leave out load and tasks_per_day",
             );
         }
+        range(&at("copies"), f64::from(self.copies), (1.0, f64::from(golem_deal::Checks::COPIES_MAX)))?;
+        if self.copies > 1 && (self.hedge != super::hedge::Hedge::Off || self.defence != Defence::Recheck) {
+            let allowed = "1, or neither second copies of what is late nor another defence beside it";
+            return refuse(&at("copies"), self.copies, allowed);
+        }
         if let Defence::Redundancy { copies } = self.defence {
             range(&at("defence.redundancy.copies"), f64::from(copies), (2.0, 16.0))?;
             if self.policy != RequestorPolicyName::Published {
@@ -286,6 +292,7 @@ impl RequestorTuning {
             ("patience", self.patience, (0.0, 1e3)),
             ("distrust", self.distrust.map(f64::from), (1.0, 1e3)),
             ("alpha", self.alpha, (0.0, 1.0)),
+            ("psi", self.psi, (0.0, 0.99)),
             ("trust_min", self.trust_min, (0.0, 1.0)),
             ("prior_weight", self.prior_weight, (0.001, 1e3)),
             ("rejected_weight", self.rejected_weight, (0.0, 1e4)),

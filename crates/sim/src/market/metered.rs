@@ -59,7 +59,7 @@ pub(super) struct MeteredCounts {
 /// Which subtask a run is of, and how much work that is.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
-    index: u32,
+    pub index: u32,
     pub work_ms: u64,
 }
 
@@ -138,8 +138,13 @@ impl RequestorGroup {
     pub(super) fn copies(&self) -> u32 {
         match (self.pricing, self.defence) {
             (PricingName::Metered, Defence::Redundancy { copies }) => copies,
-            _ => 1,
+            _ => self.copies,
         }
+    }
+
+    /// How many of them share what one result is worth: those that only tell who reports too much.
+    pub(super) fn share_worth(&self) -> u32 {
+        if self.copies > 1 { 1 } else { self.copies() }
     }
 
     fn compares(&self) -> bool {
@@ -165,7 +170,10 @@ impl World<'_> {
             return Some(Part { index: 0, work_ms: task.work_ms });
         };
         let subtasks = (task.total / sheet.copies.max(1)).max(1);
-        let has = |index: &u32| sheet.holders.get(&(index % subtasks)).is_some_and(|names| names.contains(&name));
+        let (names, machine) = (&self.agents.names, self.agents.names[name]);
+        // Nobody is asked twice, under whatever name.
+        let is_same = |holder: &u32| names[*holder] == machine;
+        let has = |index: &u32| sheet.holders.get(&(index % subtasks)).is_some_and(|names| names.iter().any(is_same));
         let place = sheet.open.iter().position(|index| !has(index))?;
         let index = sheet.open.remove(place)?;
         if sheet.copies > 1 {
@@ -179,6 +187,23 @@ impl World<'_> {
             work_ms = (work_ms as f64 * libm::exp(spread * draws.normal() - spread * spread / 2.0)).max(1.0) as u64;
         }
         Some(Part { index, work_ms })
+    }
+
+    /// Which subtask of a task with several copies a run is of.
+    pub(super) fn subtask_of(&self, task: Handle, run: Handle) -> Option<u32> {
+        let (bill, sheet) = (self.metered.bills.get(&run)?, self.metered.sheets.get(&task)?);
+        let total = self.tasks.get(task)?.total;
+        Some(bill.part.index % (total / sheet.copies.max(1)).max(1))
+    }
+
+    /// Takes out all copies of a subtask that are open; gives how many.
+    pub(super) fn take_open(&mut self, handle: Handle, subtask: u32) -> u32 {
+        let Some(total) = self.tasks.get(handle).map(|task| task.total) else { return 0 };
+        let Some(sheet) = self.metered.sheets.get_mut(&handle) else { return 0 };
+        let subtasks = (total / sheet.copies.max(1)).max(1);
+        let before = sheet.open.len();
+        sheet.open.retain(|index| index % subtasks != subtask);
+        (before - sheet.open.len()) as u32
     }
 
     /// A subtask that was taken out is open again.

@@ -3,7 +3,7 @@
 use super::*;
 
 fn metered() -> Scenario {
-    let mut scenario = Scenario { days: 3.0, warmup_days: 0.5, ..Scenario::default() };
+    let mut scenario = Scenario { days: 3.0, warmup_days: Warmup::Days(0.5), ..Scenario::default() };
     scenario.providers[0].count = 80;
     scenario.requestors[0].count = 10;
     scenario.requestors[0].pricing = PricingName::Metered;
@@ -126,7 +126,7 @@ fn a_benchmark_that_lies_is_corrected_by_what_was_run() {
 fn tasks_come_once_or_one_after_the_other() {
     let tasks = |arrival| {
         let mut scenario = metered();
-        scenario.warmup_days = 0.0;
+        scenario.warmup_days = Warmup::Days(0.0);
         scenario.requestors[0].arrival = arrival;
         play(&scenario).metrics["subtasks"]
     };

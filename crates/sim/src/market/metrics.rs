@@ -216,6 +216,7 @@ impl Tally {
         let start = self.at_warmup.unwrap_or((0.0, 0.0));
         let done = self.done_right + self.done_wrong;
         let mut put = |name, value| put(metrics, name, value);
+        put("warmup_days", Some(self.warmup as f64 / MS_PER_DAY));
         put("surplus_gnt", Some(self.value - self.cost));
         put("extra_checks_gnt", Some(self.extra_checks));
         put("value_gnt", Some(self.value));
@@ -242,6 +243,10 @@ impl Tally {
         put("offers", Some(self.offers as f64));
         put("recheck_share", share(self.rechecks, self.results as f64));
         put("rerun_share", share(self.reruns as f64, self.results as f64));
+        let (first, checking) = (gnt(self.paid) - self.copies_cost, self.checks_cost + self.copies_cost);
+        put("checking_cost_share", share(checking, first));
+        put("disputed_share", share(self.disputed as f64, done as f64));
+        put("alone_share", share(self.alone as f64, done as f64));
         put("copies_share", share(self.copies as f64, self.results as f64));
         put("offers_taken_share", share(self.offers_taken as f64, self.offers as f64));
         put("messages", Some(self.messages as f64));

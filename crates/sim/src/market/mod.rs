@@ -24,6 +24,7 @@ mod ahead;
 mod books;
 mod check;
 mod concent;
+mod copies;
 mod eclipse;
 mod eigentrust;
 mod events;
@@ -45,6 +46,7 @@ mod table;
 mod tally;
 mod tender;
 mod verification;
+mod warmup;
 mod wash;
 mod work;
 mod world;
@@ -75,6 +77,7 @@ const ECLIPSED_NEWS: u32 = 110;
 const TRUST: u32 = 111;
 const WASH: u32 = 112;
 const EVENTS: u32 = 113;
+const COLLUDE: u32 = 114;
 
 /// What a market is measured against: the surplus that somebody who knows everything would reach, and that of a choice at
 /// random. It depends on who is there and what is asked for, not on the policies.
@@ -92,6 +95,7 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> RunOutcome
     if let Some(verification) = &scenario.verification {
         return verification::play(verification, seed);
     }
+    let scenario = &warmup::settled(scenario, seed);
     let baselines = baselines(scenario, seed, &|share| progress(share * 0.5));
     run_against(scenario, seed, Some(baselines), &|share| progress(0.5 + share * 0.5))
 }
@@ -167,6 +171,7 @@ pub fn baseline_scenario(scenario: &Scenario, mechanism: Mechanism) -> Scenario 
     for group in &mut scenario.requestors {
         group.policy = RequestorPolicyName::Random;
         group.hedge = Hedge::Off;
+        group.copies = 1;
         group.tuning = RequestorTuning::default();
         group.eclipse = None;
         if let RequestorBehaviour::Monopsonist { .. } = group.behaviour {

@@ -10,6 +10,7 @@ use super::hedge::{Hedge, Stalls};
 pub use super::pricing::{ArrivalName, Defence, PricingName};
 pub use super::sample::Distribution;
 use super::verification::Verification;
+pub use super::warmup::{Warmup, WarmupSeries};
 use serde::{Deserialize, Serialize};
 
 /// The most providers or requestors of one run. Reason: compact ids, and memory.
@@ -26,7 +27,7 @@ pub struct Scenario {
     /// How long the run is, in days; 28.
     pub days: f64,
     /// What is left out of the metrics at the start, in days; 4. Series show it.
-    pub warmup_days: f64,
+    pub warmup_days: Warmup,
     /// The distance between points of a series, in hours; 6.
     pub step_hours: f64,
     /// The most rows about single agents in the outcome, of each side; 2,000. Metrics are always of all agents. Where
@@ -51,7 +52,7 @@ impl Default for Scenario {
     fn default() -> Scenario {
         Scenario {
             days: 28.0,
-            warmup_days: 4.0,
+            warmup_days: Warmup::Days(4.0),
             step_hours: 6.0,
             agent_rows_max: 2_000,
             event_rows_max: 1_000,
@@ -424,6 +425,9 @@ pub struct RequestorGroup {
     pub deadline_timeouts: f64,
     /// The share of results that are run again and so seen to be wrong, 0 to 1; 0.1.
     pub check_rate: f64,
+    /// To how many machines each subtask is given, 1 to 3: with more than one their results are compared, by the node's
+    /// rule; 1.
+    pub copies: u32,
     /// Whether what somebody is late with is given to another besides; `"off"`.
     pub hedge: Hedge,
     /// How long after its acceptance a result is paid, in minutes; 1.
@@ -443,6 +447,7 @@ impl Default for RequestorGroup {
             policy: RequestorPolicyName::Published,
             pricing: PricingName::Tender,
             defence: Defence::Recheck,
+            copies: 1,
             tuning: RequestorTuning::default(),
             load: None,
             tasks_per_day: None,
@@ -521,6 +526,8 @@ pub struct RequestorTuning {
     pub distrust: Option<u32>,
     /// The weight of price against quality; 0.67. Published only.
     pub alpha: Option<f64>,
+    /// How much of the past stays with each new subtask of a provider, 0 to 0.99; 0.9.
+    pub psi: Option<f64>,
     /// Below this chance of success a provider is in doubt; 0.6. Golem only, as all that follow.
     pub trust_min: Option<f64>,
     /// How many subtasks' worth of evidence the success of newcomers stands for; 2.

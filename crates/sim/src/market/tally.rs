@@ -7,6 +7,7 @@ use super::queue::Queue;
 use super::scenario::*;
 use super::table::Slab;
 use super::world::World;
+use golem_deal::OwnRunReason;
 use golem_protocol::{RefusalReason, Wei};
 use std::collections::BTreeMap;
 
@@ -123,6 +124,12 @@ pub(super) struct Tally {
     pub rechecks: f64,
     /// What was run again beyond what tasks ask for, in GNT.
     pub extra_checks: f64,
+    /// All that is run again, at the median cost, and what was paid for copies beyond the first that was accepted, in GNT.
+    pub checks_cost: f64,
+    pub copies_cost: f64,
+    /// Subtasks that requestors ran because providers differed, or because the others did not come.
+    pub disputed: u64,
+    pub alone: u64,
     /// Proofs of others that were run again.
     pub reruns: u64,
     /// Second copies given of what somebody was late with.
@@ -169,7 +176,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(scenario: &Scenario, agents: &Agents, competitive: f64, seed: u64) -> Tally {
         let mut tally = Tally {
-            warmup: (scenario.warmup_days * MS_PER_DAY) as u64,
+            warmup: (scenario.warmup_days.days() * MS_PER_DAY) as u64,
             last_quarter: (scenario.days * MS_PER_DAY * 0.75) as u64,
             step_ms: ((scenario.step_hours * MS_PER_HOUR) as u64).max(1),
             competitive,
@@ -181,6 +188,10 @@ impl Tally {
             results: 0,
             rechecks: 0.0,
             extra_checks: 0.0,
+            checks_cost: 0.0,
+            copies_cost: 0.0,
+            disputed: 0,
+            alone: 0,
             reruns: 0,
             copies: 0,
             burnt: Wei::ZERO,
@@ -303,11 +314,39 @@ impl Tally {
 
     /// A result came that is run again with this chance.
     /// What is run again beyond what the task asks for costs its owner this much.
-    pub(super) fn rechecked(&mut self, rate: f64, extra_cost: f64, now: u64) {
+    pub(super) fn rechecked(&mut self, rate: f64, extra_cost: f64, cost: f64, now: u64) {
         self.results += 1;
         self.rechecks += rate;
         if self.counts(now) {
             self.extra_checks += extra_cost;
+            self.checks_cost += cost;
+        }
+    }
+
+    /// A requestor ran a subtask of which results differ, or the others did not come.
+    pub(super) fn ran_itself(&mut self, reason: OwnRunReason, cost: f64, now: u64) {
+        if !self.counts(now) {
+            return;
+        }
+        self.extra_checks += cost;
+        self.checks_cost += cost;
+        match reason {
+            OwnRunReason::Disputed => self.disputed += 1,
+            _ => self.alone += 1,
+        }
+    }
+
+    /// A copy was accepted of a subtask that had a result.
+    pub(super) fn spare_copy(&mut self, value: Wei, now: u64) {
+        if self.counts(now) {
+            self.copies_cost += gnt(value);
+        }
+    }
+
+    /// So many subtasks with several copies have no result in the end.
+    pub(super) fn lost_of_copies(&mut self, subtasks: u32, now: u64) {
+        if self.counts(now) {
+            self.lost += u64::from(subtasks);
         }
     }
 
@@ -357,8 +396,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn task_came(&mut self, subtasks: u32, now: u64) {
-        self.open += i64::from(subtasks);
+    pub(super) fn task_came(&mut self, open: u32, subtasks: u32, now: u64) {
+        self.open += i64::from(open);
         if self.counts(now) {
             self.subtasks += u64::from(subtasks);
         }

@@ -7,7 +7,7 @@ mod optimum;
 mod queueing;
 
 fn small() -> Scenario {
-    let mut scenario = Scenario { days: 2.0, warmup_days: 0.5, ..Scenario::default() };
+    let mut scenario = Scenario { days: 2.0, warmup_days: Warmup::Days(0.5), ..Scenario::default() };
     for group in &mut scenario.providers {
         group.count = 100;
     }
@@ -93,7 +93,7 @@ fn nobody_beats_the_oracle_with_the_right_work_of_cheats() {
 #[test]
 fn a_promise_that_is_not_kept_is_believed_less() {
     let mut scenario = small();
-    (scenario.days, scenario.warmup_days) = (6.0, 2.0);
+    (scenario.days, scenario.warmup_days) = (6.0, Warmup::Days(2.0));
     scenario.requestors[0].policy = RequestorPolicyName::Published;
     scenario.requestors[0].count = 2;
     let cheats = scenario.providers[0].count / 5;
@@ -129,7 +129,7 @@ fn machines_that_are_out_are_not_counted() {
 /// `f' = f * (busy * u - idle * (1 - u))`, `u` the share of them that is busy.
 #[test]
 fn profit_factors_follow_the_mean_field() {
-    let mut scenario = Scenario { days: 1.0, warmup_days: 0.0, step_hours: 1.0, ..Scenario::default() };
+    let mut scenario = Scenario { days: 1.0, warmup_days: Warmup::Days(0.0), step_hours: 1.0, ..Scenario::default() };
     scenario.market.reach = 8;
     scenario.market.offer_window_s = 0.0;
     scenario.market.latency_s = 0.0;
@@ -298,7 +298,7 @@ fn refuses_nonsense_and_says_where() {
             .contains("not both")
     );
     assert!(refused(&|s| s.providers.clear()).starts_with("providers is 0 agents in all"));
-    assert!(refused(&|s| s.warmup_days = 28.0).starts_with("warmup_days is 28"));
+    assert!(refused(&|s| s.warmup_days = Warmup::Days(28.0)).starts_with("warmup_days is 28"));
     assert!(refused(&|s| s.days = f64::NAN).starts_with("days is NaN"));
     assert!(Scenario::default().check().is_ok());
 }

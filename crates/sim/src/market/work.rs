@@ -4,6 +4,7 @@ use super::agents::*;
 use super::concent::Dispute;
 use super::eigentrust::Peer;
 use super::hedge::stalled;
+use super::metered::Part;
 use super::scenario::*;
 use super::table::Handle;
 use super::tender::offer_terms;
@@ -48,7 +49,7 @@ impl World<'_> {
         }
         let work_ms = part.work_ms;
         let bill = self.bill(machine, part, &offer_terms(&offer), &terms, value);
-        let (fate, takes, computes) = self.plan(machine, work_ms, u64::from(terms.subtask_timeout_s) * 1_000);
+        let (fate, takes, computes) = self.plan(machine, handle, part, u64::from(terms.subtask_timeout_s) * 1_000);
         let started = self.now + self.latency;
         let run = Run {
             task: handle,
@@ -113,8 +114,15 @@ impl World<'_> {
     }
 
     /// How a run will end, after how many ms, and whether the machine computes meanwhile.
-    fn plan(&mut self, machine: u32, work_ms: u64, timeout_ms: u64) -> (Fate, u64, bool) {
-        let now = self.now;
+    fn plan(&mut self, machine: u32, task: Handle, part: Part, timeout_ms: u64) -> (Fate, u64, bool) {
+        let (now, work_ms) = (self.now, part.work_ms);
+        // Where each result stands alone it does not matter which of them they are wrong about.
+        let together = match self.agents.machines[machine].behaviour {
+            ProviderBehaviour::WrongResults { share, colluding: true } => {
+                self.copied_part(task, &part).map(|subtask| self.all_are_wrong(task, subtask, share))
+            }
+            _ => None,
+        };
         let of = &mut self.agents.machines[machine];
         let stalls = self.scenario.providers.get(of.group as usize).and_then(|group| group.stalls.as_ref());
         let takes = time_of(work_ms, of.speed / stalled(stalls, of));
@@ -158,7 +166,7 @@ impl World<'_> {
                 if ends <= timeout_ms { (Fate::Right, ends, true) } else { (Fate::TimedOut, timeout_ms, true) }
             }
             ProviderBehaviour::WrongResults { share, .. } => {
-                if of.draws.chance(share) {
+                if together.unwrap_or_else(|| of.draws.chance(share)) {
                     wrong
                 } else {
                     honest
@@ -232,6 +240,7 @@ impl World<'_> {
             task.running -= 1;
         }
         match self.runs.get(handle).map(|run| run.fate) {
+            Some(Fate::Right | Fate::Wrong) if self.enter_copy(handle) => {}
             Some(Fate::Right) => {
                 let rate = self.check_rate(handle, buyer);
                 self.rechecked(handle, rate);
@@ -261,15 +270,16 @@ impl World<'_> {
     }
 
     /// A result came that is run again with this chance, at the buyer's cost.
-    fn rechecked(&mut self, handle: Handle, rate: f64) {
+    pub(super) fn rechecked(&mut self, handle: Handle, rate: f64) {
         let Some(run) = self.runs.get(handle) else { return };
         let asked = self.group_of(run.buyer).map_or(0.0, |group| group.check_rate);
         let hours = self.tasks.get(run.task).map_or(0.0, |task| task.work_ms as f64 / MS_PER_HOUR);
-        self.tally.rechecked(rate, (rate - asked) * hours * self.agents.median_cost, self.now);
+        let cost = hours * self.agents.median_cost;
+        self.tally.rechecked(rate, (rate - asked) * cost, rate * cost, self.now);
     }
 
     /// How likely a result is run again: what the group asks for, and what the buyer's policy makes of it.
-    fn check_rate(&self, run: Handle, buyer: u32) -> f64 {
+    pub(super) fn check_rate(&self, run: Handle, buyer: u32) -> f64 {
         let (Some(group), Some(run)) = (self.group_of(buyer), self.runs.get(run)) else { return 0.0 };
         let asked = (group.check_rate * 1e6).round() as u32;
         let market = &self.agents.buyers[self.book_of(buyer)].market;
@@ -277,7 +287,7 @@ impl World<'_> {
     }
 
     /// A right result: an honest requestor accepts it, another may say that it is wrong and use it all the same.
-    fn accept_or_lie(&mut self, handle: Handle) {
+    pub(super) fn accept_or_lie(&mut self, handle: Handle) {
         let Some(run) = self.runs.get(handle) else { return };
         let lies = match self.group_of(run.buyer).map(|group| group.behaviour) {
             Some(RequestorBehaviour::FalseRejecter { share }) => self.agents.buyers[run.buyer].draws.chance(share),
@@ -286,8 +296,8 @@ impl World<'_> {
         if !lies {
             return self.accepted(handle, true);
         }
+        let redundant = self.is_spare_copy(handle, true) | self.hedging_ends(handle, true);
         self.metered.forget(handle);
-        let redundant = self.hedging_ends(handle, true);
         let Some(run) = self.runs.remove(handle) else { return };
         let claimed = self.claim(&run, Dispute::Rejected);
         let of = &mut self.agents.machines[run.machine];
@@ -316,13 +326,17 @@ impl World<'_> {
         }
     }
 
-    fn accepted(&mut self, handle: Handle, right: bool) {
+    pub(super) fn accepted(&mut self, handle: Handle, right: bool) {
+        let is_spare_copy = self.is_spare_copy(handle, true);
         self.settle_bill(handle);
         let Some(run) = self.runs.get(handle) else { return };
         let (buyer, machine, terms, value) = (run.buyer, run.machine, run.terms, run.value);
         let outcome = Outcome::Success { computation_ms: run.ends - run.started };
         let worth = if right { run.worth } else { 0.0 };
-        let redundant = self.hedging_ends(handle, true);
+        let redundant = is_spare_copy | self.hedging_ends(handle, true);
+        if is_spare_copy {
+            self.tally.spare_copy(value, self.now);
+        }
         let Some(run) = self.runs.get(handle) else { return };
         let (name, offer) = (run.name, run.offer);
         let (task, took_ms) = (run.task, run.ends - run.started);
@@ -368,13 +382,19 @@ impl World<'_> {
     }
 
     /// No result, or none that is taken: the subtask is open again.
-    fn ended_badly(&mut self, handle: Handle, outcome: Option<Outcome>, release: Release) {
-        let redundant = self.hedging_ends(handle, false);
+    pub(super) fn ended_badly(&mut self, handle: Handle, outcome: Option<Outcome>, release: Release) {
+        let is_spare_copy = self.is_spare_copy(handle, false);
+        let redundant = is_spare_copy | self.hedging_ends(handle, false);
+        let subtask = self.copied_subtask(handle).map(|(_, subtask)| subtask);
         let Some(run) = self.runs.remove(handle) else { return };
         if self.agents.machines[run.machine].behaviour == ProviderBehaviour::Hold {
             self.claim(&run, Dispute::Nothing);
         }
-        self.give_back_run(handle, run.task, run.name);
+        if is_spare_copy {
+            self.metered.forget(handle);
+        } else {
+            self.give_back_run(handle, run.task, run.name);
+        }
         if let Some(outcome) = outcome {
             self.remember(run.buyer, run.name, &run.offer, &run.terms, outcome);
         }
@@ -394,12 +414,12 @@ impl World<'_> {
             }
         }
         if !redundant {
-            self.reopen(run.task);
+            self.reopen(run.task, subtask);
         }
     }
 
     /// A buyer saw that a result is wrong, and says so where proofs are shared.
-    fn prove(&mut self, handle: Handle) {
+    pub(super) fn prove(&mut self, handle: Handle) {
         let Some(run) = self.runs.get(handle) else { return };
         let (buyer, name, provider) = (run.buyer, run.name, run.offer.provider);
         let work_ms = self.tasks.get(run.task).map_or(0, |task| task.work_ms);

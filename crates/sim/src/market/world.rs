@@ -2,6 +2,7 @@
 
 use super::agents::*;
 use super::concent::Office;
+use super::copies::AllCopies;
 use super::eigentrust::EigenTrust;
 use super::hedge::{Hedging, was_told};
 use super::metered::Metered;
@@ -39,6 +40,8 @@ pub(super) enum Event {
     ClaimDue(u32),
     /// A buyer has run again what others say of a name.
     Rerun(u32, u32),
+    /// A result has waited for others of its subtask as long as it may.
+    CopiesWait(Handle),
     /// A machine of a group comes.
     Join(u32),
     Leave(u32),
@@ -68,6 +71,7 @@ pub(super) struct World<'a> {
     pub tally: Tally,
     pub supply: Supply,
     pub oracle: Option<Oracle>,
+    pub copies: AllCopies,
     pub concent: Option<Office>,
     pub metered: Metered,
     pub promised: Promised,
@@ -103,6 +107,7 @@ impl<'a> World<'a> {
             runs: Slab::new(),
             tally,
             supply,
+            copies: AllCopies::default(),
             oracle: (scenario.market.mechanism == Mechanism::Oracle).then(|| Oracle::new(&agents)),
             concent: Office::new(scenario, agents.median_cost),
             metered: Metered::default(),
@@ -187,6 +192,7 @@ impl<'a> World<'a> {
                 Event::HedgeLook(task) => self.hedge_look(task),
                 Event::ClaimDue(claim) => self.claim_due(claim),
                 Event::Rerun(buyer, name) => self.rerun(buyer, name),
+                Event::CopiesWait(run) => self.copies_wait_over(run),
                 Event::Join(group) => self.join(group),
                 Event::Leave(machine) => self.leave(machine),
                 Event::OutageStart(index) => self.outage(index, true),
@@ -255,10 +261,11 @@ impl<'a> World<'a> {
         let place = self.agents.buyers[buyer].group;
         self.monopsony.wanted(place, task.total);
         task.terms.max_price = self.monopsony.ceiling(place, group.behaviour, task.terms.max_price, self.now);
-        self.tally.task_came(task.total, self.now);
+        self.tally.task_came(task.total, task.total / group.copies, self.now);
         let (deadline, hedges) = (task.deadline, task.hedging.is_some());
         let handle = self.tasks.insert(task);
         self.begin_sheet(handle, group);
+        self.begin_copies(handle, group);
         if hedges {
             self.queue.push(self.now, Event::HedgeLook(handle));
         }
@@ -300,8 +307,7 @@ impl<'a> World<'a> {
             uid,
             terms,
             work_ms: (work_s * MS_PER_S).round().max(1.0) as u64,
-            // All copies together are worth one result.
-            value: value_rate * work_s / 3_600.0 / f64::from(copies),
+            value: value_rate * work_s / 3_600.0 / f64::from(group.share_worth()),
             created: self.now,
             deadline: self.now + (timeout_s * group.deadline_timeouts * MS_PER_S) as u64,
             total,
@@ -327,15 +333,19 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A subtask is open again.
-    pub(super) fn reopen(&mut self, handle: Handle) {
+    /// A subtask is open again; of those with several copies the one that is named.
+    pub(super) fn reopen(&mut self, handle: Handle, copied: Option<u32>) {
         let first = (self.scenario.market.rebroadcast_s * MS_PER_S) as u64;
         let now = self.now;
         let Some(task) = self.tasks.get_mut(handle) else { return };
         if now >= task.deadline {
             let buyer = task.buyer;
-            self.tally.reopened();
-            self.lose(buyer, 1);
+            if let Some(lost) = self.copy_is_late(handle, copied) {
+                self.tally.lost_of_copies(lost, self.now);
+            } else {
+                self.tally.reopened();
+                self.lose(buyer, 1);
+            }
             return self.close_if_over(handle);
         }
         task.open += 1;
@@ -361,6 +371,8 @@ impl<'a> World<'a> {
     }
 
     fn deadline(&mut self, handle: Handle) {
+        let lost = self.copies_end(handle);
+        self.tally.lost_of_copies(lost, self.now);
         if let Some(task) = self.tasks.get_mut(handle) {
             let lost = std::mem::take(&mut task.open);
             let (buyer, offers) = (task.buyer, std::mem::take(&mut task.offers));

@@ -21,11 +21,7 @@ impl World {
         let me = Who::Requestor(index);
         let run = Some(self.run_of(me));
         match effect {
-            RequestorEffect::Persist { id, records } => {
-                self.requestors[index].disk.begin(id, records);
-                let delay = self.save_delay(me);
-                self.at(delay, run, What::Saved(me));
-            }
+            RequestorEffect::Persist { id, records } => self.begin_save(me, id, records)?,
             RequestorEffect::Announce(header) => {
                 let bytes =
                     encode_header(&header).map_err(|error| format!("{me:?} announces too much: {error}"))?.len();
@@ -69,13 +65,17 @@ impl World {
             }
             RequestorEffect::KeepSlow(slow) => return Err(format!("{me:?} was never told to look at times: {slow:?}")),
             RequestorEffect::WakeAt(at) => {
-                let delay = at.0.saturating_sub(self.time).max(1);
+                let time = self.time;
+                let delay = self.clock_of(me).until(at, time);
                 if self.keeps_every_tick() || self.requestors[index].wakes_at(self.time + delay) {
                     self.at(delay, run, What::ToRequestor(index, RequestorInput::Tick));
                 }
             }
             RequestorEffect::Happened(event) => {
                 self.count(&event)?;
+                if let RequestorEvent::Refused { reason, .. } = &event {
+                    self.check_reason(me, reason)?;
+                }
                 // Offers come again every few seconds, and would leave no line for what matters.
                 if !matches!(event, RequestorEvent::Offered { .. } | RequestorEvent::Refused { .. }) {
                     self.note(format!("{me:?}: {event:?}"));
@@ -153,11 +153,7 @@ impl World {
         let me = Who::Provider(index);
         let run = Some(self.run_of(me));
         match effect {
-            ProviderEffect::Persist { id, records } => {
-                self.providers[index].disk.begin(id, records);
-                let delay = self.save_delay(me);
-                self.at(delay, run, What::Saved(me));
-            }
+            ProviderEffect::Persist { id, records } => self.begin_save(me, id, records)?,
             ProviderEffect::Send { to, message } => {
                 let from = self.providers[index].machine.node();
                 if let Message::Vouchers { vouchers, .. } = &message {
@@ -197,7 +193,8 @@ impl World {
             }
             ProviderEffect::Claim { payer } => self.claim(index, Some(payer)),
             ProviderEffect::WakeAt(at) => {
-                let delay = at.0.saturating_sub(self.time).max(1);
+                let time = self.time;
+                let delay = self.clock_of(me).until(at, time);
                 if self.keeps_every_tick() || self.providers[index].wakes_at(self.time + delay) {
                     self.at(delay, run, What::ToProvider(index, ProviderInput::Tick));
                 }
@@ -213,6 +210,9 @@ impl World {
                     }
                 }
                 self.note_fees(index, &event);
+                if let ProviderEvent::Refused { reason, .. } = &event {
+                    self.check_reason(me, reason)?;
+                }
                 match &event {
                     ProviderEvent::Agreed { requestor, .. } => self.checks.lends(index, *requestor, true),
                     ProviderEvent::Refused { requestor, reason: RefusalReason::CreditExceeded { .. }, .. } => {

@@ -1,6 +1,6 @@
 //! The end of a world: everybody leaves, and the books are held against each other and against the chain.
 
-use super::{FUNDS, Held, World};
+use super::{FUNDS, Held, Who, World};
 use crate::faults::chain::{CLOSE_DELAY_S, Transaction};
 use crate::faults::scenario::RequestorNature;
 use golem_deal::ProviderInput;
@@ -15,7 +15,7 @@ impl World {
             for ledger in self.providers[index].machine.ledgers() {
                 let channel = ledger.channel();
                 let state = self.chain.channel(&channel, self.scenario.confirmations);
-                let now = self.now();
+                let now = self.now_of(Who::Provider(index));
                 let host = &mut self.providers[index];
                 host.machine.apply(&mut host.policy, ProviderInput::Channel { channel, state }, now);
             }
@@ -45,7 +45,8 @@ impl World {
         let Some(author) = self.scenario.app.payee() else { return };
         for ledger in self.providers[index].machine.author_ledgers() {
             let channel = ledger.channel();
-            let (state, now) = (self.chain.channel(&channel, self.scenario.confirmations), self.now());
+            let (state, now) =
+                (self.chain.channel(&channel, self.scenario.confirmations), self.now_of(Who::Provider(index)));
             let host = &mut self.providers[index];
             host.machine.apply(&mut host.policy, ProviderInput::Channel { channel, state }, now);
         }

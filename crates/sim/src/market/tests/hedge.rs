@@ -5,7 +5,7 @@ use super::*;
 /// Few large tasks, and machines that are late now and then.
 fn large_tasks(hedge: Hedge, share: f64) -> RunOutcome {
     // Without a warm-up, so that everything is counted.
-    let mut scenario = Scenario { warmup_days: 0.0, ..small() };
+    let mut scenario = Scenario { warmup_days: Warmup::Days(0.0), ..small() };
     scenario.providers[0].count = 250;
     scenario.providers[0].policy = ProviderPolicyName::Golem;
     let times = Distribution::Lognormal { median: 4.0, sigma: 0.8 };

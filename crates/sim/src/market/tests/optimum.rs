@@ -19,7 +19,7 @@ const JOBS_MAX: usize = 9;
 
 /// Three machines, and tasks that come within six hours; some are not worth their work. All that is begun is finished.
 fn few(tasks_per_day: f64) -> Scenario {
-    let mut scenario = Scenario { days: 2.0, warmup_days: 0.0, step_hours: 1.0, ..Scenario::default() };
+    let mut scenario = Scenario { days: 2.0, warmup_days: Warmup::Days(0.0), step_hours: 1.0, ..Scenario::default() };
     scenario.shocks = vec![Shock { from_day: 0.25, to_day: 2.0, change: Change::LoadTimes(0.0) }];
     scenario.market.latency_s = 0.0;
     scenario.providers[0].count = 3;

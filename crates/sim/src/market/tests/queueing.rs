@@ -13,7 +13,8 @@ const DAYS: f64 = 30.0;
 const WARMUP_DAYS: f64 = 1.0;
 
 fn market(takes_first: TakesFirst, memory: u32) -> Scenario {
-    let mut scenario = Scenario { days: DAYS, warmup_days: WARMUP_DAYS, step_hours: 24.0, ..Scenario::default() };
+    let mut scenario =
+        Scenario { days: DAYS, warmup_days: Warmup::Days(WARMUP_DAYS), step_hours: 24.0, ..Scenario::default() };
     scenario.market.reach = SERVERS;
     scenario.market.offer_window_s = 0.0;
     scenario.market.latency_s = 0.0;
