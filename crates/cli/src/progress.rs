@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Lines of single providers. Reason: a screen has some twenty.
 const PROVIDER_LINES_MAX: usize = 12;
 
-fn copies_wait_text(subtasks: u32, copies: u8, near: Option<&Near>) -> String {
+fn copies_wait_text(subtasks: u32, copies: u8, near: Option<&Near>, held: &Held) -> String {
     let waits = if subtasks == 1 { "1 subtask waits".to_owned() } else { format!("{subtasks} subtasks wait") };
     let near = near.map_or(String::new(), |Near { provider, holder, site }| {
         let (provider, holder) = (short(&provider.0), short(&holder.0));
@@ -25,7 +25,8 @@ fn copies_wait_text(subtasks: u32, copies: u8, near: Option<&Near>) -> String {
     });
     format!(
         "{waits} for a provider that has no copy yet: each is to be done by {copies} with different owners. Where none comes \
-         in time, it is computed here{near}"
+         in time, it is computed here{near}{}",
+        held_reasons(held).iter().map(|why| format!(". Not taken: {why}")).collect::<String>()
     )
 }
 
@@ -169,6 +170,9 @@ impl TaskScreen {
                 }
             }
             RequestorNotice::OffersWait { offers, held, .. } => self.say(&held_text(*offers, held)),
+            RequestorNotice::CopiesWait { subtasks, copies, near, held, .. } => {
+                self.say(&copies_wait_text(*subtasks, *copies, near.as_ref(), held));
+            }
             RequestorNotice::ProofLookedAt { provider, found, .. } => {
                 self.say(&format!("somebody told of a wrong result of {}; {found}", short(&provider.0)));
             }
@@ -240,7 +244,7 @@ impl TaskScreen {
                 self.say(&format!("the channel to {} could not be funded: {detail}", short(payee)));
             }
             // Told by the node, which knows the prices.
-            RequestorEvent::OffersWait { .. } => {}
+            RequestorEvent::OffersWait { .. } | RequestorEvent::CopiesWait { .. } => {}
             RequestorEvent::BudgetReached { open, .. } => {
                 self.say(&format!("the budget of {} is used up with {} open", self.budget, count(*open, "subtask")));
             }
@@ -269,9 +273,6 @@ impl TaskScreen {
                 short(&late.0),
                 short(&provider.0)
             )),
-            RequestorEvent::CopiesWait { subtasks, copies, near, .. } => {
-                self.say(&copies_wait_text(*subtasks, *copies, near.as_ref()));
-            }
             RequestorEvent::FoundWrong { provider, index, paid, detail, .. } => {
                 let paid =
                     if *paid == Wei::ZERO { String::new() } else { format!(", paid with {},", short_gnt(*paid)) };
@@ -393,6 +394,15 @@ impl TaskScreen {
 
 /// Why no offer is taken yet: which price is waited for, what is offered, and how long until that is taken.
 fn held_text(offers: u32, held: &Held) -> String {
+    let mut why = held_reasons(held);
+    if why.is_empty() {
+        why.push("their providers are out of reach, or got nothing more in this task".to_owned());
+    }
+    format!("{} so far, and none is taken yet: {}", count(offers, "offer"), why.join("; "))
+}
+
+/// Which price is waited for and for how long, and who is not trusted yet.
+fn held_reasons(held: &Held) -> Vec<String> {
     let Held { dear, doubtful, accused } = held;
     let mut why = Vec::new();
     if let Some(Dear { price, limit, taken_in_s }) = dear {
@@ -410,10 +420,7 @@ fn held_text(offers: u32, held: &Held) -> String {
     if *accused > 0 {
         why.push(format!("{} of providers said to be wrong, which is looked at first", count(*accused, "offer")));
     }
-    if why.is_empty() {
-        why.push("their providers are out of reach, or got nothing more in this task".to_owned());
-    }
-    format!("{} so far, and none is taken yet: {}", count(offers, "offer"), why.join("; "))
+    why
 }
 
 fn bars(name: &str, subtasks: u32) -> Look {
@@ -430,4 +437,23 @@ fn bars(name: &str, subtasks: u32) -> Look {
 fn style(template: &str) -> ProgressStyle {
     // The templates are ours; one that were wrong would only look plain.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_which_price_holds_back_an_offer_that_a_copy_waits_for() {
+        let dear = Dear { price: Wei(3 * 10u128.pow(18)), limit: Wei(10u128.pow(18)), taken_in_s: 9 };
+        let held = Held { dear: Some(dear), doubtful: 2, accused: 0 };
+        let said = copies_wait_text(4, 2, None, &held);
+        for part in
+            ["4 subtasks wait", "done by 2", "asks 3 GNT", "in 9 s", "patience = 0", "2 offers of providers in doubt"]
+        {
+            assert!(said.contains(part), "lacks `{part}`: {said}");
+        }
+        let said = copies_wait_text(1, 2, None, &Held::default());
+        assert!(said.ends_with("it is computed here") && !said.contains("Not taken"), "{said}");
+    }
 }

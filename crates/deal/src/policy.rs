@@ -175,6 +175,13 @@ pub enum RequestorFact {
         /// How many.
         subtasks: u64,
     },
+    /// A result came. It may still be wrong.
+    Reported {
+        /// Of which program.
+        module: ContentHash,
+        /// How long it took, as this node's clock saw it, in milliseconds.
+        took_ms: u64,
+    },
     /// A result was accepted.
     Succeeded {
         /// Whose.

@@ -42,7 +42,7 @@ use crate::provider::{ProviderMarket, ProviderSettings, RequestorRecord, Setting
 use crate::ratio::Ratio;
 use crate::requestor::{OFFERS_MAX, OfferTerms, ProviderRecord, RequestorMarket, RequestorSettings};
 use crate::trust::Efficacy;
-use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, Rules};
+use crate::{EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, Rules, Waited};
 use golem_protocol::{LocalTime, NodeId, Pricing, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,10 @@ pub struct RankInput {
     /// How long the task has been open, in seconds.
     #[serde(default)]
     pub waited_s: u64,
+    /// What a subtask of the task's program usually takes, in milliseconds; unknown where absent. Where sixteen times that is
+    /// less than the timeout, patience counts in it.
+    #[serde(default)]
+    pub usual_ms: Option<u64>,
     /// What was paid before, as a share of the maximal price; nothing where absent.
     #[serde(default)]
     pub reference: Option<Ratio>,
@@ -385,7 +389,8 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
             performance: offer.performance.unwrap_or(input.header.min_perf),
         })
         .collect();
-    let ranking = market.rank(&terms, &input.header.terms(), LocalTime::default(), input.waited_s, input.random);
+    let waited = Waited { s: input.waited_s, usual_ms: input.usual_ms };
+    let ranking = market.rank(&terms, &input.header.terms(), LocalTime::default(), waited, input.random);
     let ranked = ranking.ranked.iter().enumerate().map(|(index, ranked)| RankedRow {
         rank: index + 1,
         position: ranked.position,

@@ -21,7 +21,7 @@ mod waiting;
 use score::price_share;
 
 pub use score::Score;
-pub use waiting::{Dear, Held, WaitReason};
+pub use waiting::{Dear, Held, WaitReason, Waited};
 
 /// The most offers ranked at once. Reason: choosing by chance takes the square of it in steps.
 pub const OFFERS_MAX: usize = 4_096;
@@ -284,7 +284,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
 
     /// Puts offers in the order in which to take them; those that cannot be taken, or not yet, come with the reason.
     ///
-    /// `waited_s` is how long the task has been open. By our rules prices up to what was paid before are
+    /// `waited` is how long the task has been open, in seconds. By our rules prices up to what was paid before are
     /// taken at once and dearer ones as it grows, up to the maximum after the patience that is set; one offer in doubt
     /// is taken where few subtasks went to such, and all of them, after the others, where few providers are known or once
     /// the patience is over: of strangers those first that have offered for longest. Who is accused of a wrong result waits until that is looked at.
@@ -296,7 +296,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         offers: &[OfferTerms],
         header: &HeaderTerms,
         now: LocalTime,
-        waited_s: u64,
+        waited: impl Into<Waited>,
         random: u64,
     ) -> Ranking {
         let mut ranking = Ranking::default();
@@ -327,7 +327,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             Choice::Boltzmann { greed } => choice::shuffle(&mut ranking.ranked, greed, random),
         }
         if self.settings.rules == Rules::Golem {
-            self.hold_back(&mut ranking, header, now, waited_s);
+            self.hold_back(&mut ranking, header, now, waited.into());
         }
         ranking
     }

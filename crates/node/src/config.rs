@@ -50,6 +50,7 @@
 //! slots = 1                           # rechecks and merges at once
 //! rules = "golem"                     # or "published": how offers are scored; see ECONOMY.md
 //! patience = 4.0                      # how long dear offers are waited out, in timeouts of a subtask
+//!                                     # or in 16 times what one of its program took, where that is shorter
 //! greed = 2.0                         # choose by chance, the more greed the more like without it; absent: the best
 //! quality_floor = "0.1"               # 0 to 1: providers below it are not taken
 //! identity_bits = 0                   # work that a provider's key must have in it: `golem wallet new --identity-bits`

@@ -2,6 +2,7 @@
 
 use crate::events::{NodeNotice, ProviderNotice, RequestorNotice, Stamped};
 use golem_deal::{Near, ProviderEvent, RequestorEvent};
+use golem_protocol::B256;
 use serde_json::{Value, json};
 
 impl ProviderNotice {
@@ -34,6 +35,11 @@ impl RequestorNotice {
             }
             RequestorNotice::OffersWait { header, offers, held } => {
                 json!({"kind": "offers_wait", "header": header, "offers": offers, "held": held})
+            }
+            RequestorNotice::CopiesWait { header, subtasks, copies, near, held } => {
+                let mut event = copies_wait(*header, *subtasks, *copies, near.as_ref());
+                event["held"] = json!(held);
+                event
             }
             RequestorNotice::ProofLookedAt { provider, accuser, found } => {
                 json!({"kind": "proof_looked_at", "provider": provider, "accuser": accuser, "found": found})
@@ -122,6 +128,13 @@ fn provider_event(event: &ProviderEvent) -> Value {
     }
 }
 
+fn copies_wait(header: B256, subtasks: u32, copies: u8, near: Option<&Near>) -> Value {
+    let near = near.map(
+        |Near { provider, holder, site }| json!({"provider": provider, "holder": holder, "address": site.to_string()}),
+    );
+    json!({"kind": "copies_wait", "header": header, "subtasks": subtasks, "copies": copies, "near": near})
+}
+
 fn requestor_event(event: &RequestorEvent) -> Value {
     match event {
         RequestorEvent::Offered { header, provider, price, performance } => json!({
@@ -163,12 +176,9 @@ fn requestor_event(event: &RequestorEvent) -> Value {
         RequestorEvent::KnownGiven { header, index, provider } => json!({
             "kind": "known_given", "header": header, "index": index, "provider": provider,
         }),
-        RequestorEvent::CopiesWait { header, subtasks, copies, near } => json!({
-            "kind": "copies_wait", "header": header, "subtasks": subtasks, "copies": copies,
-            "near": near.map(|Near { provider, holder, site }| {
-                json!({"provider": provider, "holder": holder, "address": site.to_string()})
-            }),
-        }),
+        RequestorEvent::CopiesWait { header, subtasks, copies, near } => {
+            copies_wait(*header, *subtasks, *copies, near.as_ref())
+        }
         RequestorEvent::FoundWrong { header, provider, index, paid, detail } => json!({
             "kind": "found_wrong", "header": header, "provider": provider, "index": index, "paid_wei": paid,
             "detail": detail,

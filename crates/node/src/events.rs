@@ -1,6 +1,6 @@
 //! What happened, for whoever watches: a bounded memory of the latest events, and streams of those to come.
 
-use golem_deal::{ProviderEvent, RequestorEvent};
+use golem_deal::{Near, ProviderEvent, RequestorEvent};
 use golem_market::Held;
 use golem_protocol::{Address, B256, NodeId, Wei};
 use std::collections::VecDeque;
@@ -71,6 +71,19 @@ pub enum RequestorNotice {
         /// How many offers stand.
         offers: u32,
         /// What is waited for; nothing where their providers are out of reach.
+        held: Held,
+    },
+    /// Subtasks wait for a provider that has no copy of them: see [`RequestorEvent::CopiesWait`].
+    CopiesWait {
+        /// For which task.
+        header: B256,
+        /// How many subtasks.
+        subtasks: u32,
+        /// How many different providers each is to have.
+        copies: u8,
+        /// An offer that is not taken for its address alone, where there is one.
+        near: Option<Near>,
+        /// Offers that are not taken for their price, or for doubt.
         held: Held,
     },
     /// A wrong result that somebody else told of was looked at, before work was given to its provider.

@@ -5,6 +5,7 @@ use crate::lifecycle::local_now;
 use crate::note::TaskShares;
 use crate::requestor_loop::{Done, RequestorLoop};
 use golem_deal::{RequestorEvent, RequestorInput};
+use golem_market::Held;
 use golem_protocol::{B256, NodeId, Wei, subtask_value};
 use golem_store::Batch;
 
@@ -68,6 +69,11 @@ impl RequestorLoop {
         });
     }
 
+    /// What of a task's offers is not taken yet, and why.
+    fn held(&self, header: B256) -> Held {
+        self.machine.order(header).map(|order| self.policy.held(&order.header)).unwrap_or_default()
+    }
+
     /// How often a provider's results are checked from now on, at the price it asks.
     fn note_check_rate(&mut self, header: B256, provider: NodeId) {
         // Where each result is compared with another, no share says how likely a wrong one is found.
@@ -122,17 +128,20 @@ impl RequestorLoop {
                 }
             }
             RequestorEvent::OffersWait { header, offers } => {
-                let order = self.machine.order(*header);
-                let held = order.map(|order| self.policy.held(&order.header)).unwrap_or_default();
+                let held = self.held(*header);
                 // In place of the machine's own word, which knows no prices.
                 return self.say(RequestorNotice::OffersWait { header: *header, offers: *offers, held });
+            }
+            RequestorEvent::CopiesWait { header, subtasks, copies, near } => {
+                let (header, subtasks, copies, near) = (*header, *subtasks, *copies, *near);
+                let held = self.held(header);
+                return self.say(RequestorNotice::CopiesWait { header, subtasks, copies, near, held });
             }
             RequestorEvent::Refused { .. }
             | RequestorEvent::RefusedByPeer { .. }
             | RequestorEvent::OwnRun { .. }
             | RequestorEvent::Hedged { .. }
             | RequestorEvent::KnownGiven { .. }
-            | RequestorEvent::CopiesWait { .. }
             | RequestorEvent::FundFailed { .. } => {}
             RequestorEvent::DepositUndone { payee, uncovered, .. } => {
                 tracing::warn!(%payee, %uncovered, "a reorg took back the deposit of a channel");

@@ -112,6 +112,12 @@ impl Requestor {
             }
         }
         let Some(header) = self.tasks.get(&deal.agreement.header).map(|task| task.header.clone()) else { return };
+        for result in &report.results {
+            let is_completed = matches!(result.outcome, SubtaskOutcome::Completed { .. });
+            if let Some(took_ms) = took_ms.get(&result.index).copied().filter(|_| is_completed) {
+                policy.note(&RequestorFact::Reported { module: header.module, took_ms }, now);
+            }
+        }
         let mut checks = BTreeMap::new();
         for result in &report.results {
             checks.insert(result.index, first_check(deal, &undone, result, &header, agreement, step));

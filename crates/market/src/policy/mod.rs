@@ -7,6 +7,7 @@ mod requestor;
 mod saving;
 #[cfg(test)]
 mod tests;
+mod usual;
 
 pub use provider::ProviderMarketPolicy;
 pub use requestor::{Lot, RequestorMarketPolicy, standings_in};

@@ -1,6 +1,7 @@
 //! What a requestor's machine asks.
 
 use super::saving::{Saving, stored};
+use super::usual::Usual;
 use super::{PolicyError, TERMS_MAX, check_identity, remember};
 use crate::access::AccessLists;
 use crate::checking::{CheckRate, PPM};
@@ -9,7 +10,7 @@ use crate::requestor::OfferTerms;
 use crate::standing::{self, Standing};
 use crate::{
     Claim, HeaderTerms, Held, Outcome, Proofs, Ratio, RequestorMarket, RequestorSettings, Unheard, Violation,
-    WaitReason,
+    WaitReason, Waited,
 };
 use golem_deal::{Checks, Delivery, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler, Timed};
 use golem_protocol::{B256, ByteCount, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
@@ -20,6 +21,8 @@ const KEY: &[u8] = b"requestor";
 const KEY_PROOFS: &[u8] = b"proofs";
 /// Apart for the same reason.
 const KEY_PROMISES: &[u8] = b"promises";
+/// Apart for the same reason.
+const KEY_USUAL: &[u8] = b"usual";
 
 /// Where a requestor's choices come from that nobody else may foresee: a node draws them from the machine and from a
 /// secret of its own, a simulation from its seed.
@@ -46,11 +49,14 @@ pub struct RequestorMarketPolicy {
     looks: Vec<Claim>,
     /// What speeds were promised, and what was seen of them.
     promises: Promises,
+    /// What subtasks usually take.
+    usual: Usual,
     /// What an input of each task has to fetch at most, by header digest, where that is known.
     inputs_max: BTreeMap<B256, ByteCount>,
     saving: Saving,
     saving_proofs: Saving,
     saving_promises: Saving,
+    saving_usual: Saving,
 }
 
 impl RequestorMarketPolicy {
@@ -74,10 +80,12 @@ impl RequestorMarketPolicy {
             opened: BTreeMap::new(),
             looks: Vec::new(),
             promises,
+            usual: stored(records, KEY_USUAL)?.unwrap_or_default(),
             inputs_max: BTreeMap::new(),
             saving: Saving::new(KEY),
             saving_proofs: Saving::new(KEY_PROOFS),
             saving_promises: Saving::new(KEY_PROMISES),
+            saving_usual: Saving::new(KEY_USUAL),
         })
     }
 
@@ -204,7 +212,8 @@ impl RequestorPolicy for RequestorMarketPolicy {
         let waited_s = now.local.saturating_sub(self.opened(header, now)) / 1000;
         let random = self.lot.draw();
         self.market.heard(offers.iter().map(|offer| offer.provider));
-        let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, waited_s, random);
+        let waited = Waited { s: waited_s, usual_ms: Some(self.usual.ms(&header.module)) };
+        let ranking = self.market.rank(&offers, &HeaderTerms::from(header), now.local, waited, random);
         if let Some((_, held)) = self.opened.get_mut(&header.nonce) {
             *held = Held::of(&ranking.waiting, waited_s);
         }
@@ -252,6 +261,11 @@ impl RequestorPolicy for RequestorMarketPolicy {
     fn note(&mut self, fact: &RequestorFact, now: Now) {
         match *fact {
             RequestorFact::Assigned { provider, subtasks } => self.market.assigned(provider, subtasks),
+            RequestorFact::Reported { module, took_ms } => {
+                self.usual.took(module, took_ms);
+                self.saving_usual.touch(now);
+                return;
+            }
             RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, paid } => {
                 self.outcome(provider, subtask_timeout_s, Outcome::Success { computation_ms });
                 self.market.paid(&provider, paid);
@@ -271,6 +285,7 @@ impl RequestorPolicy for RequestorMarketPolicy {
         let mut records = self.saving.records(&self.market);
         records.extend(self.saving_proofs.records(self.market.proofs()));
         records.extend(self.saving_promises.records(&self.promises));
+        records.extend(self.saving_usual.records(&self.usual));
         records
     }
 }

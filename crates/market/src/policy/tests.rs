@@ -5,7 +5,7 @@ use golem_deal::{
     Checks, Delivery, ProviderFact, ProviderPolicy, Rechecks, Record, Reported, RequestorFact, RequestorPolicy,
     Straggler,
 };
-use golem_protocol::{Address, AppFee, ByteCount, ChainTime, ContentHash, Fuel, Pricing};
+use golem_protocol::{Address, AppFee, ByteCount, ChainTime, ContentHash, Fuel, LocalTime, Pricing};
 use golem_protocol::{B256, Header, Now, Offer, RefusalReason, Wei};
 
 fn node(number: u8) -> NodeId {
@@ -189,6 +189,27 @@ fn remembers_what_a_provider_stands_to_lose_across_a_restart() {
     policy.note(&succeeded(5_000), Now::default());
     let again = requestor(AccessLists::default(), &policy.records());
     assert_eq!(again.check_of(B256::ZERO, node(3), Wei(1)).stake_wei, Wei(500));
+}
+
+#[test]
+fn remembers_across_a_restart_how_long_a_program_takes_so_that_short_work_is_not_waited_for_long() {
+    let recover = |records: &[Record]| {
+        let ours = RequestorSettings::default();
+        RequestorMarketPolicy::recover(ours, AccessLists::default(), Box::new(Fixed), records).unwrap()
+    };
+    let mut policy = recover(&[]);
+    policy.admit(&header(100), &offer(node(3), 20), Now::default()).unwrap();
+    policy.note(&succeeded(1), Now::default());
+    let dear = offer(node(4), 100);
+    let at = |s: u64| Now { local: LocalTime(s * 1_000), ..Now::default() };
+    let taken = |policy: &mut RequestorMarketPolicy, s| !policy.rank(&header(100), &[&dear], at(s)).is_empty();
+    assert!(!taken(&mut policy, 0), "a fifth of it was paid before");
+    assert!(!taken(&mut policy, 239) && taken(&mut policy, 240), "not after four timeouts: they may be far too long");
+    policy.note(&RequestorFact::Reported { module: header(0).module, took_ms: 500 }, Now::default());
+    let mut again = recover(&policy.records());
+    assert!(!taken(&mut again, 0) && !taken(&mut again, 31) && taken(&mut again, 32));
+    again.note(&RequestorFact::Reported { module: header(0).module, took_ms: 1_000_000 }, Now::default());
+    assert!(!taken(&mut again, 14_399) && taken(&mut again, 14_400), "four timeouts");
 }
 
 #[test]

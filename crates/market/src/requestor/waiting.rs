@@ -10,6 +10,34 @@ use serde::Serialize;
 
 /// Where fewer providers than this were ever dealt with, those in doubt are not held back: there is nobody to wait for.
 const PROVIDERS_FEW: usize = 8;
+/// Patience counts in timeouts, and where a program's subtasks are known to end sooner, in so many times what one takes.
+/// Reason: a timeout is a guess made beforehand, and ten minutes for what takes a second are not worth waiting for; where
+/// the timeout is at most so many times what the work takes, nothing changes.
+const USUAL_TIMES: u64 = 16;
+
+/// How long a task has been open, and what that is measured against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// In seconds.
+    pub s: u64,
+    /// What a subtask of its program usually takes, in milliseconds, where that was seen.
+    pub usual_ms: Option<u64>,
+}
+
+impl From<u64> for Waited {
+    fn from(s: u64) -> Waited {
+        Waited { s, usual_ms: None }
+    }
+}
+
+impl Waited {
+    /// What patience counts in: seconds, at least one.
+    fn unit_s(self, header: &HeaderTerms) -> u64 {
+        let timeout_s = u64::from(header.subtask_timeout_s);
+        let usual_s = |usual_ms: u64| usual_ms.saturating_mul(USUAL_TIMES).div_ceil(1_000).max(1);
+        self.usual_ms.map_or(timeout_s, |usual_ms| usual_s(usual_ms).min(timeout_s))
+    }
+}
 
 /// Why an offer that can be taken is not taken yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -92,9 +120,9 @@ impl Held {
 
 impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     /// Takes out what is too dear or too doubtful for now.
-    pub(super) fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, now: LocalTime, waited_s: u64) {
-        let patience_s = self.settings.patience.parts() as u128 * header.subtask_timeout_s as u128;
-        let waited = Ratio::of_rounded_down(waited_s as u128 * Ratio::ONE.parts() as u128, patience_s);
+    pub(super) fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, now: LocalTime, open: Waited) {
+        let patience_s = u128::from(self.settings.patience.parts()) * u128::from(open.unit_s(header));
+        let waited = Ratio::of_rounded_down(u128::from(open.s) * u128::from(Ratio::ONE.parts()), patience_s);
         let share_max = match self.reference {
             Some(reference) if waited < Ratio::ONE => {
                 reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited))
@@ -110,7 +138,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             let speed = speed_paid(&ranked.offer, header);
             let limit = scaled(limit, speed, Ratio::ONE).min(header.max_price);
             if ranked.offer.price > limit {
-                let taken_after_s = self.taken_after_s(scaled(ranked.offer.price, Ratio::ONE, speed), header);
+                let taken_after_s = self.taken_after_s(scaled(ranked.offer.price, Ratio::ONE, speed), header, open);
                 waiting.push((ranked.position, ranked.offer, WaitReason::Dear { limit, taken_after_s }));
                 return false;
             }
@@ -165,14 +193,14 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     }
 
     /// How long a task has to be open until an offer at this price is not too dear, in seconds, rounded up.
-    fn taken_after_s(&self, price: Wei, header: &HeaderTerms) -> u64 {
+    fn taken_after_s(&self, price: Wei, header: &HeaderTerms, open: Waited) -> u64 {
         let Some(reference) = self.reference else { return 0 };
         let one = u128::from(Ratio::ONE.parts());
         // Rounded up: what is a little dearer waits for that little more.
         let share = mul_div(price.0, one, header.max_price.0).map_or(one, |(parts, cut)| parts + u128::from(cut));
         let above = share.min(one).saturating_sub(u128::from(reference.parts()));
         let room = u128::from(Ratio::ONE.minus(reference).parts()).max(1);
-        let patience = u128::from(self.settings.patience.parts()) * u128::from(header.subtask_timeout_s);
+        let patience = u128::from(self.settings.patience.parts()) * u128::from(open.unit_s(header));
         let after = patience.saturating_mul(above).div_ceil(room * one);
         let whole = patience.div_ceil(one);
         u64::try_from(after.min(whole)).unwrap_or(u64::MAX)

@@ -166,6 +166,25 @@ fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
 }
 
 #[test]
+fn patience_counts_in_what_subtasks_take_where_that_is_far_below_the_timeout() {
+    let market = buyer(&[(1, SUCCESS); 200]);
+    let after = |usual_ms| {
+        let waited = Waited { s: 0, usual_ms };
+        let ranking = market.rank(&[offer(1, 100)], &header(100), seconds(0), waited, 0);
+        let [(0, _, WaitReason::Dear { taken_after_s, .. })] = ranking.waiting[..] else { panic!("{ranking:?}") };
+        let taken =
+            |s| !market.rank(&[offer(1, 100)], &header(100), seconds(0), Waited { s, usual_ms }, 0).ranked.is_empty();
+        assert!(taken(taken_after_s) && !taken(taken_after_s - 1), "{usual_ms:?}");
+        taken_after_s
+    };
+    // Four times the timeout of 100 s, or four times sixteen times what a subtask takes.
+    assert_eq!([None, Some(50_000), Some(6_250)].map(after), [400; 3]);
+    assert_eq!(after(Some(2_000)), 128);
+    assert_eq!(after(Some(0)), 4, "a second at least");
+    assert_eq!(after(Some(u64::MAX)), 400);
+}
+
+#[test]
 fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
     let seen = [(1, Outcome::TimedOut), (1, Outcome::TimedOut), (2, SUCCESS)];
     let offers = [offer(1, 0), offer(2, 50)];
