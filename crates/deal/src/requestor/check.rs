@@ -254,6 +254,11 @@ impl Requestor {
         let known = Known { answer: ours.clone(), backing: Backing::OwnRun };
         let wrong = reported.and_then(|reported| fault(&known, &reported, pricing));
         task.learn(index, ours.clone(), Backing::OwnRun);
+        if ours.is_ok() {
+            for suspect in task.take_suspects(index) {
+                policy.note(&RequestorFact::Failed { provider: suspect }, now);
+            }
+        }
         let is_failing = ours.is_err();
         let is_settled_so = match (task.place(index), &ours) {
             (Some(Place::Done(place)), Ok(ours)) => place.agrees(ours, pricing),
@@ -477,6 +482,9 @@ fn enter(
         let fee = deal.agreement.app.fee;
         deal.parts.insert(index, Part::Accepted { paid, answer });
         let again = task.enter_accepted(index, agreement, answer, paid.saturating_add(fee));
+        for suspect in task.take_suspects(index) {
+            policy.note(&RequestorFact::Failed { provider: suspect }, now);
+        }
         let subtask_timeout_s = task.header.subtask_timeout_s;
         let timed = took_ms.map(|took_ms| {
             let own_run = task.known.get(&index).filter(|known| known.backing == Backing::OwnRun);
@@ -528,7 +536,11 @@ fn enter(
             policy.note(&RequestorFact::Rejected { provider }, now);
             policy.note(&RequestorFact::Proven { provider }, now);
         }
-        Decision::FailureNoted if was_open => policy.note(&RequestorFact::Failed { provider }, now),
+        Decision::FailureNoted if was_open => {
+            if failure.is_some_and(|failure| task.is_to_blame(index, failure)) {
+                policy.note(&RequestorFact::Failed { provider }, now);
+            }
+        }
         Decision::Accepted | Decision::Late | Decision::FailureNoted | Decision::NotAgreed => {}
     }
     let is_over = was_open && task.place(index) == Some(&Place::Open) && task.failed_once_more(index, failure, now);

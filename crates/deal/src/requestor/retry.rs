@@ -24,6 +24,7 @@ impl Task {
             self.settled_here.remove(&index);
             self.attempts.remove(&index);
             self.failures.remove(&index);
+            self.suspects.remove(&index);
             // That the program failed here is found out again, should it do so again.
             self.known.remove(&index);
             self.set(index, Place::Open);

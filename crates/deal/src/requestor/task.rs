@@ -110,6 +110,8 @@ pub(super) struct Task {
     /// Who said that it failed, and of what; by subtask, at most `ATTEMPTS_TOTAL_MAX` each. It goes with
     /// the task, which has a deadline, and not sooner: what failed once for a reason of the task's does so at any time.
     pub failures: BTreeMap<u32, Vec<Failure>>,
+    /// By subtask, who reported that it fails by a fault of the task's: it is theirs once there is a result.
+    pub suspects: BTreeMap<u32, BTreeSet<NodeId>>,
     /// By provider; at most `OFFERS_MAX`.
     pub offers: BTreeMap<NodeId, Authentic<Offer>>,
     pub excluded: BTreeMap<NodeId, Exclusion>,
@@ -163,6 +165,7 @@ impl Task {
             settled_here: BTreeMap::new(),
             attempts: BTreeMap::new(),
             failures: BTreeMap::new(),
+            suspects: BTreeMap::new(),
             offers: BTreeMap::new(),
             excluded: BTreeMap::new(),
             strikes: BTreeMap::new(),
@@ -316,6 +319,22 @@ impl Task {
         }
         self.release(index, batch);
         again
+    }
+
+    /// Whether it speaks against a provider that a subtask failed there, as far as is known; else that is remembered until
+    /// there is a result of it, or for good: a program that fails everywhere is nobody's fault but its author's.
+    pub fn is_to_blame(&mut self, index: u32, failure: Failure) -> bool {
+        let is_done = matches!(self.place(index), Some(Place::Done(_)));
+        if is_done || failure.kind.is_of_the_provider() {
+            return true;
+        }
+        self.suspects.entry(index).or_default().insert(failure.provider);
+        false
+    }
+
+    /// There is a result of a subtask: who reported that it fails.
+    pub fn take_suspects(&mut self, index: u32) -> BTreeSet<NodeId> {
+        self.suspects.remove(&index).unwrap_or_default()
     }
 
     /// Settles a subtask by what no deal tells of: our own run of it, or that it is given up.

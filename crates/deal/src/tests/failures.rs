@@ -45,6 +45,12 @@ fn who_fails_everything_does_not_end_a_task_that_others_can_do() {
             assert_eq!(failed, Some(0), "seed {seed}, {ppm}");
             assert!(failures_of(&world, 0) <= 30, "no subtask twice: {}", failures_of(&world, 0));
             assert_eq!(own_runs(&world), 0);
+            let node = world.providers[0].machine.node();
+            assert_eq!(
+                world.requestor_policy.failed,
+                vec![node; failures_of(&world, 0)],
+                "seed {seed}: others did them"
+            );
         }
     }
 }
@@ -63,6 +69,7 @@ fn a_broken_machine_gets_ever_less() {
 fn a_market_of_broken_machines_ends_the_task() {
     let (world, failed) = played(1, order_of(4, 1), &[BROKEN, BROKEN], |_| {});
     assert_eq!(failed, Some(4));
+    assert!(!world.requestor_policy.failed.is_empty(), "a machine that broke is at fault whatever the program does");
     assert!(failures_of(&world, 0) + failures_of(&world, 1) <= 4 * 6);
 }
 
@@ -71,9 +78,11 @@ fn a_program_that_traps_everywhere_fails_with_one_provider_as_with_two() {
     for natures in [&[TRAPS][..], &[TRAPS, TRAPS]] {
         let (world, failed) = played(1, order_of(3, 1), natures, |world| world.traps = true);
         assert_eq!((failed, own_runs(&world)), (Some(3), 3));
-        assert!(world.requestor_policy.rejected.is_empty(), "it was the program");
+        let policy = &world.requestor_policy;
+        assert!(policy.rejected.is_empty() && policy.failed.is_empty(), "it was the program");
         let (world, failed) = played(1, order_of(3, 0), natures, |_| {});
         assert_eq!((failed, own_runs(&world)), (Some(3), 0), "nothing is run here where nothing is to be");
+        assert!(world.requestor_policy.failed.is_empty(), "nobody has shown that it was not the program");
     }
 }
 

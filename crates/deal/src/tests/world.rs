@@ -70,6 +70,7 @@ pub(super) struct Fixed {
     /// What a provider is told that it is owed.
     pub owed: i128,
     pub rejected: Vec<NodeId>,
+    pub failed: Vec<NodeId>,
 }
 
 impl Default for Fixed {
@@ -86,6 +87,7 @@ impl Default for Fixed {
             facts: 0,
             owed: 0,
             rejected: vec![],
+            failed: vec![],
         }
     }
 }
@@ -146,8 +148,10 @@ impl RequestorPolicy for Fixed {
     }
     fn note(&mut self, fact: &RequestorFact, _: Now) {
         self.facts += 1;
-        if let RequestorFact::Rejected { provider } = fact {
-            self.rejected.push(*provider);
+        match fact {
+            RequestorFact::Rejected { provider } => self.rejected.push(*provider),
+            RequestorFact::Failed { provider } => self.failed.push(*provider),
+            _ => {}
         }
     }
     fn records(&mut self) -> Vec<Record> {
