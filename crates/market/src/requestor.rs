@@ -12,7 +12,7 @@ use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
     efficiency_at_start, efficiency_seen,
 };
-use golem_protocol::{Header, LocalTime, NodeId, RefusalReason, Wei, subtask_value};
+use golem_protocol::{Header, LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
 
 mod score;
@@ -175,6 +175,10 @@ pub struct RequestorMarket<B = Book<NodeId, ProviderRecord>> {
     newcomers: Newcomers,
     /// What was paid for accepted results, as a share of the maximum; `None` before the first.
     reference: Option<Ratio>,
+    /// The same of metered work: an hour of work costs more than an hour that is sold and used in part. Stored apart, see
+    /// [`RequestorMarket::paid_metered`].
+    #[serde(skip)]
+    reference_metered: Option<Ratio>,
     /// How many subtasks went to providers in doubt.
     doubted: u64,
     /// How many of the dealings were others'. Not stored: nodes are told of none.
@@ -206,6 +210,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             dealings: 0,
             newcomers: Newcomers::default(),
             reference: None,
+            reference_metered: None,
             doubted: 0,
             told: 0,
         }
@@ -451,8 +456,9 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             let before = record.efficiency.unwrap_or_else(start);
             record.efficiency = Some(efficiency_after(before, seen, self.settings.numbers.psi));
             let share = price_share(offer, header);
-            self.reference =
-                Some(self.reference.map_or(share, |reference| self.settings.numbers.towards(reference, share)));
+            let before = self.reference(header.pricing);
+            let share = before.map_or(share, |reference| self.settings.numbers.towards(reference, share));
+            self.paid_before(header.pricing, share);
         }
         self.providers.insert(provider, record);
     }
@@ -469,9 +475,25 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         self.providers.insert(provider, record);
     }
 
-    /// Sets what was paid before, for explanations.
-    pub(crate) fn paid_before(&mut self, share: Ratio) {
-        self.reference = Some(share);
+    /// What was paid before, as a share of the maximum.
+    fn reference(&self, pricing: Pricing) -> Option<Ratio> {
+        match pricing {
+            Pricing::Tender => self.reference,
+            Pricing::Metered => self.reference_metered,
+        }
+    }
+
+    /// What was paid for metered work, as a share of the maximum, to store it.
+    pub fn paid_metered(&self) -> Option<Ratio> {
+        self.reference_metered
+    }
+
+    /// Sets what was paid before, as a share of the maximum.
+    pub(crate) fn paid_before(&mut self, pricing: Pricing, share: Ratio) {
+        match pricing {
+            Pricing::Tender => self.reference = Some(share),
+            Pricing::Metered => self.reference_metered = Some(share),
+        }
     }
 
     /// Whom to forget first: whom least is known of, good or bad, then whom was not dealt with for longest. So a crowd

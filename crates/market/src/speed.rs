@@ -16,6 +16,9 @@ const RUN_MS_MIN: u64 = 300;
 /// How much running time is remembered; then half of it is forgotten. Reason: machines get other work beside ours.
 const RUN_MS_MAX: u64 = 600_000;
 
+/// How much of it is left where it may be another machine now. Reason: in as much time again half of what is promised is new.
+const DOUBTED_MS_MAX: u64 = 30_000;
+
 /// What was seen of one program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,14 +71,21 @@ impl Speeds {
         self.programs.insert(program, seen);
     }
 
-    /// The machine became so many times as fast, as a fraction: what was seen counts as if it had been so then.
-    pub fn rescale(&mut self, by: (u64, u64)) {
+    /// It may be another machine now, at most so many times as fast, as a fraction of at most 1: what was seen counts as if
+    /// it had been so then, and soon gives way to what is seen from now on.
+    ///
+    /// A machine that seems faster promises no more before it was seen to do more. Reason: a benchmark beside other work
+    /// says too little, and speeds may have been seen without that work.
+    pub fn doubt(&mut self, by: (u64, u64)) {
         let programs: Vec<(ContentHash, ProgramSpeed)> =
             self.programs.iter().map(|(program, seen)| (*program, *seen)).collect();
         for (program, seen) in programs {
             let fuel = u128::from(seen.fuel).saturating_mul(u128::from(by.0)) / u128::from(by.1.max(1));
-            let fuel = u64::try_from(fuel).unwrap_or(u64::MAX);
-            self.programs.insert(program, ProgramSpeed { fuel, ..seen });
+            let mut seen = ProgramSpeed { fuel: u64::try_from(fuel).unwrap_or(u64::MAX), ..seen };
+            while seen.run_ms > DOUBTED_MS_MAX {
+                (seen.fuel, seen.run_ms) = (seen.fuel / 2, seen.run_ms / 2);
+            }
+            self.programs.insert(program, seen);
         }
     }
 

@@ -60,8 +60,8 @@ impl ProviderMarketPolicy {
         let mut seen_beside: Option<u64> = stored(records, BENCHMARK_KEY)?;
         let (mut saving_speeds, mut saving_benchmark) = (Saving::new(SPEEDS_KEY), Saving::new(BENCHMARK_KEY));
         if let Some(before) = seen_beside.filter(|before| is_other_machine(*before, benchmark)) {
-            // What it did before it does not do now, and requestors refuse who goes on promising it.
-            speeds.rescale((benchmark, before));
+            // What it did before it may not do now, and requestors refuse who goes on promising it.
+            speeds.doubt((benchmark.min(before), before));
             seen_beside = Some(benchmark);
             saving_speeds.touch(now);
             saving_benchmark.touch(now);

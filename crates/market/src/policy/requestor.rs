@@ -21,8 +21,8 @@ const KEY: &[u8] = b"requestor";
 const KEY_PROOFS: &[u8] = b"proofs";
 /// Apart for the same reason.
 const KEY_PROMISES: &[u8] = b"promises";
-/// Apart for the same reason.
-const KEY_USUAL: &[u8] = b"usual";
+/// Apart for the same reason: what subtasks usually take, and what was paid for metered work.
+const KEY_LATELY: &[u8] = b"lately";
 
 /// Where a requestor's choices come from that nobody else may foresee: a node draws them from the machine and from a
 /// secret of its own, a simulation from its seed.
@@ -56,7 +56,7 @@ pub struct RequestorMarketPolicy {
     saving: Saving,
     saving_proofs: Saving,
     saving_promises: Saving,
-    saving_usual: Saving,
+    saving_lately: Saving,
 }
 
 impl RequestorMarketPolicy {
@@ -70,6 +70,10 @@ impl RequestorMarketPolicy {
         records: &[Record],
     ) -> Result<RequestorMarketPolicy, PolicyError> {
         let (mut market, promises) = remembered(settings, records)?;
+        let (usual, metered): (Usual, Option<Ratio>) = stored(records, KEY_LATELY)?.unwrap_or_default();
+        if let Some(share) = metered {
+            market.paid_before(Pricing::Metered, share);
+        }
         *market.access_mut() = lists;
         Ok(RequestorMarketPolicy {
             market,
@@ -80,12 +84,12 @@ impl RequestorMarketPolicy {
             opened: BTreeMap::new(),
             looks: Vec::new(),
             promises,
-            usual: stored(records, KEY_USUAL)?.unwrap_or_default(),
+            usual,
             inputs_max: BTreeMap::new(),
             saving: Saving::new(KEY),
             saving_proofs: Saving::new(KEY_PROOFS),
             saving_promises: Saving::new(KEY_PROMISES),
-            saving_usual: Saving::new(KEY_USUAL),
+            saving_lately: Saving::new(KEY_LATELY),
         })
     }
 
@@ -263,12 +267,13 @@ impl RequestorPolicy for RequestorMarketPolicy {
             RequestorFact::Assigned { provider, subtasks } => self.market.assigned(provider, subtasks),
             RequestorFact::Reported { module, took_ms } => {
                 self.usual.took(module, took_ms);
-                self.saving_usual.touch(now);
+                self.saving_lately.touch(now);
                 return;
             }
             RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, paid } => {
                 self.outcome(provider, subtask_timeout_s, Outcome::Success { computation_ms });
                 self.market.paid(&provider, paid);
+                self.saving_lately.touch(now);
             }
             RequestorFact::TimedOut { provider } => self.outcome(provider, 0, Outcome::TimedOut),
             RequestorFact::Failed { provider } => self.outcome(provider, 0, Outcome::Failed),
@@ -285,7 +290,7 @@ impl RequestorPolicy for RequestorMarketPolicy {
         let mut records = self.saving.records(&self.market);
         records.extend(self.saving_proofs.records(self.market.proofs()));
         records.extend(self.saving_promises.records(&self.promises));
-        records.extend(self.saving_usual.records(&self.usual));
+        records.extend(self.saving_lately.records(&(&self.usual, self.market.paid_metered())));
         records
     }
 }

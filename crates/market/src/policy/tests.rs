@@ -325,7 +325,20 @@ fn who_gives_a_tenth_of_its_machine_from_now_on_promises_a_tenth_of_what_it_saw(
     assert_eq!(slow, 70);
     let (still, records) = restarted(&records, 5);
     assert_eq!(still, 70, "once");
-    assert_eq!(restarted(&records, 50).0, 700, "and back");
+    assert_eq!(restarted(&records, 50).0, 70, "no more than it was seen to do");
+    let mut again = provider_of(&records, 50);
+    again.quote(&asked, Now::default()).unwrap();
+    (0..30).for_each(|_| again.note(&fact, Now::default()));
+    assert!(again.quote(&asked, Now::default()).unwrap().performance > 600, "and soon what it does now");
+}
+
+#[test]
+fn a_benchmark_that_something_else_slowed_down_makes_nobody_promise_more_than_it_does() {
+    let asked = header(100_000);
+    let mut policy = provider_of(&[], 12);
+    (0..3).for_each(|_| policy.note(&seven_hundred_in_a_second(&asked), Now::default()));
+    let mut again = provider_of(&policy.records(), 50);
+    assert_eq!(again.quote(&asked, Now::default()).unwrap().performance, 700, "and not four times as much");
 }
 
 #[test]

@@ -166,6 +166,19 @@ fn waits_out_dear_offers_and_pays_the_maximum_in_the_end() {
 }
 
 #[test]
+fn what_an_hour_that_is_sold_cost_says_nothing_of_an_hour_of_work() {
+    let mut market = buyer(&[(1, SUCCESS); 200]);
+    let metered = HeaderTerms { pricing: Pricing::Metered, ..header(100) };
+    let taken = |market: &RequestorMarket, header: &HeaderTerms| {
+        !market.rank(&[offer(1, 90)], header, seconds(0), 0, 0).ranked.is_empty()
+    };
+    assert!(!taken(&market, &header(100)) && taken(&market, &metered));
+    (0..200).for_each(|_| market.outcome(&offer(1, 20), &metered, SUCCESS));
+    assert!(!taken(&market, &metered), "a fifth was paid for it since");
+    assert!(!market.rank(&[offer(1, 50)], &header(100), seconds(0), 0, 0).ranked.is_empty(), "half as before");
+}
+
+#[test]
 fn patience_counts_in_what_subtasks_take_where_that_is_far_below_the_timeout() {
     let market = buyer(&[(1, SUCCESS); 200]);
     let after = |usual_ms| {
