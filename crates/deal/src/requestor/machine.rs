@@ -441,8 +441,7 @@ impl Requestor {
 
     fn announce(&mut self, digest: B256, now: Now, step: &mut Step) {
         let Some(task) = self.tasks.get_mut(&digest) else { return };
-        let wanted = !task.stopped && !task.finished && task.header.deadline >= now.chain;
-        if wanted && task.announce_again <= now.local {
+        if task.is_announced(now) && task.announce_again <= now.local {
             task.announce_again = now.local.saturating_add(ANNOUNCE_MS);
             step.effects.push(RequestorEffect::Announce(task.header.signed().clone()));
         }
@@ -586,7 +585,8 @@ impl Requestor {
     fn next_wake(&self, now: Now) -> Option<LocalTime> {
         let active = || self.tasks.values().filter(|task| !task.finished && !task.stopped);
         let windows = active().map(|task| task.window_ends).filter(|ends| *ends > now.local);
-        let announcements = active().map(|task| task.announce_again);
+        // Not once its deadline is over, though somebody still works on it: there is nothing to do at that time.
+        let announcements = active().filter(|task| task.is_announced(now)).map(|task| task.announce_again);
         let timeouts = self.deals.values().filter(|deal| deal.stage != Stage::Closed).map(|deal| match deal.stage {
             Stage::Proposed => deal.send_again,
             Stage::Agreed | Stage::Closed => LocalTime(

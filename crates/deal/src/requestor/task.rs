@@ -347,6 +347,11 @@ impl Task {
         self.places.get(index as usize)
     }
 
+    /// Whether others are to hear of it.
+    pub fn is_announced(&self, now: Now) -> bool {
+        !self.stopped && !self.finished && self.header.deadline >= now.chain
+    }
+
     /// What is left of the budget.
     pub fn budget_left(&self) -> Wei {
         self.order.budget.saturating_sub(self.spent).saturating_sub(self.fees).saturating_sub(self.reserved)

@@ -671,3 +671,19 @@ fn recovers_with_what_it_signed_and_refuses_records_of_another_key() {
     let why = "of task cannot be read: it has version 3, and this golem reads version 2";
     assert!(refused.to_string().ends_with(why), "{refused}");
 }
+
+#[test]
+fn a_task_past_its_deadline_that_somebody_still_works_on_wakes_nobody_at_a_time_that_is_over() {
+    let (mut requestor, mut policy, _) = agreed();
+    // Later than it was to be announced again, and sooner than a result is due.
+    let local = LocalTime(NOW.local.0 + 10_000);
+    let wake = |requestor: &mut Requestor, policy: &mut Fixed, chain| {
+        let effects = requestor.apply(policy, RequestorInput::Tick, Now { local, chain });
+        effects.iter().find_map(|effect| match effect {
+            RequestorEffect::WakeAt(at) => Some(*at),
+            _ => None,
+        })
+    };
+    let after = wake(&mut requestor, &mut policy, ChainTime(1_000_001)).expect("a result is due");
+    assert!(after > local, "{after:?}: it would be woken again and again at once");
+}
