@@ -24,7 +24,7 @@ const BAD_TASKS: [BadTask; 4] = [
         name: "eats memory",
         program: HUNGRY,
         flags: &["--memory-max", "16MiB"],
-        says: &["in-0.txt", "needs more than its 16777216 bytes of memory", "memory_max"],
+        says: &["in-0.txt", "needs more than its 16 MiB of memory", "memory_max"],
     },
     BadTask {
         name: "traps",

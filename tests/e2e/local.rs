@@ -387,7 +387,7 @@ fn what_cannot_run_here_says_why_and_what_to_do() {
     std::fs::write(bench.path("x.wasm"), wat::parse_str(TRAPS).unwrap()).expect("it can be written");
     says("app run x.toml --local -o out", 1, &["subtask 0", "the program trapped: it reached `unreachable`"]);
     std::fs::write(bench.path("x.wasm"), wat::parse_str(PRINTS).unwrap()).expect("it can be written");
-    let too_much = "more than its 1048576 bytes of output; raise output_max (`output_mib` in a manifest)";
+    let too_much = "more than its 1 MiB of output; raise output_max (`--output-max`, or `output_mib` in a manifest)";
     says("app run x.toml --local -o out --output-max 1MiB", 1, &[too_much]);
     says("map x.wasm x.toml --local -o out --output-max 1MiB", 1, &[too_much]);
 }

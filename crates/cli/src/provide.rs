@@ -231,7 +231,7 @@ impl Screen {
             return self.json_line(serde_json::json!({ "kind": "started", "status": status, "api": handle.api() }));
         }
         output::line(&format!(
-            "Provider {} offers {} from {} an hour.",
+            "Provider {} offers {}. An hour of work costs at least {}; of an hour that is sold and used in part, less is asked.",
             status.node,
             count(status.slots, "slot"),
             status.min_price_wei
@@ -241,6 +241,7 @@ impl Screen {
             status.performance / 1_000_000,
             status.payee
         ))?;
+        output::line(&format!("Limits: {}.", status.limits.join("; ")))?;
         output::line(&format!("Isolation of requestors' programs: {}.", status.isolation))?;
         for address in &status.network.addresses {
             output::line(&format!("Listening on {address}"))?;

@@ -109,14 +109,17 @@ fn provider(status: &Value) -> anyhow::Result<()> {
         status["performance"].as_u64().unwrap_or(0) / 1_000_000
     ))?;
     let last = match status["last_offer_wei"].as_str() {
-        Some(_) => format!("{} an hour", short_gnt(wei(&status["last_offer_wei"]))),
+        Some(_) => format!("{} for an hour that is sold", short_gnt(wei(&status["last_offer_wei"]))),
         None => "none yet".to_owned(),
     };
     output::line(&format!(
-        "price        last offer {last}, at least {} an hour, margin {}",
+        "price        an hour of work costs at least {}, and {} is asked above what it costs; last offer {last}",
         short_gnt(wei(&status["min_price_wei"])),
-        text(&status["margin"])
+        percent(&status["margin"])
     ))?;
+    for limit in status["limits"].as_array().into_iter().flatten() {
+        output::line(&format!("limit        {}", text(limit)))?;
+    }
     for seen in status["programs"].as_array().into_iter().flatten() {
         output::line(&format!(
             "program      {} at {} million fuel a second, seen in {}",
@@ -160,6 +163,12 @@ fn provider(status: &Value) -> anyhow::Result<()> {
         counters["claims"]
     ))?;
     print_channels(&status["payers"], &json!([]))
+}
+
+/// A share, for people.
+fn percent(share: &Value) -> String {
+    let share = share.as_f64().or_else(|| share.as_str()?.parse().ok());
+    share.map_or_else(|| "?".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
 fn requestor(status: &Value) -> anyhow::Result<()> {

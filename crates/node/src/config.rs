@@ -89,7 +89,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 /// A million bits.
-const BYTES_PER_MBIT: NonZeroU64 = NonZeroU64::new(125_000).unwrap();
+pub(crate) const BYTES_PER_MBIT: NonZeroU64 = NonZeroU64::new(125_000).unwrap();
 
 /// The settings file, as it is written. A setting that is absent keeps its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -508,6 +508,19 @@ mod tests {
         assert_eq!((config.slots, config.memory_max.0), (3, 5 << 20));
         assert_eq!((config.claim.on_exit, config.network.mdns), (ClaimOnExit::Claim, MdnsMode::Off));
         assert_eq!(config.memory_total, Some(ByteCount::from_bytes(12 << 20)));
+        let limits = crate::owner_limits::owner_limits(&config).join("; ");
+        for part in [
+            "3 slots, 100 % of a core each",
+            "5 MiB of memory a subtask, 12 MiB in all",
+            "256 MiB of output",
+            "10 GiB of disk",
+            "8 Mbit/s served",
+            "rented out 22:00-06:00",
+            "others take 40 %",
+            "not for 0x0000000000000000000000000000000000000007",
+        ] {
+            assert!(limits.contains(part), "lacks `{part}`: {limits}");
+        }
         assert_eq!(config.owner.yield_percent, Some(40));
         assert_eq!(Ok(config.owner.hours.clone()), Hours::parse(&["22:00-06:00".to_owned()]));
         assert_eq!(config.programs, [ContentHash(B256::with_last_byte(7))]);

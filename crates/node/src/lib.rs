@@ -38,6 +38,7 @@ mod metrics;
 mod note;
 mod origin;
 mod owner;
+mod owner_limits;
 pub mod prepared;
 mod progress;
 mod proofs;

@@ -1,8 +1,8 @@
 //! When the machine is its owner's: outside of the hours it is rented out, and while the owner's own programs need it.
 
 use serde::{Deserialize, Deserializer};
-use std::fs;
 use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
 /// The most spans of hours in the settings. Reason: two for every day of the week.
 const SPANS_MAX: usize = 14;
@@ -37,6 +37,11 @@ pub struct HoursError {
 }
 
 impl Hours {
+    /// Whether it is rented out at any hour.
+    pub(crate) fn are_always(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads spans. Errors: the first that is none, or more than two for each day.
     pub fn parse(texts: &[String]) -> Result<Hours, HoursError> {
         match texts.get(SPANS_MAX) {
@@ -54,6 +59,25 @@ impl Hours {
         let now = jiff::Zoned::now();
         let day = now.weekday().to_monday_zero_offset() as u8;
         self.contain(day, now.hour() as u16 * 60 + now.minute() as u16)
+    }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spans: Vec<String> = self.0.iter().map(Span::to_string).collect();
+        f.write_str(&spans.join(", "))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days: Vec<&str> =
+            DAYS.iter().enumerate().filter(|(day, _)| self.days >> day & 1 == 1).map(|(_, name)| *name).collect();
+        if days.len() < DAYS.len() {
+            write!(f, "{} ", days.join(","))?;
+        }
+        let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        write!(f, "{}-{}", clock(self.from_min), clock(self.to_min))
     }
 }
 
@@ -229,6 +253,13 @@ mod tests {
         assert!(at(5, 3, 0), "Friday's goes into Saturday, which is rented out anyway");
         assert!(at(6, 12, 0) && at(5, 23, 59));
         assert!(hours(&["sat-mon 10:00-11:00"]).contain(6, 610), "days go round the end of the week");
+    }
+
+    #[test]
+    fn says_the_hours_that_were_set() {
+        let said = hours(&["mon-wed 22:00-06:30", "sat,sun 00:00-24:00", "07:00-08:00"]).to_string();
+        assert_eq!(said, "mon,tue,wed 22:00-06:30, sat,sun 00:00-24:00, 07:00-08:00");
+        assert!(hours(&[]).are_always());
     }
 
     #[test]

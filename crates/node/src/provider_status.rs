@@ -1,6 +1,7 @@
 //! A provider's standing, out of its loop.
 
 use crate::lifecycle::local_now;
+use crate::owner_limits::owner_limits;
 use crate::provider_loop::ProviderLoop;
 use crate::startup::network_status;
 use crate::status::{
@@ -47,6 +48,7 @@ impl ProviderLoop {
             programs: self.programs(),
             left_alone: self.left_alone(),
             isolation: self.runner.isolation(),
+            limits: owner_limits(&self.config),
             slots: self.config.slots,
             slots_busy: self.running.len().min(u16::MAX as usize) as u16,
             deals: self.machine.open_deals(),

@@ -36,6 +36,8 @@ pub struct ProviderStatus {
     pub left_alone: Vec<LeftAlone>,
     /// What stands between requestors' programs and this node, in words.
     pub isolation: String,
+    /// What its owner lets it do at most, in words.
+    pub limits: Vec<String>,
     /// How many subtasks can run at once.
     pub slots: u16,
     /// How many run.

@@ -4,7 +4,7 @@ use crate::header::uint96;
 use crate::ids::{ChainRef, ContentHash, NodeId};
 use crate::limits::{self, DocumentError, within};
 use crate::signed::{DOCUMENT_DOMAIN, Document, typed_digest};
-use crate::units::{ChainTime, WEI_MAX, Wei};
+use crate::units::{ByteCount, ChainTime, WEI_MAX, Wei};
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ pub enum RefusalReason {
         max_price: Wei,
     },
     /// The machine is slower than the header asks.
-    #[error("a performance of {performance} fuel/s is below the least asked for, {min_perf}")]
+    #[error("its {} million fuel a second are below the {} million that are asked for at least", performance / 1_000_000, min_perf.div_ceil(1_000_000))]
     BelowMinPerf {
         /// What was offered.
         performance: u64,
@@ -153,13 +153,13 @@ pub enum RefusalReason {
         theirs: B256,
     },
     /// A subtask asks for more than this node gives.
-    #[error("{resource} of {asked} is more than the {limit} this node gives")]
+    #[error("{} of {resource} for a subtask are more than the {} that this node gives", ByteCount(*asked), ByteCount(*limit))]
     TooLarge {
-        /// Which resource.
+        /// Which resource: memory or output.
         resource: String,
-        /// What was asked.
+        /// What was asked, in bytes.
         asked: u64,
-        /// The most that is given.
+        /// The most that is given, in bytes.
         limit: u64,
     },
     /// A message that breaks the protocol.
@@ -183,7 +183,7 @@ pub enum RefusalReason {
     ProgramNotAllowed(ContentHash),
     /// The provider promised this performance for the program before, and delivered much less.
     #[error(
-        "{promised} fuel/s were promised for this program before, and {seen} were seen in {results} results: offer what this machine does"
+        "{} million fuel a second were promised for this program before, and {} million were seen in {results} results: offer what this machine does", promised / 1_000_000, seen / 1_000_000
     )]
     Overstated {
         /// What is offered.

@@ -185,6 +185,18 @@ unit! {
     ByteCount, from_bytes
 }
 
+impl fmt::Display for ByteCount {
+    /// In the largest of bytes, KiB, MiB and GiB of which it is a whole number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.iter().find(|(bits, _)| self.0 > 0 && self.0.trailing_zeros() >= *bits) {
+            Some((bits, name)) => write!(f, "{} {name}", self.0 >> bits),
+            None if self.0 == 1 => f.write_str("1 byte"),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
+
 /// Both clocks at the moment of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {

@@ -66,13 +66,15 @@ pub enum Exit {
         code: u32,
     },
     /// Its fuel was used up.
-    #[error("the program used up its {} units of fuel; raise fuel_max, or give each subtask less to do", .fuel_max.0)]
+    #[error("the program used up its {} units of fuel; raise fuel_max (`--fuel-max`, or `fuel_max` in a manifest), or give each subtask less to do", .fuel_max.0)]
     OutOfFuel {
         /// The limit.
         fuel_max: Fuel,
     },
     /// It wanted more memory than it may have, and gave up.
-    #[error("the program needs more than its {} bytes of memory; raise memory_max (`memory_mib` in a manifest), or give each subtask less to do", .memory_max.0)]
+    #[error(
+        "the program needs more than its {memory_max} of memory; raise memory_max (`--memory-max`, or `memory_mib` in a manifest), or give each subtask less to do"
+    )]
     OutOfMemory {
         /// The limit.
         memory_max: ByteCount,
@@ -84,7 +86,9 @@ pub enum Exit {
         table_elements_max: u32,
     },
     /// It wrote too much.
-    #[error("the program wrote more than its {} bytes of output; raise output_max (`output_mib` in a manifest) if that is not a mistake", .output_max.0)]
+    #[error(
+        "the program wrote more than its {output_max} of output; raise output_max (`--output-max`, or `output_mib` in a manifest) if that is not a mistake"
+    )]
     OutputTooLarge {
         /// The limit.
         output_max: ByteCount,

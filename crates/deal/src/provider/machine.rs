@@ -539,7 +539,7 @@ impl Provider {
         };
         check(self.running() <= self.settings.slots as usize, &|| format!("{} subtasks run at once", self.running()));
         check(self.running_memory() <= self.settings.memory_total, &|| {
-            format!("what runs may take {} bytes of memory", self.running_memory().0)
+            format!("what runs may take {} of memory", self.running_memory())
         });
         check(self.headers.len() <= HEADERS_MAX, &|| "too many headers".into());
         check(self.unfit.len() <= UNFIT_MAX, &|| "too many programs left alone".into());
