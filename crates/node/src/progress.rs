@@ -3,7 +3,7 @@
 use crate::error::TaskError;
 use crate::note::{TaskNote, TaskShares};
 use crate::prepared::{CheckCost, ProviderShare, TaskReport};
-use golem_deal::TaskStatus;
+use golem_deal::{PaidShare, TaskStatus};
 use golem_market::CheckRate;
 use golem_protocol::{Address, Header, LocalTime, NodeId, Signed, Wei};
 use std::collections::BTreeMap;
@@ -97,6 +97,15 @@ impl Progress {
         if let Some(share) = self.share(provider) {
             share.subtasks = share.subtasks.saturating_add(1);
             share.paid_wei = share.paid_wei.saturating_add(paid);
+        }
+    }
+
+    /// What a provider was paid for before this run, by the deals: what is on record of the shares may be older than a kill.
+    pub(crate) fn recovered(&mut self, provider: NodeId, paid: &PaidShare) {
+        let Some(share) = self.share(provider) else { return };
+        (share.subtasks, share.paid_wei) = (paid.subtasks, paid.paid);
+        if share.payee.is_none() {
+            (share.payee, share.offered_price_wei_per_hour) = (Some(paid.payee), paid.price);
         }
     }
 
@@ -244,6 +253,22 @@ mod tests {
         let report = waiting.try_recv().unwrap().unwrap();
         assert_eq!((report.done, report.spent_wei, report.fees_wei, report.wall_ms), (3, Wei(30), Wei(3), 60));
         assert_eq!((report.providers[0].subtasks, report.providers[0].paid_wei), (3, Wei(30)));
+    }
+
+    #[test]
+    fn takes_from_the_deals_what_was_paid_after_the_shares_were_saved() {
+        let (mut progress, [known, missed]) = (progress(), [1, 2].map(|n| NodeId(Address::repeat_byte(n))));
+        progress.offered(known, Wei(7), 927_500);
+        progress.agreed(known, Address::repeat_byte(8));
+        progress.accepted(known, Wei(10));
+        let paid = |subtasks, paid| PaidShare { payee: Address::repeat_byte(9), price: Wei(5), subtasks, paid };
+        progress.recovered(known, &paid(2, Wei(20)));
+        progress.recovered(missed, &paid(1, Wei(10)));
+        let shares = progress.take_unsaved().providers;
+        let told = |share: &ProviderShare| (share.subtasks, share.paid_wei, share.offered_price_wei_per_hour);
+        assert_eq!(shares.iter().map(told).collect::<Vec<_>>(), [(2, Wei(20), Wei(7)), (1, Wei(10), Wei(5))]);
+        assert_eq!(shares[0].payee, Some(Address::repeat_byte(8)));
+        assert_eq!(shares[1].payee, Some(Address::repeat_byte(9)));
     }
 
     #[test]

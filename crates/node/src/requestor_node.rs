@@ -108,6 +108,11 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
             progress.finished();
         }
     }
+    for ((header, provider), paid) in machine.paid_shares() {
+        if let Some(progress) = tasks.get_mut(&header) {
+            progress.recovered(provider, &paid);
+        }
+    }
     let unfinished = machine.tasks().iter().filter(|task| !task.finished).count();
     tracing::info!(
         node = %config.keys.node_id(), tasks = machine.tasks().len(), unfinished, channels = machine.ledgers().len(),
