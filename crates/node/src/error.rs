@@ -363,6 +363,17 @@ pub enum TaskError {
         /// How many are open.
         open: u32,
     },
+    /// Its owner stopped it while nothing could be saved here, so that what was agreed could not end.
+    #[error(
+        "the task was stopped with {open} subtasks open, while nothing could be saved here: {detail}. Nothing that was not \
+         saved was acted on: free some room first"
+    )]
+    Unsaved {
+        /// How many are open.
+        open: u32,
+        /// What the disk said.
+        detail: String,
+    },
     /// Its owner stopped it, and what was agreed has ended.
     #[error("the task was stopped with {open} subtasks open")]
     Halted {
@@ -374,7 +385,15 @@ pub enum TaskError {
     Stopped(#[from] NodeStopped),
 }
 
-/// Why a node did not stop cleanly. Records are durable all the same.
+impl StopError {
+    /// The disk did not keep up.
+    pub(crate) fn unflushed(waited: std::time::Duration) -> StopError {
+        let what = "saving the last records".to_owned();
+        StopError::CutOff { what, waited_ms: waited.as_millis() as u64 }
+    }
+}
+
+/// Why a node did not stop cleanly. What it acted on is durable all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StopError {
     /// Something still ran when the bound was reached, and was cut off.
@@ -384,6 +403,15 @@ pub enum StopError {
         what: String,
         /// How long it was waited for.
         waited_ms: u64,
+    },
+    /// There was no room for the last records. Nothing was sent, signed away or paid that rests on them.
+    #[error(
+        "not everything could be saved: {detail}. Nothing that was not saved was acted on; free some room and start the node \
+         again, and it is done then"
+    )]
+    Unsaved {
+        /// What the store said.
+        detail: String,
     },
     /// Vouchers that their payees have not confirmed. They are sent again on the next start.
     #[error("{} vouchers may not have reached their payees ({}); start the node again to deliver them", undelivered.len(), undelivered.iter().map(|node| node.to_string()).collect::<Vec<_>>().join(", "))]

@@ -170,23 +170,31 @@ impl Progress {
     }
 
     /// Tells whoever waits, once there is nothing left to do or nothing more can be paid. Tells whether it did.
-    pub(crate) fn conclude(&mut self, status: &TaskStatus, failure: Option<String>, now: LocalTime) -> bool {
+    ///
+    /// `unsaved` is why nothing can be saved here, while that is so: then nothing that is agreed comes to its end, and a task
+    /// that was halted is left as it is.
+    pub(crate) fn conclude(
+        &mut self,
+        status: &TaskStatus,
+        failure: Option<String>,
+        unsaved: Option<&str>,
+        now: LocalTime,
+    ) -> bool {
         if self.waiting.is_empty() {
             return false;
         }
+        let open = status.subtasks.saturating_sub(status.done).saturating_sub(status.failed);
         // The machine is ahead of what it says: its words wait for the disk.
-        let ended = if status.finished {
-            if !self.told_finished {
-                return false;
-            }
+        let ended = if status.finished && self.told_finished {
             if status.failed == 0 {
                 Ok(self.report(status, now))
             } else {
                 let last_detail = failure.unwrap_or_else(|| self.last_detail.clone());
                 Err(TaskError::Failed { failed: status.failed, subtasks: status.subtasks, last_detail })
             }
-        } else if (self.budget_reached || self.halted) && status.agreed == 0 {
-            let open = status.subtasks.saturating_sub(status.done).saturating_sub(status.failed);
+        } else if let (true, Some(detail)) = (self.halted, unsaved) {
+            Err(TaskError::Unsaved { open, detail: detail.to_owned() })
+        } else if (self.budget_reached || self.halted) && status.agreed == 0 && !status.finished {
             Err(if self.halted { TaskError::Halted { open } } else { TaskError::BudgetReached { open } })
         } else {
             return false;
@@ -246,10 +254,10 @@ mod tests {
         let mut waiting = progress.wait(LocalTime(100));
         progress.offered(node, Wei(7), 927_500);
         (0..3).for_each(|_| progress.accepted(node, Wei(10)));
-        assert!(!progress.conclude(&status(3, 0, 0), None, LocalTime(140)), "its words are not out yet");
+        assert!(!progress.conclude(&status(3, 0, 0), None, None, LocalTime(140)), "its words are not out yet");
         progress.finished();
-        assert!(!progress.conclude(&status(2, 0, 1), None, LocalTime(150)));
-        assert!(progress.conclude(&status(3, 0, 0), None, LocalTime(160)));
+        assert!(!progress.conclude(&status(2, 0, 1), None, None, LocalTime(150)));
+        assert!(progress.conclude(&status(3, 0, 0), None, None, LocalTime(160)));
         let report = waiting.try_recv().unwrap().unwrap();
         assert_eq!((report.done, report.spent_wei, report.fees_wei, report.wall_ms), (3, Wei(30), Wei(3), 60));
         assert_eq!((report.providers[0].subtasks, report.providers[0].paid_wei), (3, Wei(30)));
@@ -276,7 +284,7 @@ mod tests {
         let mut progress = progress();
         let mut waiting = progress.wait(LocalTime(0));
         progress.finished();
-        assert!(progress.conclude(&status(2, 1, 0), Some("the program trapped".into()), LocalTime(0)));
+        assert!(progress.conclude(&status(2, 1, 0), Some("the program trapped".into()), None, LocalTime(0)));
         let failed = TaskError::Failed { failed: 1, subtasks: 3, last_detail: "the program trapped".into() };
         assert_eq!(waiting.try_recv().unwrap(), Err(failed));
     }
@@ -286,8 +294,8 @@ mod tests {
         let mut progress = progress();
         let mut waiting = progress.wait(LocalTime(0));
         progress.budget_reached();
-        assert!(!progress.conclude(&status(1, 0, 1), None, LocalTime(0)));
-        assert!(progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert!(!progress.conclude(&status(1, 0, 1), None, None, LocalTime(0)));
+        assert!(progress.conclude(&status(2, 0, 0), None, None, LocalTime(0)));
         assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::BudgetReached { open: 1 }));
     }
 
@@ -296,13 +304,29 @@ mod tests {
         let mut progress = progress();
         let mut waiting = progress.wait(LocalTime(0));
         progress.halt();
-        assert!(!progress.conclude(&status(1, 0, 1), None, LocalTime(0)));
-        assert!(progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert!(!progress.conclude(&status(1, 0, 1), None, None, LocalTime(0)));
+        assert!(progress.conclude(&status(2, 0, 0), None, None, LocalTime(0)));
         assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::Halted { open: 1 }));
         // Taken up again, it goes on.
         let mut waiting = progress.wait(LocalTime(0));
-        assert!(!progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert!(!progress.conclude(&status(2, 0, 0), None, None, LocalTime(0)));
         assert!(waiting.try_recv().is_err());
+    }
+
+    #[test]
+    fn ends_when_its_owner_halts_it_and_nothing_can_be_saved() {
+        let mut progress = progress();
+        let mut waiting = progress.wait(LocalTime(0));
+        let full = Some("no room in x");
+        assert!(!progress.conclude(&status(1, 0, 1), None, full, LocalTime(0)), "there may be room soon");
+        progress.halt();
+        assert!(!progress.conclude(&status(3, 0, 0), None, None, LocalTime(0)), "its last words wait for the disk");
+        assert!(progress.conclude(&status(3, 0, 0), None, full, LocalTime(0)), "which takes none");
+        assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::Unsaved { open: 0, detail: "no room in x".into() }));
+        let mut waiting = progress.wait(LocalTime(0));
+        progress.halt();
+        assert!(progress.conclude(&status(1, 0, 1), None, full, LocalTime(0)));
+        assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::Unsaved { open: 2, detail: "no room in x".into() }));
     }
 
     #[test]

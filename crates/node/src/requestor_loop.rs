@@ -264,14 +264,11 @@ impl RequestorLoop {
         }
         let undelivered = self.courier.undelivered();
         let reason = self.fatal.clone();
-        let result = match &reason {
-            Some(reason) => Err(StopError::Stopped(NodeStopped { reason: Some(reason.clone()) })),
-            None if !flushed => {
-                let what = "saving the last records".to_owned();
-                Err(StopError::CutOff { what, waited_ms: FLUSH.as_millis() as u64 })
-            }
-            None if !undelivered.is_empty() => Err(StopError::Undelivered { undelivered }),
-            None => Ok(()),
+        let result = match (&reason, flushed) {
+            (Some(reason), _) => Err(StopError::Stopped(NodeStopped { reason: Some(reason.clone()) })),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) if !undelivered.is_empty() => Err(StopError::Undelivered { undelivered }),
+            (None, Ok(())) => Ok(()),
         };
         self.finish().await;
         LoopEnd { result, reason }
@@ -288,7 +285,9 @@ impl RequestorLoop {
                 // Copies of what is done already are agreed and owed.
                 let owed = |task: &TaskStatus| task.finished && task.reserved > Wei::ZERO;
                 let owes = self.machine.tasks().iter().any(owed);
-                let done = !busy && !owes && self.saver.is_idle() && self.courier.is_settled();
+                // What finds no room does not end by being waited for: the next start does it.
+                let ended = !busy && !owes && self.saver.is_idle() || self.disk_was_full;
+                let done = ended && self.courier.is_settled();
                 !done && tokio::time::Instant::now() < until
             }
         }
@@ -330,9 +329,14 @@ impl RequestorLoop {
         }
     }
 
+    /// Why records or results cannot be saved here, while that is so.
+    pub(crate) fn unsaved(&self) -> Option<String> {
+        self.saver.full().map(str::to_owned).or_else(|| self.contents.trouble())
+    }
+
     /// What follows from whatever has changed.
     fn after_turn(&mut self) {
-        let full = self.saver.full().map(str::to_owned).or_else(|| self.contents.trouble());
+        let full = self.unsaved();
         if full.is_some() != self.disk_was_full {
             self.disk_was_full = full.is_some();
             self.say(RequestorNotice::Node(match full {
@@ -590,15 +594,19 @@ impl RequestorLoop {
         }
     }
 
-    /// Waits for the last saves; tells whether they are all done.
-    async fn flush(&mut self) -> bool {
+    /// Waits for the last saves, as long as there is room for them. Errors: `Unsaved`, `CutOff`.
+    async fn flush(&mut self) -> Result<(), StopError> {
         let all = async {
             while !self.saver.is_idle() && self.fatal.is_none() {
+                if let Some(detail) = self.saver.full() {
+                    return Err(StopError::Unsaved { detail: detail.to_owned() });
+                }
                 let durable = self.saver.durable().await;
                 self.on_durable(durable);
             }
+            Ok(())
         };
-        tokio::time::timeout(FLUSH, all).await.is_ok()
+        tokio::time::timeout(FLUSH, all).await.unwrap_or_else(|_| Err(StopError::unflushed(FLUSH)))
     }
 
     /// Joins everything that is left.

@@ -19,6 +19,7 @@ impl RequestorLoop {
         }
         let now = local_now();
         let mut stopped = Vec::new();
+        let unsaved = self.unsaved();
         for status in self.machine.tasks() {
             let Some(progress) = self.tasks.get_mut(&status.header) else { continue };
             let failures = if status.finished && status.failed > 0 {
@@ -27,7 +28,7 @@ impl RequestorLoop {
                 Default::default()
             };
             let failure = failures.into_iter().next().map(|(index, detail)| progress.failure(index, &detail));
-            if progress.conclude(&status, failure, now) && !status.finished {
+            if progress.conclude(&status, failure, unsaved.as_deref(), now) && !status.finished {
                 stopped.push(status.header);
             }
             if status.finished {

@@ -96,9 +96,10 @@ pub(super) async fn follow(
         Err(error) => {
             // A task that would be put together leaves its pieces apart from where the whole will be.
             let collected = match node.merge(header, out).await {
-                Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await?,
-                collected => collected?,
-            };
+                Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await,
+                collected => collected,
+            }
+            .with_context(|| output::tame(&error.to_string()))?;
             if let Some(watching) = watching.as_mut().filter(|_| !collected.files.is_empty()) {
                 draw_last(watching, node, header, &screen, signals).await;
             }
