@@ -4,7 +4,7 @@ use crate::harness::{Node, PATIENCE, Stage, text, wei};
 use crate::money::{PRICE, map_args, report, worth};
 use crate::programs::wrong_copy;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How much a requestor may keep of contents, besides what else is in its settings.
 fn allow(requestor: &Node, mib: u32) {
@@ -47,6 +47,62 @@ fn a_requestor_without_room_for_results_refuses_none_and_takes_them_when_there_i
     let status = provider.status().expect("it runs");
     assert_eq!(status["counters"]["completed"], SUBTASKS, "nothing is computed twice: {status:#}");
     assert_eq!(wei(&status["totals"]["earned_wei"]), worth(SUBTASKS), "{status:#}");
+    assert_eq!(running.stop(PATIENCE).code, Some(0));
+}
+
+#[test]
+fn a_requestor_makes_room_by_what_is_over_and_gathered_and_by_nothing_else() {
+    const BYTES: usize = 250_000;
+    let stage = Stage::set();
+    let (requestor, provider) = (stage.node("requestor"), stage.node("provider"));
+    let running = provider.provide(PRICE, &[], &[]);
+    let known = provider.addresses();
+    let module = stage.module("copy", &wrong_copy());
+    // There is room for the inputs and results of one task, and for no more.
+    let inputs = |task: u8| -> Vec<PathBuf> {
+        (0..2).map(|n| stage.file(&format!("in-{task}-{n}"), vec![10 * task + n; BYTES])).collect()
+    };
+    let begin = |task: u8, out: &Path| requestor.golem(map_args(&module, &inputs(task), out, &known));
+    let results = |task: u8, out: &Path| {
+        for n in 0..2u8 {
+            let bytes = std::fs::read(out.join(format!("in-{task}-{n}/stdout"))).expect("the result is there");
+            assert!(bytes.len() == BYTES && bytes[1] == 10 * task + n, "result {n} of task {task}");
+        }
+    };
+    allow(&requestor, 1);
+
+    let first = begin(1, &stage.path("first"));
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    // The place of a result is taken: what is paid is here, and nobody has gathered it.
+    let blocked = stage.path("second");
+    std::fs::create_dir_all(&blocked).expect("a folder can be made");
+    std::fs::write(blocked.join("in-2-1"), "in the way").expect("a file can be written");
+    let second = begin(2, &blocked);
+    assert_eq!(second.code, Some(2), "{}\n{}", second.stdout, second.stderr);
+    results(1, &stage.path("first"));
+
+    let third = begin(3, &stage.path("third"));
+    assert_eq!(third.code, Some(2), "{}\n{}", third.stdout, third.stderr);
+    for part in ["no room for", "not gathered", "content_max_mib", "golem run --resume=0x"] {
+        assert!(third.stderr.contains(part), "lacks `{part}`: {}", third.stderr);
+    }
+
+    let gathered = requestor.golem(resume_args(None, &stage.path("again"), &known));
+    assert_eq!(gathered.code, Some(0), "{}", gathered.stderr);
+    results(2, &stage.path("again"));
+    let third = begin(3, &stage.path("third"));
+    assert_eq!(third.code, Some(0), "{}", third.stderr);
+    results(3, &stage.path("third"));
+
+    // What went is told apart from what is lost.
+    let status = requestor.json(["status", "--json"]);
+    let tasks = status["tasks"].as_array().expect("tasks are listed");
+    let oldest = first.json()["header"].clone();
+    let header = oldest.as_str().expect("it has one");
+    let gone = requestor.golem(resume_args(Some(header), &stage.path("gone"), &known));
+    assert!(gone.code == Some(2) && gone.stderr.contains("were gathered before"), "{}", gone.stderr);
+    let status = provider.status().expect("it runs");
+    assert_eq!(status["counters"]["completed"], 6, "nothing is computed twice: {status:#}");
     assert_eq!(running.stop(PATIENCE).code, Some(0));
 }
 

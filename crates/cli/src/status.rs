@@ -66,7 +66,8 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
 fn named_tasks(ledgers: &Ledgers) -> anyhow::Result<Vec<Value>> {
     let named = |task: &TaskStatus| {
         let mut shown = serde_json::to_value(task)?;
-        shown["name"] = json!(ledgers.names.get(&task.header));
+        let on_record = ledgers.on_record.get(&task.header);
+        shown["name"] = json!(on_record.map(|task| &task.name));
         Ok(shown)
     };
     ledgers.tasks.iter().map(named).collect()

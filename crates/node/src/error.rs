@@ -253,6 +253,18 @@ pub enum ContentError {
         /// What does not fit.
         detail: String,
     },
+    /// All that may be kept is kept, and none of it may go.
+    #[error("no room for {wanted} more bytes of content: {used} of {max} are used. {taken}")]
+    NoRoom {
+        /// What was to be added, in bytes, as far as known.
+        wanted: u64,
+        /// What is kept, in bytes.
+        used: u64,
+        /// The most that is, in bytes.
+        max: u64,
+        /// What takes the room, where that is known, and the next step.
+        taken: String,
+    },
     /// The content store said no.
     #[error("the content store failed: {detail}")]
     Store {
@@ -266,7 +278,7 @@ impl ContentError {
     /// is room.
     pub(crate) fn is_ours(&self) -> bool {
         match self {
-            ContentError::Io { .. } | ContentError::Store { .. } => true,
+            ContentError::Io { .. } | ContentError::NoRoom { .. } | ContentError::Store { .. } => true,
             ContentError::Changed { .. }
             | ContentError::Missing { .. }
             | ContentError::NotFetched { .. }
@@ -296,6 +308,15 @@ pub enum CollectError {
     /// A content is not here or cannot be read or written.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// It is over and was gathered, and what it had here went to make room for others.
+    #[error(
+        "the results of task {header} were gathered before, and are kept here no more: room was needed. They are where \
+         they were written"
+    )]
+    Gone {
+        /// The task.
+        header: B256,
+    },
     /// The task is unknown here.
     #[error("there is no task {header} in this data folder; `status` lists those there are")]
     Unknown {

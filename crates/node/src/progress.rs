@@ -1,7 +1,7 @@
 //! What the shell knows of each task besides the machine: its names, who did how much, who waits for the end.
 
 use crate::error::TaskError;
-use crate::note::{TaskNote, TaskShares};
+use crate::note::{TaskBegun, TaskGathered, TaskNote, TaskShares};
 use crate::prepared::{CheckCost, ProviderShare, TaskReport};
 use golem_deal::{PaidShare, TaskStatus};
 use golem_market::CheckRate;
@@ -12,9 +12,21 @@ use tokio::sync::oneshot;
 /// Providers whose share of one task is kept. Reason: as many as the machine keeps offers of.
 const SHARES_MAX: usize = 4096;
 
+/// What an earlier run, or the owner who began it, left on record of a task.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) note: TaskNote,
+    pub(crate) begun: TaskBegun,
+    pub(crate) shares: TaskShares,
+    pub(crate) gathered: Option<TaskGathered>,
+}
+
 /// One task, seen from outside.
 pub(crate) struct Progress {
     pub(crate) note: TaskNote,
+    pub(crate) begun: TaskBegun,
+    /// Which results were gathered.
+    pub(crate) gathered: Option<TaskGathered>,
     /// Announced again to whoever starts to listen.
     pub(crate) announced: Option<Signed<Header>>,
     pub(crate) shares: BTreeMap<NodeId, ProviderShare>,
@@ -33,9 +45,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(note: TaskNote, shares: TaskShares, began: LocalTime) -> Progress {
+    pub(crate) fn new(kept: Kept, began: LocalTime) -> Progress {
+        let Kept { note, begun, shares, gathered } = kept;
         Progress {
             note,
+            begun,
+            gathered,
             announced: None,
             shares: shares.providers.into_iter().map(|share| (share.provider, share)).collect(),
             checks: shares.checks,
@@ -245,7 +260,8 @@ mod tests {
 
     fn progress() -> Progress {
         let note = TaskNote::new("task".into(), vec!["a".into(), "b".into(), "c".into()], None);
-        Progress::new(note, TaskShares::default(), LocalTime(0))
+        let (begun, shares) = (TaskBegun::default(), TaskShares::default());
+        Progress::new(Kept { note, begun, shares, gathered: None }, LocalTime(0))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::api::ApiServer;
 use crate::audience::{Audience, Root};
 use crate::chain_link::{ChainLink, Funded};
-use crate::content::Contents;
+use crate::content::{Contents, Pins};
 use crate::courier::Courier;
 use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
@@ -13,6 +13,8 @@ use crate::progress::Progress;
 use crate::proofs::{ProofDesk, ProofGate, Seen};
 use crate::provider_loop::{LoopEnd, next_chain_event};
 use crate::requestor_handle::RequestorCommand;
+use crate::requestor_room::RoomDesk;
+use crate::room::RoomWanted;
 use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::Base;
@@ -60,6 +62,7 @@ pub(crate) struct RequestorParts {
     pub(crate) watcher: Watcher,
     pub(crate) saver: Saver,
     pub(crate) commands: mpsc::Receiver<RequestorCommand>,
+    pub(crate) room_wanted: mpsc::Receiver<RoomWanted>,
     pub(crate) events: EventLog<RequestorNotice>,
     pub(crate) tasks: BTreeMap<B256, Progress>,
     pub(crate) now: Now,
@@ -74,12 +77,14 @@ pub(crate) enum Done {
         agreement: B256,
         index: u32,
         complete: Result<(), String>,
+        pins: Pins,
     },
     Rechecked {
         header: B256,
         agreement: B256,
         index: u32,
         outcome: Result<SubtaskOutcome, String>,
+        pins: Pins,
     },
     Read {
         channel: ChannelId,
@@ -113,8 +118,17 @@ pub(crate) enum Done {
         provider: NodeId,
         kept: Result<PathBuf, String>,
     },
+    /// It was seen what of the contents may go.
+    RoomSeen,
     /// Who did how much was saved.
     Noted,
+}
+
+/// A result that is run again here.
+pub(crate) struct Rerun {
+    /// Of which task.
+    pub(crate) header: B256,
+    stop: JobStop,
 }
 
 /// Where the loop is in its life.
@@ -142,6 +156,8 @@ pub(crate) struct RequestorLoop {
     net_events: mpsc::Receiver<NetworkEvent>,
     pub(crate) watcher: Option<Watcher>,
     commands: mpsc::Receiver<RequestorCommand>,
+    room_wanted: mpsc::Receiver<RoomWanted>,
+    pub(crate) room: RoomDesk,
     events: EventLog<RequestorNotice>,
     courier: Courier,
     delivered: watch::Receiver<()>,
@@ -156,7 +172,7 @@ pub(crate) struct RequestorLoop {
     pub(crate) work: JoinSet<Done>,
     /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
     fetching: BTreeSet<(B256, u32)>,
-    rechecking: BTreeMap<(B256, u32), JobStop>,
+    pub(crate) rechecking: BTreeMap<(B256, u32), Rerun>,
     fetch_turns: Arc<Semaphore>,
     reading: BTreeSet<ChannelId>,
     /// Payees whose channel is being funded, and what is to be done after that.
@@ -181,6 +197,7 @@ impl RequestorLoop {
             watcher,
             saver,
             commands,
+            room_wanted,
             events,
             tasks,
             now,
@@ -205,6 +222,8 @@ impl RequestorLoop {
             net_events: base.net_events,
             watcher: Some(watcher),
             commands,
+            room_wanted,
+            room: RoomDesk::default(),
             events,
             delivered: courier.changes(),
             courier,
@@ -257,6 +276,10 @@ impl RequestorLoop {
         while let Ok(command) = self.commands.try_recv() {
             drop(command);
         }
+        self.room_wanted.close();
+        while let Ok(wanted) = self.room_wanted.try_recv() {
+            drop(wanted);
+        }
         self.save_shares(true);
         let flushed = self.flush().await;
         if let Some(api) = api {
@@ -302,6 +325,7 @@ impl RequestorLoop {
             biased;
             durable = self.saver.durable(), if !self.saver.is_idle() => self.on_durable(durable),
             Some(command) = self.commands.recv() => self.on_command(command).await,
+            Some(wanted) = self.room_wanted.recv() => self.make_room(wanted),
             Some(done) = self.work.join_next() => match done {
                 Ok(done) => self.on_done(done),
                 Err(error) => self.fatal = Some(format!("a worker failed: {error}")),
@@ -367,6 +391,7 @@ impl RequestorLoop {
         }
         if is_tick {
             self.audience.keep(|agreement| self.machine.is_open(agreement));
+            self.room.keep(|agreement| self.machine.is_open(agreement));
         }
         self.steps += 1;
         if self.steps.is_multiple_of(CHECK_STEPS) {
@@ -413,12 +438,13 @@ impl RequestorLoop {
                     return;
                 }
                 let stop = JobStop::new();
-                self.rechecking.insert((agreement, index), stop.clone());
-                let (runner, contents) = (self.runner.clone(), self.contents.clone());
                 let task = header.digest(&self.config.chain.chain_ref());
+                self.rechecking.insert((agreement, index), Rerun { header: task, stop: stop.clone() });
+                let (runner, contents) = (self.runner.clone(), self.contents.clone());
                 self.work.spawn(async move {
-                    let outcome = recheck(runner, contents, input, *header, stop).await;
-                    Done::Rechecked { header: task, agreement, index, outcome }
+                    let mut pins = contents.pins();
+                    let outcome = recheck(runner, contents, input, *header, stop, &mut pins).await;
+                    Done::Rechecked { header: task, agreement, index, outcome, pins }
                 });
             }
             RequestorEffect::Publish(proof) => self.keep_proof(*proof),
@@ -492,22 +518,26 @@ impl RequestorLoop {
             let (contents, turns) = (self.contents.clone(), self.fetch_turns.clone());
             self.work.spawn(async move {
                 let _turn = turns.acquire().await;
-                Done::Fetched { agreement, index, complete: fetch_output(contents, job).await }
+                let mut pins = contents.pins();
+                let complete = fetch_output(contents, job, &mut pins).await;
+                Done::Fetched { agreement, index, complete, pins }
             });
         }
     }
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::Fetched { agreement, index, complete } => {
+            Done::Fetched { agreement, index, complete, pins } => {
                 self.fetching.remove(&(agreement, index));
+                self.room.hold(agreement, pins);
                 if let Err(error) = &complete {
                     tracing::info!(%agreement, index, %error, "output not fetched");
                 }
                 self.step(RequestorInput::Fetched { agreement, index, complete });
             }
-            Done::Rechecked { header, agreement, index, outcome } => {
+            Done::Rechecked { header, agreement, index, outcome, pins } => {
                 self.rechecking.remove(&(agreement, index));
+                self.room.hold(agreement, pins);
                 self.counters.rechecked += 1;
                 if let Ok(SubtaskOutcome::Completed { time_ms, fuel, .. }) = &outcome
                     && let Some(progress) = self.tasks.get_mut(&header)
@@ -532,6 +562,7 @@ impl RequestorLoop {
             Done::ProofKept(shown) => self.proof_kept(shown),
             Done::Looked { claim, seen } => self.looked(&claim, seen),
             Done::SlowKept { provider, kept } => self.slow_kept(provider, kept),
+            Done::RoomSeen => self.room.seen(),
             Done::Announced => self.announcing = self.announcing.saturating_sub(1),
             Done::Noted => {}
         }
@@ -613,7 +644,7 @@ impl RequestorLoop {
     async fn finish(mut self) {
         self.tracer.end();
         self.events.close();
-        self.rechecking.values().chain(self.looks.values()).for_each(JobStop::stop);
+        self.rechecking.values().map(|rerun| &rerun.stop).chain(self.looks.values()).for_each(JobStop::stop);
         // What is interrupted here is made again on the next start; a transaction is in the journal.
         self.work.shutdown().await;
         self.courier.stop(FLUSH).await;
