@@ -97,8 +97,9 @@ fn a_requestor_makes_room_by_what_is_over_and_gathered_and_by_nothing_else() {
     // What went is told apart from what is lost.
     let status = requestor.json(["status", "--json"]);
     let tasks = status["tasks"].as_array().expect("tasks are listed");
-    let oldest = first.json()["header"].clone();
-    let header = oldest.as_str().expect("it has one");
+    let ends = [&tasks[0]["header"], &tasks[2]["header"]];
+    assert_eq!(ends, [&first.json()["header"], &third.json()["header"]], "newest last: {status:#}");
+    let header = tasks[0]["header"].as_str().expect("it has one");
     let gone = requestor.golem(resume_args(Some(header), &stage.path("gone"), &known));
     assert!(gone.code == Some(2) && gone.stderr.contains("were gathered before"), "{}", gone.stderr);
     let status = provider.status().expect("it runs");

@@ -37,7 +37,7 @@ pub struct Ledgers {
     pub vouchers: Vec<(Address, Signed<Voucher>)>,
     /// Channels that this node pays from.
     pub payer: Vec<PayerLedger>,
-    /// Its tasks.
+    /// Its tasks, newest last.
     pub tasks: Vec<TaskStatus>,
     /// What else is on record of them, by header.
     pub on_record: BTreeMap<B256, OnRecord>,
@@ -78,7 +78,8 @@ impl Ledgers {
         let requestor = RequestorSettings { chain, grace_ms: 0, lost_ms: 0, copy_addresses: CopyAddresses::Distinct };
         let requestor = Requestor::recover(requestor, keys, &records, now).with_context(what)?;
         let on_record = tasks_on_record(&store)?;
-        let tasks = requestor.tasks();
+        let mut tasks = requestor.tasks();
+        tasks.sort_by_key(|task| (on_record.get(&task.header).map_or(0, |task| task.begun_ms), task.header));
         Ok(Ledgers {
             payee: provider.ledgers(),
             vouchers: provider.vouchers(),

@@ -31,7 +31,8 @@ impl RequestorLoop {
             claimed_wei: ledger.state().claimed,
             close_at_s: ledger.state().close_at.0,
         });
-        let tasks = self.machine.tasks().into_iter().map(named).collect();
+        let mut tasks: Vec<NamedTask> = self.machine.tasks().into_iter().map(named).collect();
+        tasks.sort_by_key(|task| (task.begun_ms, task.task.header));
         RequestorStatus {
             node: self.machine.node(),
             network: network_status(&self.net).await,
