@@ -48,6 +48,7 @@ mod provider_loop;
 mod provider_node;
 mod provider_status;
 mod published;
+mod requestor_done;
 pub mod requestor_handle;
 mod requestor_inputs;
 mod requestor_loop;

@@ -2,16 +2,17 @@
 
 use crate::api::ApiServer;
 use crate::audience::{Audience, Root};
-use crate::chain_link::{ChainLink, Funded};
-use crate::content::{Contents, Pins};
+use crate::chain_link::ChainLink;
+use crate::content::Contents;
 use crate::courier::Courier;
-use crate::error::{NodeStopped, SettleError, StopError};
+use crate::error::{NodeStopped, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::local_now;
 use crate::progress::Progress;
-use crate::proofs::{ProofDesk, ProofGate, Seen};
+use crate::proofs::{ProofDesk, ProofGate};
 use crate::provider_loop::{LoopEnd, next_chain_event};
+use crate::requestor_done::Done;
 use crate::requestor_handle::RequestorCommand;
 use crate::requestor_room::RoomDesk;
 use crate::room::RoomWanted;
@@ -19,26 +20,23 @@ use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::Base;
 use crate::status::RequestorCounters;
-use crate::told::Shown;
 use crate::trace::{MarketTold, RequestorTold, Tracer};
 use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
 use golem_chain::Watcher;
 use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorInput, TaskStatus};
-use golem_market::{Claim, RequestorMarketPolicy};
+use golem_market::RequestorMarketPolicy;
 use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
-    Address, Agreement, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message,
-    NodeId, Now, Signed, SubtaskOutcome, Wei,
+    Address, Agreement, B256, ChannelId, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now, Signed, Wei,
 };
 use golem_store::{Store, StoreError};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// How long a stop waits for the last saves and messages.
@@ -69,59 +67,6 @@ pub(crate) struct RequestorParts {
     /// For what is fetched to look at others' proofs.
     pub(crate) proof_contents: Contents,
     pub(crate) tracer: Tracer,
-}
-
-/// The end of something that took its time.
-pub(crate) enum Done {
-    Fetched {
-        agreement: B256,
-        index: u32,
-        complete: Result<(), String>,
-        pins: Pins,
-    },
-    Rechecked {
-        header: B256,
-        agreement: B256,
-        index: u32,
-        outcome: Result<SubtaskOutcome, String>,
-        pins: Pins,
-    },
-    Read {
-        channel: ChannelId,
-        state: ChannelState,
-    },
-    Funded {
-        payee: Address,
-        result: Result<Funded, String>,
-    },
-    CloseRequested {
-        payee: Address,
-        result: Result<ChainTime, SettleError>,
-        reply: oneshot::Sender<Result<ChainTime, SettleError>>,
-    },
-    Finalized {
-        payee: Address,
-        result: Result<B256, SettleError>,
-        reply: oneshot::Sender<Result<B256, SettleError>>,
-    },
-    /// A proof of a wrong result that was seen to be wrong here is kept, to be served.
-    ProofKept(Option<Box<Shown>>),
-    /// A proof of somebody else's was looked at.
-    Looked {
-        claim: Claim,
-        seen: Seen,
-    },
-    /// A header or a notice was given to the network.
-    Announced,
-    /// Documents of a result that broke a promise were kept.
-    SlowKept {
-        provider: NodeId,
-        kept: Result<PathBuf, String>,
-    },
-    /// It was seen what of the contents may go.
-    RoomSeen,
-    /// Who did how much was saved.
-    Noted,
 }
 
 /// A result that is run again here.
@@ -171,13 +116,13 @@ pub(crate) struct RequestorLoop {
     pub(crate) evidence: Arc<Mutex<()>>,
     pub(crate) work: JoinSet<Done>,
     /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
-    fetching: BTreeSet<(B256, u32)>,
+    pub(crate) fetching: BTreeSet<(B256, u32)>,
     pub(crate) rechecking: BTreeMap<(B256, u32), Rerun>,
     fetch_turns: Arc<Semaphore>,
-    reading: BTreeSet<ChannelId>,
+    pub(crate) reading: BTreeSet<ChannelId>,
     /// Payees whose channel is being funded, and what is to be done after that.
-    funding: BTreeMap<Address, Option<(Wei, u32)>>,
-    announcing: usize,
+    pub(crate) funding: BTreeMap<Address, Option<(Wei, u32)>>,
+    pub(crate) announcing: usize,
     pub(crate) shares_saved: LocalTime,
     tracer: Tracer,
     wake: LocalTime,
@@ -489,7 +434,7 @@ impl RequestorLoop {
         });
     }
 
-    fn read(&mut self, channel: ChannelId) {
+    pub(crate) fn read(&mut self, channel: ChannelId) {
         tracing::debug!(effect = "read_channel", payee = %channel.payee);
         if self.reading.insert(channel) {
             let chain = self.chain.clone();
@@ -498,7 +443,7 @@ impl RequestorLoop {
     }
 
     /// One funding of a channel at a time: the next one looks at what the last one did.
-    fn fund(&mut self, payee: Address, deposit: Wei, epoch: u32) {
+    pub(crate) fn fund(&mut self, payee: Address, deposit: Wei, epoch: u32) {
         if let Some(next) = self.funding.get_mut(&payee) {
             *next = Some((deposit, epoch));
             return;
@@ -522,71 +467,6 @@ impl RequestorLoop {
                 let complete = fetch_output(contents, job, &mut pins).await;
                 Done::Fetched { agreement, index, complete, pins }
             });
-        }
-    }
-
-    fn on_done(&mut self, done: Done) {
-        match done {
-            Done::Fetched { agreement, index, complete, pins } => {
-                self.fetching.remove(&(agreement, index));
-                self.room.hold(agreement, pins);
-                if let Err(error) = &complete {
-                    tracing::info!(%agreement, index, %error, "output not fetched");
-                }
-                self.step(RequestorInput::Fetched { agreement, index, complete });
-            }
-            Done::Rechecked { header, agreement, index, outcome, pins } => {
-                self.rechecking.remove(&(agreement, index));
-                self.room.hold(agreement, pins);
-                self.counters.rechecked += 1;
-                if let Ok(SubtaskOutcome::Completed { time_ms, fuel, .. }) = &outcome
-                    && let Some(progress) = self.tasks.get_mut(&header)
-                {
-                    progress.own_run(*time_ms, fuel.0);
-                }
-                self.step(RequestorInput::Rechecked { agreement, index, outcome });
-            }
-            Done::Read { channel, state } => {
-                self.reading.remove(&channel);
-                self.step(RequestorInput::Channel { channel, state });
-            }
-            Done::Funded { payee, result } => self.on_funded(payee, result),
-            Done::CloseRequested { payee, result, reply } => {
-                self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
-                let _ = reply.send(result);
-            }
-            Done::Finalized { payee, result, reply } => {
-                self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
-                let _ = reply.send(result);
-            }
-            Done::ProofKept(shown) => self.proof_kept(shown),
-            Done::Looked { claim, seen } => self.looked(&claim, seen),
-            Done::SlowKept { provider, kept } => self.slow_kept(provider, kept),
-            Done::RoomSeen => self.room.seen(),
-            Done::Announced => self.announcing = self.announcing.saturating_sub(1),
-            Done::Noted => {}
-        }
-    }
-
-    fn on_funded(&mut self, payee: Address, result: Result<Funded, String>) {
-        let next = self.funding.remove(&payee).flatten();
-        match result {
-            Ok(Funded { state, amount, transaction }) => {
-                if transaction.is_some() {
-                    self.counters.fundings += 1;
-                    tracing::info!(%payee, %amount, ?transaction, "channel funded");
-                }
-                self.say(RequestorNotice::Funded { payee, amount, transaction });
-                let channel = ChannelId { payer: self.config.keys.payment_address(), payee };
-                self.step(RequestorInput::Channel { channel, state });
-            }
-            Err(detail) => {
-                tracing::warn!(%payee, detail, "channel not funded");
-                self.step(RequestorInput::FundFailed { payee, detail });
-            }
-        }
-        if let Some((deposit, epoch)) = next {
-            self.fund(payee, deposit, epoch);
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::events::RequestorNotice;
 use crate::lifecycle::local_now;
 use crate::note::TaskShares;
-use crate::requestor_loop::{Done, RequestorLoop};
+use crate::requestor_done::Done;
+use crate::requestor_loop::RequestorLoop;
 use golem_deal::{RequestorEvent, RequestorInput};
 use golem_protocol::{B256, NodeId, Wei, subtask_value};
 use golem_store::Batch;
