@@ -81,7 +81,12 @@ fn a_requestor_that_is_killed_finishes_its_task_and_pays_nothing_twice() {
     let ended = requestor.golem(args);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     // As if nothing had happened: each subtask is paid once, whoever did it, and whenever.
-    let spent = report(&ended.json(), SUBTASKS);
+    let answer = ended.json();
+    let spent = report(&answer, SUBTASKS);
+    let shares = answer["providers"].as_array().expect("providers are listed");
+    assert_eq!(sum(shares.iter().map(|share| wei(&share["paid_wei"]))), spent, "{answer:#}");
+    let done = shares.iter().filter_map(|share| share["subtasks"].as_u64()).sum::<u64>();
+    assert_eq!(done, SUBTASKS as u64, "{answer:#}");
     check_copies(&out, SUBTASKS);
     for provider in [running, also_running] {
         assert_eq!(provider.stop(PATIENCE).code, Some(0));

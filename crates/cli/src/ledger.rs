@@ -7,7 +7,7 @@ use golem_deal::{
 };
 use golem_node::folder::{Folder, write_private};
 use golem_node::keystore::PublicWallet;
-use golem_node::{ChainSettings, RECORD_SCHEMA, task_names};
+use golem_node::{ChainSettings, OnRecord, RECORD_SCHEMA, tasks_on_record};
 use golem_payments::{Claimable, PayeeLedger, PayerLedger};
 use golem_protocol::{
     Address, B256, ByteCount, ChainTime, CompactSignature, LocalTime, Now, SignatureError, Signed, Signer, Voucher, Wei,
@@ -37,10 +37,10 @@ pub struct Ledgers {
     pub vouchers: Vec<(Address, Signed<Voucher>)>,
     /// Channels that this node pays from.
     pub payer: Vec<PayerLedger>,
-    /// Its tasks.
+    /// Its tasks, newest last.
     pub tasks: Vec<TaskStatus>,
-    /// What they are called, by header.
-    pub names: BTreeMap<B256, String>,
+    /// What else is on record of them, by header.
+    pub on_record: BTreeMap<B256, OnRecord>,
     /// Whose they are.
     pub address: Address,
     provider: Provider,
@@ -77,12 +77,15 @@ impl Ledgers {
         let provider = Provider::recover(provider, keys.clone(), &records, now).with_context(what)?;
         let requestor = RequestorSettings { chain, grace_ms: 0, lost_ms: 0, copy_addresses: CopyAddresses::Distinct };
         let requestor = Requestor::recover(requestor, keys, &records, now).with_context(what)?;
+        let on_record = tasks_on_record(&store)?;
+        let mut tasks = requestor.tasks();
+        tasks.sort_by_key(|task| (on_record.get(&task.header).map_or(0, |task| task.begun_ms), task.header));
         Ok(Ledgers {
             payee: provider.ledgers(),
             vouchers: provider.vouchers(),
             payer: requestor.ledgers(),
-            tasks: requestor.tasks(),
-            names: task_names(&store)?,
+            tasks,
+            on_record,
             address,
             provider,
             _store: store,

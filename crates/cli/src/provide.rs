@@ -16,8 +16,10 @@ use golem_node::{
     Watched,
 };
 use golem_protocol::limits::SLOTS_MAX;
-use golem_protocol::{Address, B256, ByteCount, ContentHash, Wei};
+use golem_protocol::{Address, B256, ByteCount, ContentHash, RefusalReason, Wei};
 use golem_sandbox::Isolation;
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -105,13 +107,13 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
         signals.and_end_of_stdin();
     }
     eprintln!("Measuring this machine and connecting to chain {}.", config.chain.deployment.chain_id);
-    let screen = Screen { json: args.json };
+    let mut screen = Screen { json: args.json, refusals: Refusals::default() };
     let handle = tokio::select! {
         started = ProviderNode::start(config) => started.context("the provider did not start")?,
         _ = signals.next() => bail!("stopped before the provider was ready"),
     };
     screen.started(&handle).await?;
-    let outcome = watch(&handle, &screen, &mut signals).await;
+    let outcome = watch(&handle, &mut screen, &mut signals).await;
     let stopped = match outcome {
         Ok(Stop::Drain) => {
             eprintln!("Stopping: what runs may end. Ctrl-C once more stops at once; nothing that is signed is lost.");
@@ -201,7 +203,7 @@ fn program_digest(program: &str) -> anyhow::Result<ContentHash> {
     Source::open(program, &[]).context("--only")?.module_digest()
 }
 
-async fn watch(handle: &ProviderHandle, screen: &Screen, signals: &mut StopSignals) -> anyhow::Result<Stop> {
+async fn watch(handle: &ProviderHandle, screen: &mut Screen, signals: &mut StopSignals) -> anyhow::Result<Stop> {
     let mut events = handle.events();
     let mut summary = tokio::time::interval(SUMMARY_EVERY);
     summary.tick().await;
@@ -222,6 +224,35 @@ async fn watch(handle: &ProviderHandle, screen: &Screen, signals: &mut StopSigna
 /// Where a provider's owner reads what it does.
 struct Screen {
     json: bool,
+    refusals: Refusals,
+}
+
+/// Who refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Refuser {
+    Us,
+    Peer,
+}
+
+/// How often each kind of refusal came. Each is said at first and then at each power of ten: whoever is near can make any
+/// number of them.
+#[derive(Default)]
+struct Refusals(HashMap<(Refuser, Discriminant<RefusalReason>), u64>);
+
+impl Refusals {
+    /// What to say of one more, if anything. What it says in detail may be a stranger's words.
+    fn text(&mut self, refuser: Refuser, peer: &Address, reason: &RefusalReason) -> Option<String> {
+        let times = self.0.entry((refuser, discriminant(reason))).or_default();
+        *times += 1;
+        let is_power = times.checked_ilog10().is_some_and(|power| 10u64.pow(power) == *times);
+        let (peer, reason) = (short(peer), output::one_line(&reason.to_string()));
+        let text = match refuser {
+            Refuser::Us => format!("refused {peer}: {reason}"),
+            Refuser::Peer => format!("{peer} refused: {reason}"),
+        };
+        let so_far = if *times > 1 { format!(" ({times} like it so far)") } else { String::new() };
+        is_power.then(|| text + &so_far)
+    }
 }
 
 impl Screen {
@@ -259,13 +290,13 @@ impl Screen {
         output::line(&value.to_string())
     }
 
-    fn event(&self, at_ms: u64, event: &ProviderNotice) -> anyhow::Result<()> {
+    fn event(&mut self, at_ms: u64, event: &ProviderNotice) -> anyhow::Result<()> {
         if self.json {
             let mut value = event.to_json();
             value["at_ms"] = at_ms.into();
             return self.json_line(value);
         }
-        match event_text(event) {
+        match event_text(&mut self.refusals, event) {
             Some(text) => output::line(&format!("{}  {text}", clock(at_ms))),
             None => Ok(()),
         }
@@ -296,9 +327,9 @@ fn clock(at_ms: u64) -> String {
 }
 
 /// What an owner wants to read of an event; `None` for what only a log wants.
-fn event_text(event: &ProviderNotice) -> Option<String> {
+fn event_text(refusals: &mut Refusals, event: &ProviderNotice) -> Option<String> {
     Some(match event {
-        ProviderNotice::Deal(event) => return deal_text(event),
+        ProviderNotice::Deal(event) => return deal_text(refusals, event),
         ProviderNotice::ComputeStarted { .. } => return None,
         ProviderNotice::Claimed { transaction, paid, payers } => {
             format!("claimed {paid} from {} in transaction {transaction}", count(*payers, "payer"))
@@ -326,13 +357,17 @@ pub fn node_text(notice: &NodeNotice) -> String {
     }
 }
 
-fn deal_text(event: &ProviderEvent) -> Option<String> {
+fn deal_text(refusals: &mut Refusals, event: &ProviderEvent) -> Option<String> {
     Some(match event {
         ProviderEvent::Offered { requestor, price, .. } => {
             format!("offered {} an hour to {}", short_gnt(*price), short(&requestor.0))
         }
-        ProviderEvent::Refused { requestor, reason, .. } => format!("refused {}: {reason}", short(&requestor.0)),
-        ProviderEvent::RefusedByPeer { requestor, reason, .. } => format!("{} refused: {reason}", short(&requestor.0)),
+        ProviderEvent::Refused { requestor, reason, .. } => {
+            return refusals.text(Refuser::Us, &requestor.0, reason);
+        }
+        ProviderEvent::RefusedByPeer { requestor, reason, .. } => {
+            return refusals.text(Refuser::Peer, &requestor.0, reason);
+        }
         ProviderEvent::Agreed { requestor, subtasks, value, .. } => {
             format!("agreed {} with {}, worth {}", count(*subtasks, "subtask"), short(&requestor.0), short_gnt(*value))
         }
@@ -345,7 +380,9 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
             short(&requestor.0),
             short_gnt(*cumulative)
         ),
-        ProviderEvent::Unpaid { requestor, detail } => format!("{} did not pay: {detail}", short(&requestor.0)),
+        ProviderEvent::Unpaid { requestor, detail } => {
+            format!("{} did not pay: {}", short(&requestor.0), output::one_line(detail))
+        }
         ProviderEvent::FeePaid { author, amount, .. } => {
             format!("{} came in for the author {}: kept until it is asked for", short_gnt(*amount), short(author))
         }
@@ -362,7 +399,7 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
             short_gnt(*credit)
         ),
         ProviderEvent::Uncovered { payer, detail, .. } => {
-            format!("work that {} is to pay waits: {detail}", short(payer))
+            format!("work that {} is to pay waits: {}", short(payer), output::one_line(detail))
         }
         // What was lost by it, if anything, is another notice: only the chain knows.
         ProviderEvent::Ended { .. } => return None,
@@ -388,6 +425,22 @@ fn deal_text(event: &ProviderEvent) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn says_each_kind_of_refusal_now_and_then_in_one_tame_line() {
+        let mut refusals = Refusals::default();
+        let peers = [1, 2, 3].map(Address::repeat_byte);
+        let mut refused = |n: usize, reason: &RefusalReason| refusals.text(Refuser::Peer, &peers[n % 3], reason);
+        let wild = RefusalReason::Malformed(format!("\u{1b}[2Jgone\n{}", "x".repeat(5000)));
+        let said = refused(0, &wild).unwrap();
+        assert!(said.starts_with("0x010101..0101 refused: ") && said.contains("gone"), "{said}");
+        assert!(!said.chars().any(char::is_control) && said.len() < 250, "{said}");
+        let others: Vec<String> = (1..100).filter_map(|n| refused(n, &wild)).collect();
+        assert_eq!(others.len(), 2, "{others:?}");
+        assert!(others[0].contains("(10 like it so far)") && others[1].contains("(100 like it so far)"), "{others:?}");
+        assert!(refused(0, &RefusalReason::Busy).is_some(), "another kind is news");
+        assert!(refusals.text(Refuser::Us, &peers[0], &RefusalReason::Busy).is_some());
+    }
 
     #[test]
     fn shows_the_time_of_day() {

@@ -28,7 +28,7 @@ use golem_sandbox::Isolation;
 use golem_task::{CopyAddresses, MapTask, Price, Verification};
 use std::path::{Path, PathBuf};
 use terms::TermArgs;
-use watch::{finish, follow, look};
+use watch::{finish, follow, gather, look};
 
 /// What to run.
 #[derive(Args)]
@@ -44,8 +44,8 @@ pub struct RunArgs {
     /// The folder for the results
     #[arg(short, long, value_name = "FOLDER", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
-    /// Take up a task of this data folder that is unfinished, or try again what failed of one: the only one, or the one with
-    /// this header
+    /// Take up a task of this data folder that is unfinished, try again what failed of one, or gather the results of one that
+    /// has ended: the only one, or the one with this header
     #[arg(long, value_name = "HEADER", num_args = 0..=1, default_missing_value = "", require_equals = true, conflicts_with = "dry_run")]
     resume: Option<String>,
     /// Give a parameter of the app a value; the same as --NAME VALUE, for names that are also flags of golem
@@ -274,22 +274,28 @@ async fn resume(
             .collect();
         let mut matching = named.clone();
         matching.retain(|task| !task.task.finished);
+        let is_named = !header.is_empty();
         if matching.is_empty() {
             // What failed can be tried again. Of several, who does not name one means one that still can be.
-            matching = named;
+            matching = named.clone();
             let now = status.chain.time_s;
-            matching.retain(|task| task.task.failed > 0 && (!header.is_empty() || task.deadline_s >= now));
+            matching.retain(|task| task.task.failed > 0 && (is_named || task.deadline_s >= now));
+        }
+        if matching.is_empty() {
+            matching = named;
+            matching.retain(|task| task.task.done > 0 && (is_named || !task.gathered));
         }
         let [task] = matching.as_slice() else {
             let names: Vec<String> =
                 matching.iter().map(|task| format!("{} ({})", task.task.header, task.name)).collect();
             match names.is_empty() {
-                true if header.is_empty() => {
-                    bail!("there is no task in {} that is unfinished or has failed subtasks", folder.path().display())
-                }
+                true if !is_named => bail!(
+                    "there is no task in {} that is unfinished, has failed subtasks, or has results that were not gathered",
+                    folder.path().display()
+                ),
                 true => bail!(
-                    "there is no task {header} in {} that is unfinished or has failed subtasks; `golem status` lists the \
-                     tasks",
+                    "there is no task {header} in {} that is unfinished or has failed subtasks or results; `golem status` \
+                     lists the tasks",
                     folder.path().display()
                 ),
                 false => bail!("there are several such tasks: name one with --resume=HEADER: {}", names.join(", ")),
@@ -299,6 +305,11 @@ async fn resume(
         screen.done_before(task.task.done, task.task.spent.saturating_add(task.task.fees));
         let shown = node.shown(task.task.header).await?;
         let mut watching = shown.map(|shown| Watching::resumed(folder, shown, out)).transpose()?;
+        if task.task.finished && task.task.failed > 0 && task.deadline_s < status.chain.time_s && task.task.done > 0 {
+            // Nothing of it can be tried again, which is told below.
+            gather(&node, task.task.header, out).await?;
+            eprintln!("What is done of it is in {}.", out.display());
+        }
         let handle = node.resume(task.task.header).await?;
         if let Some(watching) = watching.as_mut().filter(|_| task.task.done > 0) {
             look(watching, &node, task.task.header, &screen).await;

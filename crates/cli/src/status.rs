@@ -62,11 +62,13 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
     Ok(Answer::Yes)
 }
 
-/// The tasks on record, with what they are called.
+/// The tasks on record, newest last, with what they are called.
 fn named_tasks(ledgers: &Ledgers) -> anyhow::Result<Vec<Value>> {
     let named = |task: &TaskStatus| {
         let mut shown = serde_json::to_value(task)?;
-        shown["name"] = json!(ledgers.names.get(&task.header));
+        let on_record = ledgers.on_record.get(&task.header);
+        shown["name"] = json!(on_record.map(|task| &task.name));
+        shown["begun_ms"] = json!(on_record.map_or(0, |task| task.begun_ms));
         Ok(shown)
     };
     ledgers.tasks.iter().map(named).collect()

@@ -33,8 +33,8 @@ pub use provider::{
 };
 pub use record::{Record, Table};
 pub use requestor::{
-    Checks, CopyAddresses, FetchJob, Near, OwnRunReason, Rechecks, Requestor, RequestorEffect, RequestorEvent,
-    RequestorInput, RequestorSettings, Site, SlowResult, TaskOrder, TaskStatus,
+    Checks, CopyAddresses, FetchJob, Near, OwnRunReason, PaidShare, Rechecks, Requestor, RequestorEffect,
+    RequestorEvent, RequestorInput, RequestorSettings, Site, SlowResult, TaskOrder, TaskStatus,
 };
 pub use requestor::{agreed_on, copies_wait_ms, own_run_reason};
 

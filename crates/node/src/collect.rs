@@ -7,6 +7,7 @@ use crate::worker::{JobStop, Run, Runner, check_exit};
 use golem_protocol::{Address, ContentHash, NodeId};
 use golem_task::SubtaskOutput;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,22 @@ fn place(from: &Path, to: &Path) -> Result<u64, ContentError> {
     })
 }
 
-/// Writes all there is to `dir/<subtask name>/`.
+/// Makes files durable in their folders: once they count as gathered, what they were copied from may go.
+fn settle<'a>(files: impl Iterator<Item = &'a Path>) -> Result<(), ContentError> {
+    let mut folders = BTreeSet::new();
+    for file in files {
+        fs::File::open(file).and_then(|opened| opened.sync_all()).map_err(io_error("write", file))?;
+        folders.extend(file.parent());
+    }
+    // Elsewhere a folder cannot be opened.
+    #[cfg(unix)]
+    for folder in folders {
+        fs::File::open(folder).and_then(|opened| opened.sync_all()).map_err(io_error("write", folder))?;
+    }
+    Ok(())
+}
+
+/// Writes all there is to `dir/<subtask name>/`; it is on the disk when this returns.
 pub(crate) async fn collect(contents: &Contents, view: &TaskView, dir: &Path) -> Result<Collected, CollectError> {
     let (view, dir) = (view.clone(), dir.to_path_buf());
     Ok(contents.blocking(move |contents| collect_now(contents, &view, &dir)).await?)
@@ -68,19 +84,23 @@ pub(crate) async fn collect(contents: &Contents, view: &TaskView, dir: &Path) ->
 
 fn collect_now(contents: &Contents, view: &TaskView, dir: &Path) -> Result<Collected, ContentError> {
     let mut collected = Collected::default();
+    let mut pins = contents.pins();
     for index in 0..view.status.subtasks {
         let Some((output, _)) = view.outputs.get(&index) else {
             collected.missing.push(index);
             continue;
         };
         let name = view.note.subtask_names.get(index as usize).cloned().unwrap_or_else(|| index.to_string());
+        pins.add(*output);
         for file in manifest(contents, *output)?.files {
+            pins.add(file.content);
             contents.has(file.content).ok_or(ContentError::Missing { digest: file.content.0 })?;
             let to = dir.join(&name).join(&file.path);
             let bytes = place(&contents.path(file.content), &to)?;
             collected.files.push(CollectedFile { subtask: Some(index), path: to, bytes });
         }
     }
+    settle(collected.files.iter().map(|file| file.path.as_path()))?;
     Ok(collected)
 }
 
@@ -97,16 +117,21 @@ pub(crate) async fn merge(
         return Err(CollectError::Unfinished { header: view.status.header, done, subtasks });
     }
     let outputs = view.outputs.clone();
-    let files = contents
+    let mut pins = contents.pins();
+    pins.add(view.module);
+    // Held until the merge has run.
+    let (files, _pins) = contents
         .blocking(move |contents| {
             let mut files = Vec::new();
             for (index, (output, _)) in outputs {
+                pins.add(output);
                 for file in manifest(contents, output)?.files {
+                    pins.add(file.content);
                     contents.has(file.content).ok_or(ContentError::Missing { digest: file.content.0 })?;
                     files.push((format!("{index}/{}", file.path), file.content));
                 }
             }
-            Ok(files)
+            Ok((files, pins))
         })
         .await?;
     let run = Run {
@@ -131,6 +156,7 @@ pub(crate) async fn merge(
             let bytes = place(&ran.folder.path().join(&file.path), &to)?;
             collected.files.push(CollectedFile { subtask: None, path: to, bytes });
         }
+        settle(collected.files.iter().map(|file| file.path.as_path()))?;
         Ok(collected)
     });
     Ok(placed.await?)

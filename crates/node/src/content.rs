@@ -3,15 +3,17 @@
 use crate::audience::Audience;
 use crate::error::{ContentError, RunTaskError};
 use crate::prepared::PreparedContent;
+use crate::room::RoomWanted;
 use golem_deal::TaskOrder;
 use golem_net::{ContentSource, ContentStore, FetchError, NetworkHandle, SIZE_UNKNOWN};
 use golem_protocol::{ContentHash, NodeId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::{mpsc, oneshot};
 
 /// The longest subtask document. Reason: a provider knows its hash and not its length, and one piece is what it can ask
 /// for so; it names some 3,000 files.
@@ -25,9 +27,14 @@ const KEEPERS: usize = 16;
 pub(crate) enum Room {
     /// What was used longest ago goes first: a provider's contents are somebody else's, and can be fetched again.
     Reclaim,
-    /// Nothing: a requestor's contents are its inputs and results.
+    /// What no task needs any more, which the node's loop is asked for: a requestor's contents are its inputs and results.
     Keep,
 }
+
+/// What to do where nothing else is known.
+const RAISE: &str = "Raise `content_max_mib` in golem.toml";
+/// How often something is tried again for which room was made. Reason: others take it meanwhile.
+const ROOM_TRIES: u32 = 3;
 
 /// The node's contents. Cheap to clone.
 #[derive(Clone)]
@@ -41,7 +48,10 @@ struct Inner {
     also: Arc<OnceLock<Arc<ContentStore>>>,
     incoming: PathBuf,
     room: Room,
+    bytes_max: u64,
     net: OnceLock<NetworkHandle>,
+    /// Who says what may go, where that is a matter of tasks.
+    keeper: OnceLock<mpsc::Sender<RoomWanted>>,
     /// One lock for each content being fetched; bounded by the jobs under way.
     fetching: Mutex<HashMap<ContentHash, Arc<tokio::sync::Mutex<()>>>>,
     used: Mutex<Used>,
@@ -121,6 +131,18 @@ impl Drop for Pins {
 }
 
 impl Pins {
+    /// These are kept as long as those of the other.
+    pub(crate) fn join(&mut self, mut other: Pins) {
+        self.pinned.append(&mut other.pinned);
+    }
+
+    /// As [`Pins::add`], once however often it is asked for.
+    pub(crate) fn hold(&mut self, hash: ContentHash) {
+        if !self.pinned.contains(&hash) {
+            self.add(hash);
+        }
+    }
+
     pub(crate) fn add(&mut self, hash: ContentHash) {
         *lock(&self.contents.inner.used).pinned.entry(hash).or_default() += 1;
         self.pinned.push(hash);
@@ -157,7 +179,9 @@ impl Contents {
             also: Arc::default(),
             incoming,
             room,
+            bytes_max,
             net: OnceLock::new(),
+            keeper: OnceLock::new(),
             fetching: Mutex::default(),
             used: Mutex::new(used),
             trouble: Mutex::default(),
@@ -180,6 +204,11 @@ impl Contents {
         let _ = self.inner.net.set(net);
     }
 
+    /// Whom to ask what may go; once.
+    pub(crate) fn ask_for_room(&self, keeper: mpsc::Sender<RoomWanted>) {
+        let _ = self.inner.keeper.set(keeper);
+    }
+
     pub(crate) fn pins(&self) -> Pins {
         Pins { contents: self.clone(), pinned: Vec::new() }
     }
@@ -200,6 +229,37 @@ impl Contents {
         self.inner.store.used_bytes()
     }
 
+    /// The length of a content, 0 where it is not here; this does not count as a use.
+    pub(crate) fn size(&self, hash: ContentHash) -> u64 {
+        self.inner.store.has(hash).unwrap_or_default()
+    }
+
+    /// How many bytes may be added, as it is.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.inner.bytes_max.saturating_sub(self.used_bytes())
+    }
+
+    /// That there is no room for so many bytes; `taken` says what takes it, and what to do.
+    pub(crate) fn no_room(&self, wanted: u64, taken: String) -> ContentError {
+        ContentError::NoRoom { wanted, used: self.used_bytes(), max: self.inner.bytes_max, taken }
+    }
+
+    /// All that is here.
+    pub(crate) fn all(&self) -> Vec<ContentHash> {
+        lock(&self.inner.used).last.keys().copied().collect()
+    }
+
+    /// Takes a content away, unless a job needs it.
+    pub(crate) fn take_away(&self, hash: ContentHash) -> Result<(), ContentError> {
+        // Held until it is gone: who pins it from now on looks for it after that.
+        let mut used = lock(&self.inner.used);
+        if !used.pinned.contains_key(&hash) {
+            used.last.remove(&hash);
+            self.inner.store.remove(hash).map_err(store_error)?;
+        }
+        Ok(())
+    }
+
     fn touch(&self, hash: ContentHash) {
         let mut used = lock(&self.inner.used);
         used.count += 1;
@@ -216,7 +276,15 @@ impl Contents {
 
     /// Copies a file in. Blocks.
     pub(crate) fn insert_file(&self, path: &Path) -> Result<(ContentHash, u64), ContentError> {
-        let (hash, size) = self.with_room(|store| store.insert_file(path))?;
+        let inserted = self.with_room(|store| store.insert_file(path));
+        let (hash, size) = inserted.map_err(|error| match error {
+            // How long it is tells a look, and not how much of it had room.
+            ContentError::NoRoom { wanted, used, max, taken } => {
+                let bytes = fs::metadata(path).map_or(wanted, |file| file.len().max(wanted));
+                ContentError::NoRoom { wanted: bytes, used, max, taken }
+            }
+            error => error,
+        })?;
         self.touch(hash);
         Ok((hash, size))
     }
@@ -228,10 +296,10 @@ impl Contents {
     ) -> Result<T, ContentError> {
         loop {
             match insert(&self.inner.store) {
-                Err(error @ golem_net::ContentError::Quota { wanted, quota, .. }) => {
+                Err(golem_net::ContentError::Quota { wanted, quota, .. }) => {
                     // What never fits must not cost everything else its place.
                     if wanted > quota || !self.reclaim_one()? {
-                        return Err(store_error(error));
+                        return Err(self.no_room(wanted, RAISE.to_owned()));
                     }
                 }
                 other => return other.map_err(store_error),
@@ -257,6 +325,35 @@ impl Contents {
         let bytes = self.inner.store.remove(hash).map_err(store_error)?;
         tracing::debug!(%hash, bytes, "content removed to make room");
         Ok(true)
+    }
+
+    /// Runs what takes contents in; where they have no room, again once some was made.
+    pub(crate) async fn taking_in<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Contents) -> Result<T, ContentError> + Send + Sync + 'static,
+    ) -> Result<T, ContentError> {
+        let work = Arc::new(work);
+        let mut tries = 1;
+        loop {
+            let now = work.clone();
+            match self.blocking(move |contents| now(contents)).await {
+                Err(error @ ContentError::NoRoom { wanted, .. }) if tries < ROOM_TRIES => {
+                    self.make_room(wanted, error).await?;
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Has room made for so many bytes. Errors: what takes the room; where nobody can be asked, what was known before.
+    async fn make_room(&self, bytes: u64, known: ContentError) -> Result<(), ContentError> {
+        let Some(keeper) = self.inner.keeper.get() else { return Err(known) };
+        let (reply, made) = oneshot::channel();
+        if keeper.send(RoomWanted { bytes, reply }).await.is_err() {
+            return Err(known);
+        }
+        made.await.unwrap_or(Err(known))
     }
 
     /// A small content, whole. Blocks.
@@ -319,12 +416,10 @@ impl Contents {
         let net = self.net()?;
         let to = self.inner.incoming.join(hash.0.to_string());
         net.fetch(hash, size, &[from], &to).await.map_err(|error| not_fetched(hash, &error))?;
-        self.blocking(move |contents| {
-            let inserted = contents.insert_file(&to);
-            let _ = fs::remove_file(&to);
-            inserted.map(drop)
-        })
-        .await
+        let from = to.clone();
+        let inserted = self.taking_in(move |contents| contents.insert_file(&from)).await;
+        let _ = tokio::fs::remove_file(&to).await;
+        inserted.map(drop)
     }
 
     fn net(&self) -> Result<&NetworkHandle, ContentError> {
@@ -350,26 +445,47 @@ impl Contents {
         *lock(&self.inner.trouble) = trouble;
     }
 
-    /// Keeps everything that a task's providers will fetch, and checks that it is what was named.
+    /// Keeps everything that a task's providers will fetch, and checks that it is what was named. It stays as long as what
+    /// is returned does: nobody else knows the task yet.
+    ///
+    /// Errors: where it has no room, nothing of it was kept.
     pub(crate) async fn keep_task(
         &self,
         order: &TaskOrder,
         contents: Vec<PreparedContent>,
-    ) -> Result<(), RunTaskError> {
+    ) -> Result<Pins, RunTaskError> {
         let needed: Vec<ContentHash> =
             std::iter::once(order.header.module).chain(order.inputs.iter().copied()).collect();
-        self.blocking(move |here| {
-            here.keep_all(contents)?;
-            for hash in needed {
-                here.has(hash).ok_or(ContentError::Missing { digest: hash.0 })?;
+        let mut pins = self.pins();
+        needed.iter().copied().chain(contents.iter().map(PreparedContent::digest)).for_each(|hash| pins.add(hash));
+        let kept = async {
+            let (bytes, contents) = self.blocking(move |here| Ok((here.missing_bytes(&contents), contents))).await?;
+            if bytes > self.free_bytes() {
+                self.make_room(bytes, self.no_room(bytes, RAISE.to_owned())).await?;
             }
-            Ok(())
-        })
-        .await
-        .map_err(|error| match error {
+            self.blocking(move |here| {
+                here.keep_all(contents)?;
+                for hash in needed {
+                    here.has(hash).ok_or(ContentError::Missing { digest: hash.0 })?;
+                }
+                Ok(pins)
+            })
+            .await
+        };
+        kept.await.map_err(|error| match error {
             ContentError::Missing { digest } => RunTaskError::MissingContent { digest },
             error => RunTaskError::Content(error),
         })
+    }
+
+    /// How many bytes these are beyond what is here. Blocks.
+    fn missing_bytes(&self, contents: &[PreparedContent]) -> u64 {
+        let mut counted = BTreeSet::new();
+        let missing = contents.iter().filter(|content| {
+            let hash = content.digest();
+            self.inner.store.has(hash).is_none() && counted.insert(hash)
+        });
+        missing.fold(0, |sum, content| sum.saturating_add(content.size()))
     }
 
     /// Keeps many, several at a time: most are small, and of each that is made durable one waits for the disk, which has room
@@ -419,116 +535,5 @@ fn not_fetched(hash: ContentHash, error: &FetchError) -> ContentError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audience::Root;
-    use golem_protocol::{Address, B256};
-
-    fn hash_of(bytes: &[u8]) -> ContentHash {
-        ContentHash(blake3::hash(bytes).as_bytes().into())
-    }
-
-    #[test]
-    fn makes_room_by_what_was_used_longest_ago_and_spares_running_jobs() {
-        let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(folder.path(), 300, Room::Reclaim).unwrap();
-        let first = contents.insert_bytes(&[1; 100]).unwrap();
-        let second = contents.insert_bytes(&[2; 100]).unwrap();
-        let third = contents.insert_bytes(&[3; 100]).unwrap();
-        let mut pins = contents.pins();
-        pins.add(first);
-        contents.has(second);
-        contents.insert_bytes(&[4; 100]).unwrap();
-        assert!(contents.has(first).is_some() && contents.has(second).is_some());
-        assert_eq!(contents.has(third), None);
-        drop(pins);
-        contents.insert_bytes(&[5; 300]).unwrap();
-        assert_eq!(contents.used_bytes(), 300);
-    }
-
-    #[test]
-    fn keeps_what_is_its_owners_and_says_that_there_is_no_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(folder.path(), 150, Room::Keep).unwrap();
-        let first = contents.insert_bytes(&[1; 100]).unwrap();
-        assert!(contents.insert_bytes(&[2; 100]).unwrap_err().to_string().contains("quota"));
-        assert_eq!(contents.has(first), Some(100));
-    }
-
-    #[test]
-    fn serves_a_document_whose_length_is_unknown_and_nothing_larger() {
-        let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(folder.path(), 1 << 20, Room::Keep).unwrap();
-        let small = contents.insert_bytes(b"document").unwrap();
-        let large = contents.insert_bytes(&vec![7; DOCUMENT_BYTES_MAX + 1]).unwrap();
-        let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
-        let absent = hash_of(b"absent");
-        audience.allow(B256::ZERO, to, [small, large, absent].map(Root::Content));
-        let served = contents.served(audience);
-        assert_eq!(served.piece(to, small, SIZE_UNKNOWN, 0).unwrap().unwrap(), b"document");
-        assert_eq!(served.piece(to, large, SIZE_UNKNOWN, 0).unwrap(), None);
-        assert_eq!(served.piece(to, absent, SIZE_UNKNOWN, 0).unwrap(), None);
-    }
-
-    #[test]
-    fn answers_whoever_may_not_have_a_content_as_if_it_were_not_here() {
-        let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(folder.path(), 1 << 20, Room::Keep).unwrap();
-        let hash = contents.insert_bytes(b"document").unwrap();
-        let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
-        audience.allow(B256::ZERO, to, [Root::Content(hash)]);
-        let served = contents.served(audience);
-        let stranger = NodeId(Address::repeat_byte(2));
-        for size in [8, SIZE_UNKNOWN] {
-            assert!(served.piece(to, hash, size, 0).unwrap().is_some());
-            assert_eq!(served.piece(stranger, hash, size, 0).unwrap(), None);
-            assert_eq!(served.piece(stranger, hash_of(b"absent"), size, 0).unwrap(), None);
-        }
-        assert!(served.piece_list(to, hash, 8).unwrap().is_some());
-        assert_eq!(served.piece_list(stranger, hash, 8).unwrap(), None);
-    }
-
-    #[test]
-    fn serves_what_lies_beside_its_own_contents_to_whoever_may_have_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = |name: &str| Contents::open(&folder.path().join(name), 1 << 20, Room::Reclaim).unwrap();
-        let (own, beside) = (open("own"), open("beside"));
-        let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
-        let served = own.served(audience.clone());
-        own.serve_also(&beside);
-        let hash = beside.insert_bytes(b"document").unwrap();
-        assert_eq!(served.piece(to, hash, 8, 0).unwrap(), None, "it was not opened to anybody");
-        audience.open(hash, []);
-        for size in [8, SIZE_UNKNOWN] {
-            assert_eq!(served.piece(to, hash, size, 0).unwrap().unwrap(), b"document");
-        }
-        assert!(served.piece_list(to, hash, 8).unwrap().is_some());
-    }
-
-    #[test]
-    fn refuses_a_file_that_changed_since_it_was_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(&folder.path().join("content"), 1 << 20, Room::Keep).unwrap();
-        let path = folder.path().join("input");
-        fs::write(&path, b"new").unwrap();
-        let content = PreparedContent::File { digest: hash_of(b"old"), path };
-        assert!(matches!(contents.keep(content), Err(ContentError::Changed { .. })));
-    }
-
-    #[test]
-    fn keeps_all_of_many_contents_and_tells_of_one_that_cannot_be() {
-        let folder = tempfile::tempdir().unwrap();
-        let contents = Contents::open(&folder.path().join("content"), 1 << 20, Room::Keep).unwrap();
-        let prepared = |n: u32| {
-            let bytes = n.to_le_bytes().to_vec();
-            PreparedContent::Bytes { digest: hash_of(&bytes), bytes }
-        };
-        // Some of them twice.
-        contents.keep_all((0..300).map(|n| prepared(n % 200)).collect()).unwrap();
-        assert!((0..200u32).all(|n| contents.has(hash_of(&n.to_le_bytes())) == Some(4)));
-        assert_eq!(contents.used_bytes(), 800);
-        let mut all: Vec<_> = (200..300).map(prepared).collect();
-        all.insert(50, PreparedContent::File { digest: hash_of(b"gone"), path: folder.path().join("gone") });
-        assert!(contents.keep_all(all).unwrap_err().to_string().contains("gone"));
-    }
-}
+#[path = "content_tests.rs"]
+mod tests;

@@ -253,6 +253,18 @@ pub enum ContentError {
         /// What does not fit.
         detail: String,
     },
+    /// All that may be kept is kept, and none of it may go.
+    #[error("no room for {wanted} more bytes of content: {used} of {max} are used. {taken}")]
+    NoRoom {
+        /// What was to be added, in bytes, as far as known.
+        wanted: u64,
+        /// What is kept, in bytes.
+        used: u64,
+        /// The most that is, in bytes.
+        max: u64,
+        /// What takes the room, where that is known, and the next step.
+        taken: String,
+    },
     /// The content store said no.
     #[error("the content store failed: {detail}")]
     Store {
@@ -266,7 +278,7 @@ impl ContentError {
     /// is room.
     pub(crate) fn is_ours(&self) -> bool {
         match self {
-            ContentError::Io { .. } | ContentError::Store { .. } => true,
+            ContentError::Io { .. } | ContentError::NoRoom { .. } | ContentError::Store { .. } => true,
             ContentError::Changed { .. }
             | ContentError::Missing { .. }
             | ContentError::NotFetched { .. }
@@ -296,6 +308,15 @@ pub enum CollectError {
     /// A content is not here or cannot be read or written.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// It is over and was gathered, and what it had here went to make room for others.
+    #[error(
+        "the results of task {header} were gathered before, and are kept here no more: room was needed. They are where \
+         they were written"
+    )]
+    Gone {
+        /// The task.
+        header: B256,
+    },
     /// The task is unknown here.
     #[error("there is no task {header} in this data folder; `status` lists those there are")]
     Unknown {
@@ -363,6 +384,17 @@ pub enum TaskError {
         /// How many are open.
         open: u32,
     },
+    /// Its owner stopped it while nothing could be saved here, so that what was agreed could not end.
+    #[error(
+        "the task was stopped with {open} subtasks open, while nothing could be saved here: {detail}. Nothing that was not \
+         saved was acted on: free some room first"
+    )]
+    Unsaved {
+        /// How many are open.
+        open: u32,
+        /// What the disk said.
+        detail: String,
+    },
     /// Its owner stopped it, and what was agreed has ended.
     #[error("the task was stopped with {open} subtasks open")]
     Halted {
@@ -374,7 +406,15 @@ pub enum TaskError {
     Stopped(#[from] NodeStopped),
 }
 
-/// Why a node did not stop cleanly. Records are durable all the same.
+impl StopError {
+    /// The disk did not keep up.
+    pub(crate) fn unflushed(waited: std::time::Duration) -> StopError {
+        let what = "saving the last records".to_owned();
+        StopError::CutOff { what, waited_ms: waited.as_millis() as u64 }
+    }
+}
+
+/// Why a node did not stop cleanly. What it acted on is durable all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StopError {
     /// Something still ran when the bound was reached, and was cut off.
@@ -384,6 +424,15 @@ pub enum StopError {
         what: String,
         /// How long it was waited for.
         waited_ms: u64,
+    },
+    /// There was no room for the last records. Nothing was sent, signed away or paid that rests on them.
+    #[error(
+        "not everything could be saved: {detail}. Nothing that was not saved was acted on; free some room and start the node \
+         again, and it is done then"
+    )]
+    Unsaved {
+        /// What the store said.
+        detail: String,
     },
     /// Vouchers that their payees have not confirmed. They are sent again on the next start.
     #[error("{} vouchers may not have reached their payees ({}); start the node again to deliver them", undelivered.len(), undelivered.iter().map(|node| node.to_string()).collect::<Vec<_>>().join(", "))]

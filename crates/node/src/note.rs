@@ -1,6 +1,7 @@
 //! What the shell remembers of a task besides the machine's records: names, and who did how much.
 
 use crate::prepared::{CheckCost, ProviderShare};
+use crate::requestor_handle::Outputs;
 use golem_market::Lot;
 use golem_protocol::B256;
 use golem_store::{Record, Store, StoreError, Table, for_each_record};
@@ -29,11 +30,63 @@ impl Record for TaskNote {
     const VERSION: u16 = 1;
 }
 
-/// What each task on record is called, by its header's digest. Errors: the records cannot be read.
-pub fn task_names(store: &dyn Store) -> Result<BTreeMap<B256, String>, StoreError> {
-    let mut names = BTreeMap::new();
-    for_each_record(store, b"", |key, note: TaskNote| drop(names.insert(B256::left_padding_from(&key), note.name)))?;
-    Ok(names)
+/// When a task was begun here, kept under its header's digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TaskBegun {
+    /// By this machine's clock, in milliseconds since 1970.
+    pub(crate) at_ms: u64,
+}
+
+impl Record for TaskBegun {
+    const TABLE: Table = Table::new("task_begun");
+    const VERSION: u16 = 1;
+}
+
+/// Which results of a task were gathered into a folder of its owner's, and are on the disk there; kept under its header's
+/// digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TaskGathered {
+    /// See [`TaskGathered::of`].
+    outputs: B256,
+}
+
+impl TaskGathered {
+    /// That exactly these were: the BLAKE3 of each subtask's number, little endian, and its output's digest, in order.
+    pub(crate) fn of(outputs: &Outputs) -> TaskGathered {
+        let mut hasher = blake3::Hasher::new();
+        for (index, (output, _)) in outputs {
+            hasher.update(&index.to_le_bytes()).update(output.0.as_slice());
+        }
+        TaskGathered { outputs: B256::from(*hasher.finalize().as_bytes()) }
+    }
+}
+
+impl Record for TaskGathered {
+    const TABLE: Table = Table::new("task_gathered");
+    const VERSION: u16 = 1;
+}
+
+/// What is on record of a task besides the machine's part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnRecord {
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was begun here, by this machine's clock, in milliseconds since 1970.
+    pub begun_ms: u64,
+}
+
+/// What is on record of each task, by its header's digest. Errors: the records cannot be read.
+pub fn tasks_on_record(store: &dyn Store) -> Result<BTreeMap<B256, OnRecord>, StoreError> {
+    let mut tasks = BTreeMap::new();
+    for_each_record(store, b"", |key, note: TaskNote| {
+        tasks.insert(B256::left_padding_from(&key), OnRecord { name: note.name, begun_ms: 0 });
+    })?;
+    for_each_record(store, b"", |key, begun: TaskBegun| {
+        if let Some(task) = tasks.get_mut(&B256::left_padding_from(&key)) {
+            task.begun_ms = begun.at_ms;
+        }
+    })?;
+    Ok(tasks)
 }
 
 /// How a task that goes on is shown, kept under its header's digest so that it can be shown when it is taken up again.

@@ -63,6 +63,14 @@ impl PreparedContent {
             PreparedContent::Bytes { digest, .. } | PreparedContent::File { digest, .. } => *digest,
         }
     }
+
+    /// How long it is now; nothing where its file cannot be looked at, which is told when it is read. Blocks.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            PreparedContent::Bytes { bytes, .. } => bytes.len() as u64,
+            PreparedContent::File { path, .. } => std::fs::metadata(path).map_or(0, |file| file.len()),
+        }
+    }
 }
 
 impl PreparedTask {

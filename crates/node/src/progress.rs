@@ -1,9 +1,9 @@
 //! What the shell knows of each task besides the machine: its names, who did how much, who waits for the end.
 
 use crate::error::TaskError;
-use crate::note::{TaskNote, TaskShares};
+use crate::note::{TaskBegun, TaskGathered, TaskNote, TaskShares};
 use crate::prepared::{CheckCost, ProviderShare, TaskReport};
-use golem_deal::TaskStatus;
+use golem_deal::{PaidShare, TaskStatus};
 use golem_market::CheckRate;
 use golem_protocol::{Address, Header, LocalTime, NodeId, Signed, Wei};
 use std::collections::BTreeMap;
@@ -12,9 +12,21 @@ use tokio::sync::oneshot;
 /// Providers whose share of one task is kept. Reason: as many as the machine keeps offers of.
 const SHARES_MAX: usize = 4096;
 
+/// What an earlier run, or the owner who began it, left on record of a task.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) note: TaskNote,
+    pub(crate) begun: TaskBegun,
+    pub(crate) shares: TaskShares,
+    pub(crate) gathered: Option<TaskGathered>,
+}
+
 /// One task, seen from outside.
 pub(crate) struct Progress {
     pub(crate) note: TaskNote,
+    pub(crate) begun: TaskBegun,
+    /// Which results were gathered.
+    pub(crate) gathered: Option<TaskGathered>,
     /// Announced again to whoever starts to listen.
     pub(crate) announced: Option<Signed<Header>>,
     pub(crate) shares: BTreeMap<NodeId, ProviderShare>,
@@ -33,9 +45,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(note: TaskNote, shares: TaskShares, began: LocalTime) -> Progress {
+    pub(crate) fn new(kept: Kept, began: LocalTime) -> Progress {
+        let Kept { note, begun, shares, gathered } = kept;
         Progress {
             note,
+            begun,
+            gathered,
             announced: None,
             shares: shares.providers.into_iter().map(|share| (share.provider, share)).collect(),
             checks: shares.checks,
@@ -100,6 +115,15 @@ impl Progress {
         }
     }
 
+    /// What a provider was paid for before this run, by the deals: what is on record of the shares may be older than a kill.
+    pub(crate) fn recovered(&mut self, provider: NodeId, paid: &PaidShare) {
+        let Some(share) = self.share(provider) else { return };
+        (share.subtasks, share.paid_wei) = (paid.subtasks, paid.paid);
+        if share.payee.is_none() {
+            (share.payee, share.offered_price_wei_per_hour) = (Some(paid.payee), paid.price);
+        }
+    }
+
     /// How often this provider's results are checked from now on.
     pub(crate) fn checked(&mut self, provider: NodeId, rate: CheckRate) {
         if let Some(share) = self.share(provider) {
@@ -161,23 +185,31 @@ impl Progress {
     }
 
     /// Tells whoever waits, once there is nothing left to do or nothing more can be paid. Tells whether it did.
-    pub(crate) fn conclude(&mut self, status: &TaskStatus, failure: Option<String>, now: LocalTime) -> bool {
+    ///
+    /// `unsaved` is why nothing can be saved here, while that is so: then nothing that is agreed comes to its end, and a task
+    /// that was halted is left as it is.
+    pub(crate) fn conclude(
+        &mut self,
+        status: &TaskStatus,
+        failure: Option<String>,
+        unsaved: Option<&str>,
+        now: LocalTime,
+    ) -> bool {
         if self.waiting.is_empty() {
             return false;
         }
+        let open = status.subtasks.saturating_sub(status.done).saturating_sub(status.failed);
         // The machine is ahead of what it says: its words wait for the disk.
-        let ended = if status.finished {
-            if !self.told_finished {
-                return false;
-            }
+        let ended = if status.finished && self.told_finished {
             if status.failed == 0 {
                 Ok(self.report(status, now))
             } else {
                 let last_detail = failure.unwrap_or_else(|| self.last_detail.clone());
                 Err(TaskError::Failed { failed: status.failed, subtasks: status.subtasks, last_detail })
             }
-        } else if (self.budget_reached || self.halted) && status.agreed == 0 {
-            let open = status.subtasks.saturating_sub(status.done).saturating_sub(status.failed);
+        } else if let (true, Some(detail)) = (self.halted, unsaved) {
+            Err(TaskError::Unsaved { open, detail: detail.to_owned() })
+        } else if (self.budget_reached || self.halted) && status.agreed == 0 && !status.finished {
             Err(if self.halted { TaskError::Halted { open } } else { TaskError::BudgetReached { open } })
         } else {
             return false;
@@ -228,7 +260,8 @@ mod tests {
 
     fn progress() -> Progress {
         let note = TaskNote::new("task".into(), vec!["a".into(), "b".into(), "c".into()], None);
-        Progress::new(note, TaskShares::default(), LocalTime(0))
+        let (begun, shares) = (TaskBegun::default(), TaskShares::default());
+        Progress::new(Kept { note, begun, shares, gathered: None }, LocalTime(0))
     }
 
     #[test]
@@ -237,13 +270,29 @@ mod tests {
         let mut waiting = progress.wait(LocalTime(100));
         progress.offered(node, Wei(7), 927_500);
         (0..3).for_each(|_| progress.accepted(node, Wei(10)));
-        assert!(!progress.conclude(&status(3, 0, 0), None, LocalTime(140)), "its words are not out yet");
+        assert!(!progress.conclude(&status(3, 0, 0), None, None, LocalTime(140)), "its words are not out yet");
         progress.finished();
-        assert!(!progress.conclude(&status(2, 0, 1), None, LocalTime(150)));
-        assert!(progress.conclude(&status(3, 0, 0), None, LocalTime(160)));
+        assert!(!progress.conclude(&status(2, 0, 1), None, None, LocalTime(150)));
+        assert!(progress.conclude(&status(3, 0, 0), None, None, LocalTime(160)));
         let report = waiting.try_recv().unwrap().unwrap();
         assert_eq!((report.done, report.spent_wei, report.fees_wei, report.wall_ms), (3, Wei(30), Wei(3), 60));
         assert_eq!((report.providers[0].subtasks, report.providers[0].paid_wei), (3, Wei(30)));
+    }
+
+    #[test]
+    fn takes_from_the_deals_what_was_paid_after_the_shares_were_saved() {
+        let (mut progress, [known, missed]) = (progress(), [1, 2].map(|n| NodeId(Address::repeat_byte(n))));
+        progress.offered(known, Wei(7), 927_500);
+        progress.agreed(known, Address::repeat_byte(8));
+        progress.accepted(known, Wei(10));
+        let paid = |subtasks, paid| PaidShare { payee: Address::repeat_byte(9), price: Wei(5), subtasks, paid };
+        progress.recovered(known, &paid(2, Wei(20)));
+        progress.recovered(missed, &paid(1, Wei(10)));
+        let shares = progress.take_unsaved().providers;
+        let told = |share: &ProviderShare| (share.subtasks, share.paid_wei, share.offered_price_wei_per_hour);
+        assert_eq!(shares.iter().map(told).collect::<Vec<_>>(), [(2, Wei(20), Wei(7)), (1, Wei(10), Wei(5))]);
+        assert_eq!(shares[0].payee, Some(Address::repeat_byte(8)));
+        assert_eq!(shares[1].payee, Some(Address::repeat_byte(9)));
     }
 
     #[test]
@@ -251,7 +300,7 @@ mod tests {
         let mut progress = progress();
         let mut waiting = progress.wait(LocalTime(0));
         progress.finished();
-        assert!(progress.conclude(&status(2, 1, 0), Some("the program trapped".into()), LocalTime(0)));
+        assert!(progress.conclude(&status(2, 1, 0), Some("the program trapped".into()), None, LocalTime(0)));
         let failed = TaskError::Failed { failed: 1, subtasks: 3, last_detail: "the program trapped".into() };
         assert_eq!(waiting.try_recv().unwrap(), Err(failed));
     }
@@ -261,8 +310,8 @@ mod tests {
         let mut progress = progress();
         let mut waiting = progress.wait(LocalTime(0));
         progress.budget_reached();
-        assert!(!progress.conclude(&status(1, 0, 1), None, LocalTime(0)));
-        assert!(progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert!(!progress.conclude(&status(1, 0, 1), None, None, LocalTime(0)));
+        assert!(progress.conclude(&status(2, 0, 0), None, None, LocalTime(0)));
         assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::BudgetReached { open: 1 }));
     }
 
@@ -271,13 +320,29 @@ mod tests {
         let mut progress = progress();
         let mut waiting = progress.wait(LocalTime(0));
         progress.halt();
-        assert!(!progress.conclude(&status(1, 0, 1), None, LocalTime(0)));
-        assert!(progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert!(!progress.conclude(&status(1, 0, 1), None, None, LocalTime(0)));
+        assert!(progress.conclude(&status(2, 0, 0), None, None, LocalTime(0)));
         assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::Halted { open: 1 }));
         // Taken up again, it goes on.
         let mut waiting = progress.wait(LocalTime(0));
-        assert!(!progress.conclude(&status(2, 0, 0), None, LocalTime(0)));
+        assert!(!progress.conclude(&status(2, 0, 0), None, None, LocalTime(0)));
         assert!(waiting.try_recv().is_err());
+    }
+
+    #[test]
+    fn ends_when_its_owner_halts_it_and_nothing_can_be_saved() {
+        let mut progress = progress();
+        let mut waiting = progress.wait(LocalTime(0));
+        let full = Some("no room in x");
+        assert!(!progress.conclude(&status(1, 0, 1), None, full, LocalTime(0)), "there may be room soon");
+        progress.halt();
+        assert!(!progress.conclude(&status(3, 0, 0), None, None, LocalTime(0)), "its last words wait for the disk");
+        assert!(progress.conclude(&status(3, 0, 0), None, full, LocalTime(0)), "which takes none");
+        assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::Unsaved { open: 0, detail: "no room in x".into() }));
+        let mut waiting = progress.wait(LocalTime(0));
+        progress.halt();
+        assert!(progress.conclude(&status(1, 0, 1), None, full, LocalTime(0)));
+        assert_eq!(waiting.try_recv().unwrap(), Err(TaskError::Unsaved { open: 2, detail: "no room in x".into() }));
     }
 
     #[test]

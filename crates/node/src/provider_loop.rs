@@ -237,7 +237,9 @@ impl ProviderLoop {
                 let now = tokio::time::Instant::now();
                 let runs = !self.jobs.is_empty() || !self.saver.is_idle();
                 let unanswered = !self.machine.is_idle() && now.duration_since(self.busy_at) < VERDICTS;
-                (runs || unanswered) && now < until
+                // What finds no room does not end by being waited for: the next start does it.
+                let is_full = self.saver.full().is_some();
+                (runs || unanswered) && !is_full && now < until
             }
         }
     }
@@ -591,13 +593,7 @@ impl ProviderLoop {
                 self.on_computed(agreement, index, computed);
             }
         }
-        let flush = async {
-            while !self.saver.is_idle() && self.fatal.is_none() {
-                let durable = self.saver.durable().await;
-                self.on_durable(durable);
-            }
-        };
-        let flushed = tokio::time::timeout(FLUSH, flush).await;
+        let flushed = self.flush().await;
         // A claim or close that is under way is waited for: its transaction is recorded, but its asker is not.
         while let Ok(Some(Ok(settled))) = tokio::time::timeout(DRAIN, self.settlements.join_next()).await {
             self.on_settled(settled);
@@ -606,15 +602,30 @@ impl ProviderLoop {
             let held = self.held(&self.claimable_payers());
             self.chain.claim(self.config.payee, held).await?;
         }
+        // Why they were cut off, where there was no time for them because there was no room.
+        if let Err(error @ StopError::Unsaved { .. }) = flushed {
+            return Err(error);
+        }
         let waited_ms = DRAIN.as_millis() as u64;
         if cut_off > 0 {
             return Err(StopError::CutOff { what: format!("{cut_off} running subtasks"), waited_ms });
         }
-        if flushed.is_err() {
-            let what = "saving the last records".to_owned();
-            return Err(StopError::CutOff { what, waited_ms: FLUSH.as_millis() as u64 });
-        }
-        Ok(())
+        flushed
+    }
+
+    /// Waits for the last saves, as long as there is room for them. Errors: `Unsaved`, `CutOff`.
+    async fn flush(&mut self) -> Result<(), StopError> {
+        let all = async {
+            while !self.saver.is_idle() && self.fatal.is_none() {
+                if let Some(detail) = self.saver.full() {
+                    return Err(StopError::Unsaved { detail: detail.to_owned() });
+                }
+                let durable = self.saver.durable().await;
+                self.on_durable(durable);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(FLUSH, all).await.unwrap_or_else(|_| Err(StopError::unflushed(FLUSH)))
     }
 
     /// Joins everything that is left.

@@ -1,12 +1,15 @@
 //! A running requestor, as its owner holds it, and its tasks.
 
 use crate::collect::{self, Collected};
-use crate::content::Contents;
-use crate::error::{CollectError, NodeStopped, PrepareError, RunTaskError, SettleError, StopError, TaskError};
+use crate::content::{Contents, Pins};
+use crate::error::{
+    CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StopError, TaskError,
+};
 use crate::events::{EventLog, EventStream, RequestorNotice, Stamped, Watched};
 use crate::identity::NodeKeys;
 use crate::lifecycle::Ended;
-use crate::note::{PreviewNote, TaskNote};
+use crate::lifecycle::local_now;
+use crate::note::{PreviewNote, TaskBegun, TaskGathered, TaskNote};
 use crate::prepared::{self, PreparedTask, TaskReport, TaskTerms};
 use crate::status::RequestorStatus;
 use crate::worker::Runner;
@@ -30,6 +33,7 @@ pub(crate) struct TaskView {
     pub(crate) status: TaskStatus,
     pub(crate) module: ContentHash,
     pub(crate) note: TaskNote,
+    pub(crate) gathered: Option<TaskGathered>,
     pub(crate) outputs: Outputs,
 }
 
@@ -49,7 +53,10 @@ pub(crate) enum RequestorCommand {
     Run {
         order: Box<TaskOrder>,
         note: TaskNote,
+        begun: TaskBegun,
         input_max: ByteCount,
+        /// Its contents, which nobody else knows of yet.
+        pins: Pins,
         reply: oneshot::Sender<Result<Running, RunTaskError>>,
     },
     Resume {
@@ -57,6 +64,11 @@ pub(crate) enum RequestorCommand {
         reply: oneshot::Sender<Result<Running, RunTaskError>>,
     },
     StopTask(B256),
+    /// These results of a task are on the disk in a folder of its owner's.
+    Gathered {
+        header: B256,
+        gathered: TaskGathered,
+    },
     View {
         header: B256,
         reply: oneshot::Sender<Option<Box<TaskView>>>,
@@ -178,31 +190,37 @@ impl RequestorHandle {
     pub async fn run_task(&self, task: PreparedTask) -> Result<TaskHandle, RunTaskError> {
         task.check(&self.keys)?;
         let PreparedTask { name, order, subtask_names, contents, merge, input_max, preview } = task;
-        self.contents.keep_task(&order, contents).await?;
+        let pins = self.contents.keep_task(&order, contents).await?;
         let note = TaskNote::new(name, subtask_names, merge);
-        self.save_note(order.header.digest(&self.chain), &note, preview.as_ref()).await?;
+        let begun = self.save_note(order.header.digest(&self.chain), &note, preview.as_ref()).await?;
         // Subscribed before the start, so that the first event is not missed.
         let events = self.link.events.stream();
         let order = Box::new(order);
-        let running = self.link.ask(|reply| RequestorCommand::Run { order, note, input_max, reply }).await??;
+        let running =
+            self.link.ask(|reply| RequestorCommand::Run { order, note, begun, input_max, pins, reply }).await??;
         Ok(self.task_handle(running, events))
     }
 
-    /// Saved before the task is begun: a task that is known has its names.
+    /// Saved before the task is begun: a task that is known has its names. Gives when it was, if it was before.
     async fn save_note(
         &self,
         header: B256,
         note: &TaskNote,
         preview: Option<&PreviewNote>,
-    ) -> Result<(), RunTaskError> {
+    ) -> Result<TaskBegun, RunTaskError> {
         let mut batch = Batch::new();
         batch.put_record(header, note)?;
         if let Some(preview) = preview {
             batch.put_record(header, preview)?;
         }
         let store = self.store.clone();
-        let saved = tokio::task::spawn_blocking(move || store.commit(batch)).await;
-        Ok(saved.unwrap_or(Err(golem_store::StoreError::Closed))?)
+        let saved = tokio::task::spawn_blocking(move || {
+            let known = get_record::<TaskBegun>(store.as_ref(), header.as_slice())?;
+            let begun = known.unwrap_or(TaskBegun { at_ms: local_now().0 });
+            batch.put_record(header, &begun)?;
+            store.commit(batch).map(|()| begun)
+        });
+        Ok(saved.await.unwrap_or(Err(golem_store::StoreError::Closed))?)
     }
 
     /// Takes an unfinished task of an earlier run up again, or one that ended with failed subtasks, which are tried again
@@ -241,19 +259,48 @@ impl RequestorHandle {
 
     /// Writes each accepted subtask's files to `dir/<subtask name>/`, replacing files of the same name.
     ///
-    /// A task that is not finished gives what there is; compare `Collected::missing`. Errors: `Unknown`, `Content`.
+    /// It is on the disk when this returns; from then on what the task has here may go when room is needed for others, once
+    /// it is over. A task that is not finished gives what there is; compare `Collected::missing`. Errors: `Unknown`,
+    /// `Content`; `Gone` where it went.
     pub async fn collect(&self, header: B256, dir: &Path) -> Result<Collected, CollectError> {
         let view = self.view(header).await?;
-        collect::collect(&self.contents, &view, dir).await
+        let collected = collect::collect(&self.contents, &view, dir).await.map_err(|error| gone(&view, error))?;
+        self.gathered(&view).await?;
+        Ok(collected)
     }
 
     /// Runs the task's merge program here, over all results, and writes its files to `dir`.
     ///
-    /// A task without a merge program is collected as it is. Errors: `Unfinished`, `Merge` with the program's last
-    /// words, `Sandbox`, `Content`.
+    /// A task without a merge program is collected as it is; see there. Errors: `Unfinished`, `Merge` with the program's
+    /// last words, `Sandbox`, `Content`, `Gone`.
     pub async fn merge(&self, header: B256, dir: &Path) -> Result<Collected, CollectError> {
         let view = self.view(header).await?;
-        collect::merge(&self.contents, &self.runner, &view, dir).await
+        let merged =
+            collect::merge(&self.contents, &self.runner, &view, dir).await.map_err(|error| gone(&view, error))?;
+        self.gathered(&view).await?;
+        Ok(merged)
+    }
+
+    /// From now on the results that a task had may go from here, once nothing else of it is needed.
+    async fn gathered(&self, view: &TaskView) -> Result<(), CollectError> {
+        let (header, gathered) = (view.status.header, TaskGathered::of(&view.outputs));
+        let store = self.store.clone();
+        let saved = tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::new();
+            batch.put_record(header, &gathered)?;
+            store.commit(batch)
+        });
+        match saved.await.unwrap_or(Err(golem_store::StoreError::Closed)) {
+            Ok(()) => {
+                let told = RequestorCommand::Gathered { header, gathered };
+                self.link.commands.send(told).await.map_err(|_| CollectError::Stopped(self.link.ended.now()))
+            }
+            // They are where they were wanted: this only makes the next gathering needed for nothing.
+            Err(error) => {
+                tracing::warn!(%header, %error, "that a task's results were gathered is not on record");
+                Ok(())
+            }
+        }
     }
 
     async fn view(&self, header: B256) -> Result<TaskView, CollectError> {
@@ -289,6 +336,18 @@ impl RequestorHandle {
         main.await.unwrap_or_else(|error| {
             Err(StopError::Stopped(NodeStopped { reason: Some(format!("its loop failed: {error}")) }))
         })
+    }
+}
+
+/// What is missing of results that were gathered before went to make room.
+fn gone(view: &TaskView, error: CollectError) -> CollectError {
+    match error {
+        CollectError::Content(ContentError::Missing { .. })
+            if view.gathered == Some(TaskGathered::of(&view.outputs)) =>
+        {
+            CollectError::Gone { header: view.status.header }
+        }
+        error => error,
     }
 }
 

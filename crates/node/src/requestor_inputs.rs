@@ -3,10 +3,11 @@
 use crate::error::{RunTaskError, SettleError};
 use crate::events::{NodeNotice, RequestorNotice};
 use crate::lifecycle::local_now;
-use crate::note::{TaskNote, TaskShares};
-use crate::progress::Progress;
+use crate::note::TaskShares;
+use crate::progress::{Kept, Progress};
+use crate::requestor_done::Done;
 use crate::requestor_handle::{RequestorCommand, Running, TaskView};
-use crate::requestor_loop::{Done, RequestorLoop};
+use crate::requestor_loop::RequestorLoop;
 use crate::trace::MarketTold;
 use golem_chain::ChainEvent;
 use golem_deal::{RequestorInput, Site, TaskOrder, TaskStatus};
@@ -96,11 +97,13 @@ impl RequestorLoop {
 
     pub(crate) async fn on_command(&mut self, command: RequestorCommand) {
         match command {
-            RequestorCommand::Run { order, note, input_max, reply } => {
+            RequestorCommand::Run { order, note, begun, input_max, pins, reply } => {
                 let header = order.header.digest(&self.config.chain.chain_ref());
+                self.room.hold(header, pins);
                 self.policy.weigh(header, input_max);
                 self.note_market::<()>(MarketTold::Weigh { header, input_max }, &[]);
-                let _ = reply.send(self.run_task(*order, note));
+                let kept = Kept { note, begun, shares: TaskShares::default(), gathered: None };
+                let _ = reply.send(self.run_task(*order, kept));
             }
             RequestorCommand::Resume { header, reply } => {
                 let resumed = self.resume_task(header);
@@ -111,6 +114,11 @@ impl RequestorLoop {
                     progress.halt();
                 }
                 self.step(RequestorInput::Stop(header));
+            }
+            RequestorCommand::Gathered { header, gathered } => {
+                if let Some(progress) = self.tasks.get_mut(&header) {
+                    progress.gathered = Some(gathered);
+                }
             }
             RequestorCommand::View { header, reply } => drop(reply.send(self.view(header).map(Box::new))),
             RequestorCommand::Status(reply) => {
@@ -141,12 +149,12 @@ impl RequestorLoop {
         self.machine.ledgers().iter().any(|ledger| ledger.channel().payee == payee)
     }
 
-    fn run_task(&mut self, order: TaskOrder, note: TaskNote) -> Result<Running, RunTaskError> {
+    fn run_task(&mut self, order: TaskOrder, kept: Kept) -> Result<Running, RunTaskError> {
         let header = order.header.digest(&self.config.chain.chain_ref());
         let now = local_now();
         self.policy.watch(header, order.checks);
         self.note_market::<()>(MarketTold::Watch { header, checks: order.checks }, &[]);
-        self.tasks.entry(header).or_insert_with(|| Progress::new(note, TaskShares::default(), now));
+        self.tasks.entry(header).or_insert_with(|| Progress::new(kept, now));
         self.step(RequestorInput::Start(Box::new(order)));
         if self.machine.order(header).is_none() {
             self.tasks.remove(&header);
@@ -159,8 +167,14 @@ impl RequestorLoop {
 
     /// Takes up a task that is known here. What failed of one that has ended is tried again.
     fn resume_task(&mut self, header: B256) -> Result<Running, RunTaskError> {
-        let known = self.machine.order(header).cloned().zip(self.tasks.get(&header).map(|task| task.note.clone()));
-        let Some((order, note)) = known else { return Err(RunTaskError::Unknown { header }) };
+        let kept = |task: &Progress| Kept {
+            note: task.note.clone(),
+            begun: task.begun,
+            shares: TaskShares::default(),
+            gathered: task.gathered,
+        };
+        let known = self.machine.order(header).cloned().zip(self.tasks.get(&header).map(kept));
+        let Some((order, kept)) = known else { return Err(RunTaskError::Unknown { header }) };
         let failed = |task: &TaskStatus| task.header == header && task.finished && task.failed > 0;
         if self.machine.tasks().iter().any(failed) {
             let (deadline, now) = (order.header.deadline, self.now.chain);
@@ -172,13 +186,14 @@ impl RequestorLoop {
                 progress.reopened();
             }
         }
-        self.run_task(order, note)
+        self.run_task(order, kept)
     }
 
     fn view(&self, header: B256) -> Option<TaskView> {
         let status = self.machine.tasks().into_iter().find(|task| task.header == header)?;
         let module = self.machine.order(header)?.header.module;
-        let note = self.tasks.get(&header)?.note.clone();
-        Some(TaskView { status, module, note, outputs: self.machine.outputs(header) })
+        let progress = self.tasks.get(&header)?;
+        let (note, gathered) = (progress.note.clone(), progress.gathered);
+        Some(TaskView { status, module, note, gathered, outputs: self.machine.outputs(header) })
     }
 }

@@ -2,41 +2,41 @@
 
 use crate::api::ApiServer;
 use crate::audience::{Audience, Root};
-use crate::chain_link::{ChainLink, Funded};
+use crate::chain_link::ChainLink;
 use crate::content::Contents;
 use crate::courier::Courier;
-use crate::error::{NodeStopped, SettleError, StopError};
+use crate::error::{NodeStopped, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::local_now;
 use crate::progress::Progress;
-use crate::proofs::{ProofDesk, ProofGate, Seen};
+use crate::proofs::{ProofDesk, ProofGate};
 use crate::provider_loop::{LoopEnd, next_chain_event};
+use crate::requestor_done::Done;
 use crate::requestor_handle::RequestorCommand;
+use crate::requestor_room::RoomDesk;
+use crate::room::RoomWanted;
 use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::Base;
 use crate::status::RequestorCounters;
-use crate::told::Shown;
 use crate::trace::{MarketTold, RequestorTold, Tracer};
 use crate::transfer::fetch_output;
 use crate::worker::{JobStop, Runner, recheck};
 use golem_chain::Watcher;
 use golem_deal::{FetchJob, PersistId, Requestor, RequestorEffect, RequestorInput, TaskStatus};
-use golem_market::{Claim, RequestorMarketPolicy};
+use golem_market::RequestorMarketPolicy;
 use golem_net::{NetworkEvent, NetworkHandle};
 use golem_protocol::message::encode_header;
 use golem_protocol::{
-    Address, Agreement, B256, ChainTime, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, LocalTime, Message,
-    NodeId, Now, Signed, SubtaskOutcome, Wei,
+    Address, Agreement, B256, ChannelId, Document, HEADER_TOPIC, Header, LocalTime, Message, NodeId, Now, Signed, Wei,
 };
 use golem_store::{Store, StoreError};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// How long a stop waits for the last saves and messages.
@@ -60,6 +60,7 @@ pub(crate) struct RequestorParts {
     pub(crate) watcher: Watcher,
     pub(crate) saver: Saver,
     pub(crate) commands: mpsc::Receiver<RequestorCommand>,
+    pub(crate) room_wanted: mpsc::Receiver<RoomWanted>,
     pub(crate) events: EventLog<RequestorNotice>,
     pub(crate) tasks: BTreeMap<B256, Progress>,
     pub(crate) now: Now,
@@ -68,53 +69,11 @@ pub(crate) struct RequestorParts {
     pub(crate) tracer: Tracer,
 }
 
-/// The end of something that took its time.
-pub(crate) enum Done {
-    Fetched {
-        agreement: B256,
-        index: u32,
-        complete: Result<(), String>,
-    },
-    Rechecked {
-        header: B256,
-        agreement: B256,
-        index: u32,
-        outcome: Result<SubtaskOutcome, String>,
-    },
-    Read {
-        channel: ChannelId,
-        state: ChannelState,
-    },
-    Funded {
-        payee: Address,
-        result: Result<Funded, String>,
-    },
-    CloseRequested {
-        payee: Address,
-        result: Result<ChainTime, SettleError>,
-        reply: oneshot::Sender<Result<ChainTime, SettleError>>,
-    },
-    Finalized {
-        payee: Address,
-        result: Result<B256, SettleError>,
-        reply: oneshot::Sender<Result<B256, SettleError>>,
-    },
-    /// A proof of a wrong result that was seen to be wrong here is kept, to be served.
-    ProofKept(Option<Box<Shown>>),
-    /// A proof of somebody else's was looked at.
-    Looked {
-        claim: Claim,
-        seen: Seen,
-    },
-    /// A header or a notice was given to the network.
-    Announced,
-    /// Documents of a result that broke a promise were kept.
-    SlowKept {
-        provider: NodeId,
-        kept: Result<PathBuf, String>,
-    },
-    /// Who did how much was saved.
-    Noted,
+/// A result that is run again here.
+pub(crate) struct Rerun {
+    /// Of which task.
+    pub(crate) header: B256,
+    stop: JobStop,
 }
 
 /// Where the loop is in its life.
@@ -142,6 +101,8 @@ pub(crate) struct RequestorLoop {
     net_events: mpsc::Receiver<NetworkEvent>,
     pub(crate) watcher: Option<Watcher>,
     commands: mpsc::Receiver<RequestorCommand>,
+    room_wanted: mpsc::Receiver<RoomWanted>,
+    pub(crate) room: RoomDesk,
     events: EventLog<RequestorNotice>,
     courier: Courier,
     delivered: watch::Receiver<()>,
@@ -155,13 +116,13 @@ pub(crate) struct RequestorLoop {
     pub(crate) evidence: Arc<Mutex<()>>,
     pub(crate) work: JoinSet<Done>,
     /// Outputs being fetched, rechecks being run: asked again, they are not begun again.
-    fetching: BTreeSet<(B256, u32)>,
-    rechecking: BTreeMap<(B256, u32), JobStop>,
+    pub(crate) fetching: BTreeSet<(B256, u32)>,
+    pub(crate) rechecking: BTreeMap<(B256, u32), Rerun>,
     fetch_turns: Arc<Semaphore>,
-    reading: BTreeSet<ChannelId>,
+    pub(crate) reading: BTreeSet<ChannelId>,
     /// Payees whose channel is being funded, and what is to be done after that.
-    funding: BTreeMap<Address, Option<(Wei, u32)>>,
-    announcing: usize,
+    pub(crate) funding: BTreeMap<Address, Option<(Wei, u32)>>,
+    pub(crate) announcing: usize,
     pub(crate) shares_saved: LocalTime,
     tracer: Tracer,
     wake: LocalTime,
@@ -181,6 +142,7 @@ impl RequestorLoop {
             watcher,
             saver,
             commands,
+            room_wanted,
             events,
             tasks,
             now,
@@ -205,6 +167,8 @@ impl RequestorLoop {
             net_events: base.net_events,
             watcher: Some(watcher),
             commands,
+            room_wanted,
+            room: RoomDesk::default(),
             events,
             delivered: courier.changes(),
             courier,
@@ -257,6 +221,10 @@ impl RequestorLoop {
         while let Ok(command) = self.commands.try_recv() {
             drop(command);
         }
+        self.room_wanted.close();
+        while let Ok(wanted) = self.room_wanted.try_recv() {
+            drop(wanted);
+        }
         self.save_shares(true);
         let flushed = self.flush().await;
         if let Some(api) = api {
@@ -264,14 +232,11 @@ impl RequestorLoop {
         }
         let undelivered = self.courier.undelivered();
         let reason = self.fatal.clone();
-        let result = match &reason {
-            Some(reason) => Err(StopError::Stopped(NodeStopped { reason: Some(reason.clone()) })),
-            None if !flushed => {
-                let what = "saving the last records".to_owned();
-                Err(StopError::CutOff { what, waited_ms: FLUSH.as_millis() as u64 })
-            }
-            None if !undelivered.is_empty() => Err(StopError::Undelivered { undelivered }),
-            None => Ok(()),
+        let result = match (&reason, flushed) {
+            (Some(reason), _) => Err(StopError::Stopped(NodeStopped { reason: Some(reason.clone()) })),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) if !undelivered.is_empty() => Err(StopError::Undelivered { undelivered }),
+            (None, Ok(())) => Ok(()),
         };
         self.finish().await;
         LoopEnd { result, reason }
@@ -288,7 +253,9 @@ impl RequestorLoop {
                 // Copies of what is done already are agreed and owed.
                 let owed = |task: &TaskStatus| task.finished && task.reserved > Wei::ZERO;
                 let owes = self.machine.tasks().iter().any(owed);
-                let done = !busy && !owes && self.saver.is_idle() && self.courier.is_settled();
+                // What finds no room does not end by being waited for: the next start does it.
+                let ended = !busy && !owes && self.saver.is_idle() || self.disk_was_full;
+                let done = ended && self.courier.is_settled();
                 !done && tokio::time::Instant::now() < until
             }
         }
@@ -303,6 +270,7 @@ impl RequestorLoop {
             biased;
             durable = self.saver.durable(), if !self.saver.is_idle() => self.on_durable(durable),
             Some(command) = self.commands.recv() => self.on_command(command).await,
+            Some(wanted) = self.room_wanted.recv() => self.make_room(wanted),
             Some(done) = self.work.join_next() => match done {
                 Ok(done) => self.on_done(done),
                 Err(error) => self.fatal = Some(format!("a worker failed: {error}")),
@@ -330,9 +298,14 @@ impl RequestorLoop {
         }
     }
 
+    /// Why records or results cannot be saved here, while that is so.
+    pub(crate) fn unsaved(&self) -> Option<String> {
+        self.saver.full().map(str::to_owned).or_else(|| self.contents.trouble())
+    }
+
     /// What follows from whatever has changed.
     fn after_turn(&mut self) {
-        let full = self.saver.full().map(str::to_owned).or_else(|| self.contents.trouble());
+        let full = self.unsaved();
         if full.is_some() != self.disk_was_full {
             self.disk_was_full = full.is_some();
             self.say(RequestorNotice::Node(match full {
@@ -363,6 +336,7 @@ impl RequestorLoop {
         }
         if is_tick {
             self.audience.keep(|agreement| self.machine.is_open(agreement));
+            self.room.keep(|agreement| self.machine.is_open(agreement));
         }
         self.steps += 1;
         if self.steps.is_multiple_of(CHECK_STEPS) {
@@ -409,12 +383,13 @@ impl RequestorLoop {
                     return;
                 }
                 let stop = JobStop::new();
-                self.rechecking.insert((agreement, index), stop.clone());
-                let (runner, contents) = (self.runner.clone(), self.contents.clone());
                 let task = header.digest(&self.config.chain.chain_ref());
+                self.rechecking.insert((agreement, index), Rerun { header: task, stop: stop.clone() });
+                let (runner, contents) = (self.runner.clone(), self.contents.clone());
                 self.work.spawn(async move {
-                    let outcome = recheck(runner, contents, input, *header, stop).await;
-                    Done::Rechecked { header: task, agreement, index, outcome }
+                    let mut pins = contents.pins();
+                    let outcome = recheck(runner, contents, input, *header, stop, &mut pins).await;
+                    Done::Rechecked { header: task, agreement, index, outcome, pins }
                 });
             }
             RequestorEffect::Publish(proof) => self.keep_proof(*proof),
@@ -459,7 +434,7 @@ impl RequestorLoop {
         });
     }
 
-    fn read(&mut self, channel: ChannelId) {
+    pub(crate) fn read(&mut self, channel: ChannelId) {
         tracing::debug!(effect = "read_channel", payee = %channel.payee);
         if self.reading.insert(channel) {
             let chain = self.chain.clone();
@@ -468,7 +443,7 @@ impl RequestorLoop {
     }
 
     /// One funding of a channel at a time: the next one looks at what the last one did.
-    fn fund(&mut self, payee: Address, deposit: Wei, epoch: u32) {
+    pub(crate) fn fund(&mut self, payee: Address, deposit: Wei, epoch: u32) {
         if let Some(next) = self.funding.get_mut(&payee) {
             *next = Some((deposit, epoch));
             return;
@@ -488,70 +463,10 @@ impl RequestorLoop {
             let (contents, turns) = (self.contents.clone(), self.fetch_turns.clone());
             self.work.spawn(async move {
                 let _turn = turns.acquire().await;
-                Done::Fetched { agreement, index, complete: fetch_output(contents, job).await }
+                let mut pins = contents.pins();
+                let complete = fetch_output(contents, job, &mut pins).await;
+                Done::Fetched { agreement, index, complete, pins }
             });
-        }
-    }
-
-    fn on_done(&mut self, done: Done) {
-        match done {
-            Done::Fetched { agreement, index, complete } => {
-                self.fetching.remove(&(agreement, index));
-                if let Err(error) = &complete {
-                    tracing::info!(%agreement, index, %error, "output not fetched");
-                }
-                self.step(RequestorInput::Fetched { agreement, index, complete });
-            }
-            Done::Rechecked { header, agreement, index, outcome } => {
-                self.rechecking.remove(&(agreement, index));
-                self.counters.rechecked += 1;
-                if let Ok(SubtaskOutcome::Completed { time_ms, fuel, .. }) = &outcome
-                    && let Some(progress) = self.tasks.get_mut(&header)
-                {
-                    progress.own_run(*time_ms, fuel.0);
-                }
-                self.step(RequestorInput::Rechecked { agreement, index, outcome });
-            }
-            Done::Read { channel, state } => {
-                self.reading.remove(&channel);
-                self.step(RequestorInput::Channel { channel, state });
-            }
-            Done::Funded { payee, result } => self.on_funded(payee, result),
-            Done::CloseRequested { payee, result, reply } => {
-                self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
-                let _ = reply.send(result);
-            }
-            Done::Finalized { payee, result, reply } => {
-                self.read(ChannelId { payer: self.config.keys.payment_address(), payee });
-                let _ = reply.send(result);
-            }
-            Done::ProofKept(shown) => self.proof_kept(shown),
-            Done::Looked { claim, seen } => self.looked(&claim, seen),
-            Done::SlowKept { provider, kept } => self.slow_kept(provider, kept),
-            Done::Announced => self.announcing = self.announcing.saturating_sub(1),
-            Done::Noted => {}
-        }
-    }
-
-    fn on_funded(&mut self, payee: Address, result: Result<Funded, String>) {
-        let next = self.funding.remove(&payee).flatten();
-        match result {
-            Ok(Funded { state, amount, transaction }) => {
-                if transaction.is_some() {
-                    self.counters.fundings += 1;
-                    tracing::info!(%payee, %amount, ?transaction, "channel funded");
-                }
-                self.say(RequestorNotice::Funded { payee, amount, transaction });
-                let channel = ChannelId { payer: self.config.keys.payment_address(), payee };
-                self.step(RequestorInput::Channel { channel, state });
-            }
-            Err(detail) => {
-                tracing::warn!(%payee, detail, "channel not funded");
-                self.step(RequestorInput::FundFailed { payee, detail });
-            }
-        }
-        if let Some((deposit, epoch)) = next {
-            self.fund(payee, deposit, epoch);
         }
     }
 
@@ -590,22 +505,26 @@ impl RequestorLoop {
         }
     }
 
-    /// Waits for the last saves; tells whether they are all done.
-    async fn flush(&mut self) -> bool {
+    /// Waits for the last saves, as long as there is room for them. Errors: `Unsaved`, `CutOff`.
+    async fn flush(&mut self) -> Result<(), StopError> {
         let all = async {
             while !self.saver.is_idle() && self.fatal.is_none() {
+                if let Some(detail) = self.saver.full() {
+                    return Err(StopError::Unsaved { detail: detail.to_owned() });
+                }
                 let durable = self.saver.durable().await;
                 self.on_durable(durable);
             }
+            Ok(())
         };
-        tokio::time::timeout(FLUSH, all).await.is_ok()
+        tokio::time::timeout(FLUSH, all).await.unwrap_or_else(|_| Err(StopError::unflushed(FLUSH)))
     }
 
     /// Joins everything that is left.
     async fn finish(mut self) {
         self.tracer.end();
         self.events.close();
-        self.rechecking.values().chain(self.looks.values()).for_each(JobStop::stop);
+        self.rechecking.values().map(|rerun| &rerun.stop).chain(self.looks.values()).for_each(JobStop::stop);
         // What is interrupted here is made again on the next start; a transaction is in the journal.
         self.work.shutdown().await;
         self.courier.stop(FLUSH).await;

@@ -5,13 +5,14 @@ use crate::content::{Contents, Room};
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::lifecycle::{ending, local_now};
-use crate::note::{RecheckSecret, SecretLot, TaskNote, TaskShares};
+use crate::note::{RecheckSecret, SecretLot, TaskBegun, TaskGathered, TaskNote, TaskShares};
 use crate::origin::RequestorOrigin;
-use crate::progress::Progress;
+use crate::progress::{Kept, Progress};
 use crate::proofs::PROOF_CONTENT_MAX;
 use crate::provider_handle::COMMANDS_MAX;
 use crate::requestor_handle::{RequestorHandle, RequestorLink};
 use crate::requestor_loop::{RequestorLoop, RequestorParts};
+use crate::requestor_room::ROOM_WANTED_MAX;
 use crate::saver::Saver;
 use crate::settings::RequestorConfig;
 use crate::startup::{Base, BaseSettings, joined};
@@ -19,7 +20,7 @@ use crate::trace::{Notebook, Role, Tracer};
 use golem_protocol::limits::SLOTS_MAX;
 use golem_protocol::{B256, Now};
 use golem_sandbox::Pace;
-use golem_store::{Batch, Store, StoreError, for_each_record, get_record};
+use golem_store::{Batch, Record, Store, StoreError, for_each_record, get_record};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -68,6 +69,13 @@ struct Notes {
     tasks: BTreeMap<B256, Progress>,
 }
 
+/// All records of one kind that are kept under a task's header.
+fn by_header<R: Record>(store: &dyn Store) -> Result<BTreeMap<B256, R>, StoreError> {
+    let mut records = BTreeMap::new();
+    for_each_record(store, b"", |key, record: R| drop(records.insert(B256::left_padding_from(&key), record)))?;
+    Ok(records)
+}
+
 /// Reads the notes; draws the secret where there is none.
 fn load_notes(store: &dyn Store) -> Result<Notes, StoreError> {
     let secret = match get_record::<RecheckSecret>(store, SECRET_KEY)? {
@@ -80,13 +88,19 @@ fn load_notes(store: &dyn Store) -> Result<Notes, StoreError> {
             secret
         }
     };
-    let mut shares: BTreeMap<Vec<u8>, TaskShares> = BTreeMap::new();
-    for_each_record(store, b"", |key, share: TaskShares| drop(shares.insert(key, share)))?;
+    let mut shares = by_header::<TaskShares>(store)?;
+    let mut begun = by_header::<TaskBegun>(store)?;
+    let mut gathered = by_header::<TaskGathered>(store)?;
     let mut tasks = BTreeMap::new();
-    for_each_record(store, b"", |key, note: TaskNote| {
-        let share = shares.remove(&key).unwrap_or_default();
-        tasks.insert(B256::left_padding_from(&key), Progress::new(note, share, local_now()));
-    })?;
+    for (header, note) in by_header::<TaskNote>(store)? {
+        let kept = Kept {
+            note,
+            begun: begun.remove(&header).unwrap_or_default(),
+            shares: shares.remove(&header).unwrap_or_default(),
+            gathered: gathered.remove(&header),
+        };
+        tasks.insert(header, Progress::new(kept, local_now()));
+    }
     Ok(Notes { secret, tasks })
 }
 
@@ -108,6 +122,11 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
             progress.finished();
         }
     }
+    for ((header, provider), paid) in machine.paid_shares() {
+        if let Some(progress) = tasks.get_mut(&header) {
+            progress.recovered(provider, &paid);
+        }
+    }
     let unfinished = machine.tasks().iter().filter(|task| !task.finished).count();
     tracing::info!(
         node = %config.keys.node_id(), tasks = machine.tasks().len(), unfinished, channels = machine.ledgers().len(),
@@ -125,6 +144,8 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
     let watcher = base.chain.watch(config.keys.payment_address(), known).await?;
     let saver = Saver::start(base.store.clone()).map_err(|error| StartError::Thread { detail: error.to_string() })?;
     let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
+    let (room_sender, room_wanted) = mpsc::channel(ROOM_WANTED_MAX);
+    base.contents.ask_for_room(room_sender);
     let (ended_sender, ended) = ending();
     let events = EventLog::new();
     let link = RequestorLink { commands: command_sender, events: events.clone(), ended };
@@ -154,6 +175,7 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         watcher,
         saver,
         commands,
+        room_wanted,
         events,
         tasks,
         now,

@@ -3,7 +3,8 @@
 use crate::events::RequestorNotice;
 use crate::lifecycle::local_now;
 use crate::note::TaskShares;
-use crate::requestor_loop::{Done, RequestorLoop};
+use crate::requestor_done::Done;
+use crate::requestor_loop::RequestorLoop;
 use golem_deal::{RequestorEvent, RequestorInput};
 use golem_market::Held;
 use golem_protocol::{B256, NodeId, Wei, subtask_value};
@@ -20,6 +21,7 @@ impl RequestorLoop {
         }
         let now = local_now();
         let mut stopped = Vec::new();
+        let unsaved = self.unsaved();
         for status in self.machine.tasks() {
             let Some(progress) = self.tasks.get_mut(&status.header) else { continue };
             let failures = if status.finished && status.failed > 0 {
@@ -28,7 +30,7 @@ impl RequestorLoop {
                 Default::default()
             };
             let failure = failures.into_iter().next().map(|(index, detail)| progress.failure(index, &detail));
-            if progress.conclude(&status, failure, now) && !status.finished {
+            if progress.conclude(&status, failure, unsaved.as_deref(), now) && !status.finished {
                 stopped.push(status.header);
             }
             if status.finished {

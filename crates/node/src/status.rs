@@ -221,8 +221,12 @@ pub struct RequestorStatus {
 pub struct NamedTask {
     /// The name.
     pub name: String,
+    /// When it was begun here, by this machine's clock, in milliseconds since 1970.
+    pub begun_ms: u64,
     /// Until when subtasks of it can be agreed, in seconds of chain time.
     pub deadline_s: u64,
+    /// Whether it has ended, and all the results that it has were gathered into a folder since.
+    pub gathered: bool,
     /// What each provider did for it.
     pub providers: Vec<ProviderShare>,
     /// What it cost to check its results so far.

@@ -36,7 +36,7 @@ pub(crate) struct Shown {
     is_own: bool,
     /// How much of it is kept for this alone.
     foreign: ByteCount,
-    _pins: Pins,
+    _pins: [Pins; 2],
 }
 
 /// Why a proof is not shown to others.
@@ -65,13 +65,14 @@ impl Shown {
     ) -> Result<Shown, Unshown> {
         let bytes = proof.encode()?;
         let hash = looks.insert_bytes(&bytes)?;
-        let mut pins = looks.pins();
+        let (mut pins, mut own_pins) = (looks.pins(), own.pins());
         pins.add(hash);
         let mut contents = vec![hash];
         let mut foreign = ByteCount::from_bytes(bytes.len() as u64);
         let mut hold = |hash: ContentHash| {
             // Pinned before it is looked for: it must not go in between.
             pins.add(hash);
+            own_pins.add(hash);
             contents.push(hash);
             if own.has(hash).is_none() {
                 let size = looks.has(hash).ok_or(ContentError::Missing { digest: hash.0 })?;
@@ -100,7 +101,7 @@ impl Shown {
             subtask_timeout_s: proof.header.document.subtask_timeout_s,
         };
         let is_own = proof.header.document.requestor == node;
-        Ok(Shown { notice, contents, is_own, foreign, _pins: pins })
+        Ok(Shown { notice, contents, is_own, foreign, _pins: [pins, own_pins] })
     }
 }
 
@@ -220,7 +221,7 @@ mod tests {
                 subtask_timeout_s: 1,
             };
             let foreign = ByteCount::from_bytes(foreign);
-            Shown { notice, contents: vec![], is_own, foreign, _pins: self.looks.pins() }
+            Shown { notice, contents: vec![], is_own, foreign, _pins: [self.looks.pins(), self.own.pins()] }
         }
     }
 
@@ -250,6 +251,12 @@ mod tests {
         let requestor = proof.header.document.requestor;
         let shown = Shown::of(&proof, requestor, &here.own, &here.looks).unwrap();
         assert!(shown.is_own && shown.foreign == shown.notice.proof_bytes);
+        let module = proof.header.document.module;
+        here.own.take_away(module).unwrap();
+        assert!(here.own.has(module).is_some(), "the task's end does not take it away");
+        drop(shown);
+        here.own.take_away(module).unwrap();
+        assert_eq!(here.own.has(module), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Fetching outputs: the manifest, then every file it names, within the bytes agreed.
 
-use crate::content::Contents;
+use crate::content::{Contents, Pins};
 use crate::error::ContentError;
 use golem_deal::FetchJob;
 use golem_task::SubtaskOutput;
@@ -21,10 +21,10 @@ const OUR_PAUSE: Duration = Duration::from_secs(2);
 /// Makes an output be here, whole and as reported; or says why it is not to be had.
 ///
 /// What this machine cannot keep, as where its disk is full, is no fault of the provider's, which would not be paid for it:
-/// it is fetched again until there is room, however long that takes.
-pub(crate) async fn fetch_output(contents: Contents, job: FetchJob) -> Result<(), String> {
+/// it is fetched again until there is room, however long that takes. What is here of it is held by `pins`.
+pub(crate) async fn fetch_output(contents: Contents, job: FetchJob, pins: &mut Pins) -> Result<(), String> {
     loop {
-        let tried = tokio::time::timeout(FETCH_MAX, try_often(&contents, &job)).await;
+        let tried = tokio::time::timeout(FETCH_MAX, try_often(&contents, &job, pins)).await;
         let late = |_| Err(Fault::Lasting(format!("the output was not here within {} s", FETCH_MAX.as_secs())));
         match tried.unwrap_or_else(late) {
             Ok(()) => {
@@ -41,11 +41,11 @@ pub(crate) async fn fetch_output(contents: Contents, job: FetchJob) -> Result<()
     }
 }
 
-async fn try_often(contents: &Contents, job: &FetchJob) -> Result<(), Fault> {
+async fn try_often(contents: &Contents, job: &FetchJob, pins: &mut Pins) -> Result<(), Fault> {
     let mut pause = PAUSE;
     let mut tries = 1;
     loop {
-        match try_once(contents, job).await {
+        match try_once(contents, job, pins).await {
             Err(Fault::Passing(error)) if tries < TRIES => {
                 tracing::info!(provider = %job.provider, index = job.index, %error, "output not fetched, trying again");
                 tokio::time::sleep(pause).await;
@@ -66,7 +66,7 @@ enum Fault {
     Ours(String),
 }
 
-async fn try_once(contents: &Contents, job: &FetchJob) -> Result<(), Fault> {
+async fn try_once(contents: &Contents, job: &FetchJob, pins: &mut Pins) -> Result<(), Fault> {
     use futures::StreamExt;
     let passing = |error: ContentError| match error.is_ours() {
         true => Fault::Ours(error.to_string()),
@@ -76,6 +76,8 @@ async fn try_once(contents: &Contents, job: &FetchJob) -> Result<(), Fault> {
     if job.output_bytes > job.bytes_max {
         return Err(lasting(&over(job.output_bytes.0, job.bytes_max.0)));
     }
+    // All of it before it is looked for: what an earlier task left must not go in between.
+    pins.hold(job.output);
     contents.fetch(job.output, job.output_bytes.0, job.provider).await.map_err(passing)?;
     let manifest = job.output;
     let bytes = contents.blocking(move |here| here.read(manifest)).await.map_err(passing)?;
@@ -87,6 +89,7 @@ async fn try_once(contents: &Contents, job: &FetchJob) -> Result<(), Fault> {
     let mut wanted: Vec<_> = output.files.iter().map(|file| (file.content, file.size)).collect();
     wanted.sort_unstable();
     wanted.dedup();
+    wanted.iter().for_each(|(hash, _)| pins.hold(*hash));
     let fetches = wanted.into_iter().map(|(hash, size)| contents.fetch(hash, size.0, job.provider));
     let mut fetches = futures::stream::iter(fetches).buffer_unordered(FILES_AT_ONCE);
     while let Some(fetched) = fetches.next().await {

@@ -1,6 +1,6 @@
 //! Running subtasks: fetch what goes in, run it in the sandbox, keep what came out, say what came of it.
 
-use crate::content::{Contents, DOCUMENT_BYTES_MAX};
+use crate::content::{Contents, DOCUMENT_BYTES_MAX, Pins};
 use crate::error::ContentError;
 use golem_deal::{ComputeJob, UnfitProgram};
 use golem_protocol::limits::TEXT_BYTES_MAX;
@@ -301,15 +301,15 @@ async fn work(
     ran
 }
 
-/// Runs a subtask of our own task again, to compare. `Err` where it could not be run here.
+/// Runs a subtask of our own task again, to compare; what came out is held by `pins`. `Err` where it could not be run here.
 pub(crate) async fn recheck(
     runner: Arc<Runner>,
     contents: Contents,
     input: ContentHash,
     header: Header,
     stop: JobStop,
+    pins: &mut Pins,
 ) -> Result<SubtaskOutcome, String> {
-    let mut pins = contents.pins();
     let bounds = SubtaskBounds {
         memory_max: header.memory_max,
         output_max: header.output_max,
@@ -320,7 +320,7 @@ pub(crate) async fn recheck(
     // The provider's clock does not bind us, yet a run without end must end.
     let wall_ms = (header.subtask_timeout_s as u64).saturating_mul(2_000);
     let terms = RunTerms { owner: header.requestor, bounds, wall_ms, limit_ms: wall_ms };
-    let ran = run_and_keep(&runner, &contents, terms, document, &stop, &mut pins).await;
+    let ran = run_and_keep(&runner, &contents, terms, document, &stop, pins).await;
     match ran {
         Ok(outcome) => Ok(outcome),
         // Not the task's doing: this machine's disk, clock or owner.
@@ -447,17 +447,19 @@ async fn run_and_keep(
     }
     check_exit(&ran.outcome)?;
     let (fuel, time_ms) = (ran.outcome.fuel, ran.outcome.wall_ms);
-    let kept = contents.blocking(move |here| keep_output(here, &ran)).await;
+    let kept = contents.taking_in(move |here| keep_output(here, &ran)).await;
     let kept = kept.map_err(|error| Failure::new(FailureKind::Provider, error))?;
-    kept.contents.iter().for_each(|hash| pins.add(*hash));
-    Ok(completed(&kept, fuel, time_ms))
+    let output = completed(&kept, fuel, time_ms);
+    pins.join(kept.pins);
+    Ok(output)
 }
 
 /// What was kept of a run.
 struct Kept {
     manifest: ContentHash,
     manifest_bytes: u64,
-    contents: Vec<ContentHash>,
+    /// The files and the manifest.
+    pins: Pins,
 }
 
 fn completed(kept: &Kept, fuel: Fuel, time_ms: u64) -> SubtaskOutcome {
@@ -467,15 +469,16 @@ fn completed(kept: &Kept, fuel: Fuel, time_ms: u64) -> SubtaskOutcome {
 
 /// Puts the output files and their manifest into the content store.
 fn keep_output(contents: &Contents, ran: &Ran) -> Result<Kept, ContentError> {
-    let mut kept = Vec::with_capacity(ran.outcome.files.len() + 1);
+    let mut pins = contents.pins();
     let mut files = Vec::with_capacity(ran.outcome.files.len());
     for file in &ran.outcome.files {
         let path = ran.folder.path().join(&file.path);
+        // Before it is there: it must not go in between.
+        pins.add(file.digest);
         let (hash, _) = contents.insert_file(&path)?;
         if hash != file.digest {
             return Err(ContentError::Changed { path, got: hash.0, want: file.digest.0 });
         }
-        kept.push(hash);
         files.push(FileRef { path: file.path.clone(), content: file.digest, size: file.size });
     }
     let malformed = |error: golem_task::BundleError| ContentError::Malformed {
@@ -484,9 +487,9 @@ fn keep_output(contents: &Contents, ran: &Ran) -> Result<Kept, ContentError> {
         detail: error.to_string(),
     };
     let bytes = SubtaskOutput::new(0, files).and_then(|output| output.encode()).map_err(malformed)?;
+    pins.add(ContentHash(B256::from(*blake3::hash(&bytes).as_bytes())));
     let manifest = contents.insert_bytes(&bytes)?;
-    kept.push(manifest);
-    Ok(Kept { manifest, manifest_bytes: bytes.len() as u64, contents: kept })
+    Ok(Kept { manifest, manifest_bytes: bytes.len() as u64, pins })
 }
 
 /// The program did its work, or why not.

@@ -123,8 +123,8 @@ async fn a_result_is_kept_with_its_manifest_and_comes_out_the_same_again() {
     let manifest = SubtaskOutput::decode(&bytes).unwrap();
     assert_eq!((manifest.exit_code, manifest.files[0].path.as_str()), (0, "stdout"));
     assert_eq!(bench.contents.read(manifest.files[0].content).unwrap(), b"hello");
-    let again =
-        recheck(bench.runner.clone(), bench.contents.clone(), job.input, job.header, JobStop::new()).await.unwrap();
+    let (runner, contents, mut pins) = (bench.runner.clone(), bench.contents.clone(), bench.contents.pins());
+    let again = recheck(runner, contents, job.input, job.header, JobStop::new(), &mut pins).await.unwrap();
     let SubtaskOutcome::Completed { output: output_again, fuel: fuel_again, .. } = again else { panic!("{again:?}") };
     assert_eq!((output, fuel), (output_again, fuel_again));
 }

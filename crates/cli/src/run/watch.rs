@@ -84,26 +84,30 @@ pub(super) async fn follow(
             if let Some(watching) = &mut watching {
                 watching.end().await;
             }
-            let collected = node
-                .merge(header, out)
-                .await
-                .context("all results are here and paid for, and could not be put together")?;
+            let collected = match node.merge(header, out).await {
+                Err(gone @ CollectError::Gone { .. }) => return Err(gone.into()),
+                merged => merged.context("all results are here and paid for, and could not be put together")?,
+            };
             if let Some(watching) = &watching {
                 watching.clear(&collected);
             }
             Ok(Ran { header, report: Some(report), error: None, refusals, collected })
         }
         Err(error) => {
-            // A task that would be put together leaves its pieces apart from where the whole will be.
-            let collected = match node.merge(header, out).await {
-                Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await?,
-                collected => collected?,
-            };
+            let collected = gather(node, header, out).await.with_context(|| output::tame(&error.to_string()))?;
             if let Some(watching) = watching.as_mut().filter(|_| !collected.files.is_empty()) {
                 draw_last(watching, node, header, &screen, signals).await;
             }
             Ok(Ran { header, report: None, error: Some(error), refusals, collected })
         }
+    }
+}
+
+/// Gathers what there is of a task. One that would be put together leaves its pieces apart from where the whole will be.
+pub(super) async fn gather(node: &RequestorHandle, header: B256, out: &Path) -> Result<Collected, CollectError> {
+    match node.merge(header, out).await {
+        Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await,
+        gathered => gathered,
     }
 }
 

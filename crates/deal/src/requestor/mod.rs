@@ -12,6 +12,7 @@ mod interface;
 mod machine;
 mod pace;
 mod retry;
+mod shares;
 mod site;
 mod task;
 mod tender;
@@ -24,4 +25,5 @@ pub use interface::{
     SlowResult, TaskOrder, TaskStatus,
 };
 pub use machine::Requestor;
+pub use shares::PaidShare;
 pub use site::{CopyAddresses, Near, Site};

@@ -9,6 +9,7 @@ mod reorgs;
 mod repeated;
 mod rest;
 mod retry;
+mod shares;
 mod times;
 mod whole;
 mod world;

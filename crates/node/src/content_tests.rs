@@ -1,0 +1,111 @@
+use super::*;
+use crate::audience::Root;
+use golem_protocol::{Address, B256};
+
+fn hash_of(bytes: &[u8]) -> ContentHash {
+    ContentHash(blake3::hash(bytes).as_bytes().into())
+}
+
+#[test]
+fn makes_room_by_what_was_used_longest_ago_and_spares_running_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(folder.path(), 300, Room::Reclaim).unwrap();
+    let first = contents.insert_bytes(&[1; 100]).unwrap();
+    let second = contents.insert_bytes(&[2; 100]).unwrap();
+    let third = contents.insert_bytes(&[3; 100]).unwrap();
+    let mut pins = contents.pins();
+    pins.add(first);
+    contents.has(second);
+    contents.insert_bytes(&[4; 100]).unwrap();
+    assert!(contents.has(first).is_some() && contents.has(second).is_some());
+    assert_eq!(contents.has(third), None);
+    drop(pins);
+    contents.insert_bytes(&[5; 300]).unwrap();
+    assert_eq!(contents.used_bytes(), 300);
+}
+
+#[test]
+fn keeps_what_is_its_owners_and_says_that_there_is_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(folder.path(), 150, Room::Keep).unwrap();
+    let first = contents.insert_bytes(&[1; 100]).unwrap();
+    assert!(matches!(contents.insert_bytes(&[2; 100]), Err(ContentError::NoRoom { wanted: 100, .. })));
+    assert_eq!(contents.has(first), Some(100));
+}
+
+#[test]
+fn serves_a_document_whose_length_is_unknown_and_nothing_larger() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(folder.path(), 1 << 20, Room::Keep).unwrap();
+    let small = contents.insert_bytes(b"document").unwrap();
+    let large = contents.insert_bytes(&vec![7; DOCUMENT_BYTES_MAX + 1]).unwrap();
+    let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
+    let absent = hash_of(b"absent");
+    audience.allow(B256::ZERO, to, [small, large, absent].map(Root::Content));
+    let served = contents.served(audience);
+    assert_eq!(served.piece(to, small, SIZE_UNKNOWN, 0).unwrap().unwrap(), b"document");
+    assert_eq!(served.piece(to, large, SIZE_UNKNOWN, 0).unwrap(), None);
+    assert_eq!(served.piece(to, absent, SIZE_UNKNOWN, 0).unwrap(), None);
+}
+
+#[test]
+fn answers_whoever_may_not_have_a_content_as_if_it_were_not_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(folder.path(), 1 << 20, Room::Keep).unwrap();
+    let hash = contents.insert_bytes(b"document").unwrap();
+    let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
+    audience.allow(B256::ZERO, to, [Root::Content(hash)]);
+    let served = contents.served(audience);
+    let stranger = NodeId(Address::repeat_byte(2));
+    for size in [8, SIZE_UNKNOWN] {
+        assert!(served.piece(to, hash, size, 0).unwrap().is_some());
+        assert_eq!(served.piece(stranger, hash, size, 0).unwrap(), None);
+        assert_eq!(served.piece(stranger, hash_of(b"absent"), size, 0).unwrap(), None);
+    }
+    assert!(served.piece_list(to, hash, 8).unwrap().is_some());
+    assert_eq!(served.piece_list(stranger, hash, 8).unwrap(), None);
+}
+
+#[test]
+fn serves_what_lies_beside_its_own_contents_to_whoever_may_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| Contents::open(&folder.path().join(name), 1 << 20, Room::Reclaim).unwrap();
+    let (own, beside) = (open("own"), open("beside"));
+    let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
+    let served = own.served(audience.clone());
+    own.serve_also(&beside);
+    let hash = beside.insert_bytes(b"document").unwrap();
+    assert_eq!(served.piece(to, hash, 8, 0).unwrap(), None, "it was not opened to anybody");
+    audience.open(hash, []);
+    for size in [8, SIZE_UNKNOWN] {
+        assert_eq!(served.piece(to, hash, size, 0).unwrap().unwrap(), b"document");
+    }
+    assert!(served.piece_list(to, hash, 8).unwrap().is_some());
+}
+
+#[test]
+fn refuses_a_file_that_changed_since_it_was_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(&folder.path().join("content"), 1 << 20, Room::Keep).unwrap();
+    let path = folder.path().join("input");
+    fs::write(&path, b"new").unwrap();
+    let content = PreparedContent::File { digest: hash_of(b"old"), path };
+    assert!(matches!(contents.keep(content), Err(ContentError::Changed { .. })));
+}
+
+#[test]
+fn keeps_all_of_many_contents_and_tells_of_one_that_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(&folder.path().join("content"), 1 << 20, Room::Keep).unwrap();
+    let prepared = |n: u32| {
+        let bytes = n.to_le_bytes().to_vec();
+        PreparedContent::Bytes { digest: hash_of(&bytes), bytes }
+    };
+    // Some of them twice.
+    contents.keep_all((0..300).map(|n| prepared(n % 200)).collect()).unwrap();
+    assert!((0..200u32).all(|n| contents.has(hash_of(&n.to_le_bytes())) == Some(4)));
+    assert_eq!(contents.used_bytes(), 800);
+    let mut all: Vec<_> = (200..300).map(prepared).collect();
+    all.insert(50, PreparedContent::File { digest: hash_of(b"gone"), path: folder.path().join("gone") });
+    assert!(contents.keep_all(all).unwrap_err().to_string().contains("gone"));
+}
