@@ -22,6 +22,7 @@ pub mod policy;
 pub mod provider;
 pub mod record;
 pub mod requestor;
+pub mod saves;
 #[cfg(test)]
 mod tests;
 

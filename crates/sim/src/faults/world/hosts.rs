@@ -2,8 +2,8 @@
 
 use super::{Held, What, Who, World};
 use crate::faults::clock::{Clock, Jump};
-use crate::faults::disk::{Answered, FULL_PAUSE_MS};
 use crate::faults::host::{ABANDON_MS, GRACE_MS, TIMEOUT_S};
+use golem_deal::saves::{Answered, FULL_PAUSE_MS};
 use golem_deal::{ProviderInput, Record, RequestorInput};
 use golem_protocol::{B256, RefusalReason};
 
@@ -15,7 +15,7 @@ const FULL_MS: (u64, u64) = (500, 30_000);
 impl World {
     /// A node saves something.
     pub(super) fn begin_save(&mut self, who: Who, id: golem_deal::PersistId, records: Vec<Record>) -> Held {
-        if self.disk_of(who).begin(id, records)? {
+        for _ in 0..self.disk_of(who).begin(id, records)? {
             self.saves(who);
         }
         Ok(())
