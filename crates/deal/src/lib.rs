@@ -16,14 +16,17 @@
 //! What this crate never does: read a clock, draw a random number, touch a socket, a file or a chain, or decide on a
 //! price (that is the policy's part, see [`policy`]).
 
+pub mod clock;
 pub mod outbox;
 pub mod policy;
 pub mod provider;
 pub mod record;
 pub mod requestor;
+pub mod saves;
 #[cfg(test)]
 mod tests;
 
+pub use clock::{HostTime, RunClock};
 pub use outbox::PersistId;
 pub use policy::{
     Delivery, ProviderFact, ProviderPolicy, Quote, Reported, RequestorFact, RequestorPolicy, Straggler, Timed,

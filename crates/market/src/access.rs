@@ -15,7 +15,7 @@ pub const ACCESS_REASON_BYTES_MAX: usize = 256;
 pub enum Expiry {
     /// Until it is removed.
     Never,
-    /// Until this moment of the local clock, exclusive; milliseconds since 1970.
+    /// Until this moment of local time, exclusive; milliseconds since 1970. What a node slept counts once it is started again.
     At(LocalTime),
 }
 

@@ -189,7 +189,8 @@ impl Promises {
         if let Some(per_second) = seen.per_second().filter(|_| seen.overstates())
             && performance > per_second.saturating_mul(BROKEN_TIMES)
         {
-            let since = *seen.refused.get_or_insert(now);
+            // It is saved, and a clock that was set back since is followed.
+            let since = *seen.refused.insert(seen.refused.map_or(now, |since| since.min(now)));
             if now.saturating_sub(since) < REFUSED_MS {
                 return Err(Overstated { promised: performance, seen: per_second, results: seen.broken });
             }
@@ -277,6 +278,15 @@ mod tests {
         assert_eq!(promises.credible(PROVIDER, PROGRAM, 2 * G), 2 * G, "it is timed anew");
         (0..3).for_each(|_| assert!(promises.timed(&slow)));
         assert!(!said(&mut promises, 1) && !said(&mut promises, 1));
+    }
+
+    #[test]
+    fn a_refusal_by_a_clock_that_was_set_back_since_ends_no_later() {
+        let mut promises = after(&[result(2 * G, 44_000); 6]);
+        let said = |promises: &mut Promises, times: u64| {
+            promises.said(PROVIDER, PROGRAM, 2 * G, LocalTime(times * REFUSED_MS)).is_ok()
+        };
+        assert!(!said(&mut promises, 100) && !said(&mut promises, 1) && said(&mut promises, 2));
     }
 
     #[test]

@@ -1,13 +1,28 @@
 //! Starting, ending and being told of it.
 
 use crate::error::NodeStopped;
+use golem_deal::{HostTime, RunClock};
 use golem_protocol::LocalTime;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
-/// This machine's clock.
+/// The local time of this process, for everything that waits or is measured. It does not jump where this machine's clock is
+/// set, and counts next to nothing of a sleep.
 pub(crate) fn local_now() -> LocalTime {
-    // A clock before 1970 is a broken clock; 0 makes timers fire late instead of stopping the node.
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static CLOCK: LazyLock<Mutex<RunClock>> = LazyLock::new(|| Mutex::new(RunClock::start(host_time(*BEGAN))));
+    let mut clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    clock.read(host_time(*BEGAN))
+}
+
+fn host_time(began: Instant) -> HostTime {
+    HostTime { wall: wall_now(), steady_ms: began.elapsed().as_millis() as u64 }
+}
+
+/// This machine's clock, for people.
+pub(crate) fn wall_now() -> LocalTime {
+    // A clock before 1970 is a broken clock.
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     LocalTime::from_millis(elapsed.as_millis() as u64)
 }

@@ -8,7 +8,7 @@ use crate::courier::Courier;
 use crate::error::{NodeStopped, SettleError, StopError};
 use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
-use crate::lifecycle::local_now;
+use crate::lifecycle::{local_now, wall_now};
 use crate::owner::OwnerWatch;
 use crate::proofs::ProofGate;
 use crate::provider_chain::Read;
@@ -566,7 +566,7 @@ impl ProviderLoop {
     }
 
     pub(crate) fn say(&self, notice: ProviderNotice) {
-        self.events.post(notice, local_now().0);
+        self.events.post(notice, wall_now().0);
     }
 
     /// Takes down what the rule of when to claim was asked, where it says to claim.

@@ -8,7 +8,7 @@ use crate::courier::Courier;
 use crate::error::{NodeStopped, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
-use crate::lifecycle::local_now;
+use crate::lifecycle::{local_now, wall_now};
 use crate::progress::Progress;
 use crate::proofs::{ProofDesk, ProofGate};
 use crate::provider_loop::{LoopEnd, next_chain_event};
@@ -478,7 +478,7 @@ impl RequestorLoop {
     }
 
     pub(crate) fn say(&self, notice: RequestorNotice) {
-        self.events.post(notice, local_now().0);
+        self.events.post(notice, wall_now().0);
     }
 
     /// Takes down what the policy was told by others than its machine, and what it answered.

@@ -17,6 +17,8 @@ pub enum Bug {
     TrustsItsOwnClock,
     /// A save that found no room is taken for one that is durable.
     ActsThoughNotSaved,
+    /// A run's local time is whatever its host's clock is set to.
+    FollowsTheWallClock,
 }
 
 thread_local! {

@@ -171,9 +171,10 @@ unit! {
     ChainTime, from_secs
 }
 unit! {
-    /// Time as this machine tells it. Decides when to send again, never who owns money.
+    /// Time as one run of a node tells it: what has passed since it began, however this machine's clock is set meanwhile.
+    /// Decides when to send again, never who owns money.
     ///
-    /// Units: milliseconds since 1970.
+    /// Units: milliseconds since 1970, as this machine's clock had it when the run began.
     LocalTime, from_millis
 }
 unit! {
@@ -200,7 +201,7 @@ impl fmt::Display for ByteCount {
 /// Both clocks at the moment of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
-    /// This machine's clock, milliseconds.
+    /// This run's clock, milliseconds.
     pub local: LocalTime,
     /// The chain's clock, seconds.
     pub chain: ChainTime,

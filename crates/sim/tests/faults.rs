@@ -22,7 +22,7 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
     eprintln!(
         "{count} seeds from {first}: {} events, {lost} of {} messages lost, {crashes} crashes, {undone} blocks undone, \
          {} results accepted, {} of them copies, {} wrong, {} decided by an own run, {} stragglers hedged, {} tasks cut off, \
-         {} saves found no room, {} disks failed",
+         {} saves found no room, {} disks failed, {} clocks set",
         sum(|r| r.events),
         sum(|r| r.messages),
         sum(|r| r.accepted),
@@ -32,7 +32,8 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
         sum(|r| r.hedged),
         sum(|r| r.cut_off),
         sum(|r| r.not_saved),
-        sum(|r| r.disks_failed)
+        sum(|r| r.disks_failed),
+        sum(|r| r.clocks_set)
     );
     let paid_to_authors: u128 = reports.iter().map(|report| report.fees_wei.0).sum();
     if count >= 100 {
@@ -45,6 +46,7 @@ fn nothing_is_lost_or_paid_twice_in_any_of_thousands_of_worlds() {
         assert!(sum(|r| r.cut_off) < count / 50, "too many tasks have no end, since their channels were closed");
         let (not_saved, disks_failed) = (sum(|r| r.not_saved), sum(|r| r.disks_failed));
         assert!(not_saved > count && disks_failed > count / 50, "the disks are too good");
+        assert!(sum(|r| r.clocks_set) > count, "the clocks are too good");
         assert!(crashes > count / 10 && undone > count / 10 && lost > count, "the worlds are too good");
     }
 }
@@ -91,4 +93,9 @@ fn finds_a_machine_that_trusts_its_own_clock() {
 #[test]
 fn finds_a_node_that_acts_though_it_could_not_save() {
     found(Bug::ActsThoughNotSaved);
+}
+
+#[test]
+fn finds_a_node_that_follows_its_hosts_clock() {
+    found(Bug::FollowsTheWallClock);
 }

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 /// Longer between two steps, in milliseconds, and this machine slept: nothing that was under way is timed.
 pub(super) const SLEPT_MS: u64 = 30_000;
+const _: () = assert!(SLEPT_MS < crate::clock::GAP_MAX_MS, "a sleep is to be seen");
 
 /// What a provider has under way for this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The two machines against each other, and against peers that lie.
 
+mod clock;
 mod closes;
 mod copies;
 mod failures;

@@ -13,7 +13,12 @@ pub(super) fn provide(provider: &mut Provider, policy: &mut Fixed, input: Provid
     provide_at(provider, policy, input, NOW)
 }
 
-fn provide_at(provider: &mut Provider, policy: &mut Fixed, input: ProviderInput, now: Now) -> Vec<ProviderEffect> {
+pub(super) fn provide_at(
+    provider: &mut Provider,
+    policy: &mut Fixed,
+    input: ProviderInput,
+    now: Now,
+) -> Vec<ProviderEffect> {
     let mut done = Vec::new();
     let mut effects = provider.apply(policy, input, now);
     while let Some(effect) = effects.pop() {

@@ -23,6 +23,10 @@ pub(super) struct Checks {
     accepted_by: BTreeSet<(B256, u32)>,
     /// What was proposed, by digest.
     proposed: BTreeMap<B256, Agreement>,
+    /// When a requestor last proposed something to a provider for the first time.
+    asked: BTreeMap<(NodeId, NodeId), u64>,
+    /// When a provider first reported something of an agreement.
+    reported: BTreeMap<B256, u64>,
     /// What honest providers have at stake.
     pub(super) stakes: Stakes,
 }
@@ -108,8 +112,25 @@ impl Checks {
     }
 
     /// A requestor proposes a batch.
-    pub(super) fn proposes(&mut self, digest: B256, agreement: &Agreement) {
-        self.proposed.entry(digest).or_insert_with(|| agreement.clone());
+    pub(super) fn proposes(&mut self, digest: B256, agreement: &Agreement, time: u64) {
+        if self.proposed.insert(digest, agreement.clone()).is_none() {
+            self.asked.insert((agreement.requestor, agreement.provider), time);
+        }
+    }
+
+    /// When a requestor last proposed something new to a provider.
+    pub(super) fn asked(&self, requestor: NodeId, provider: NodeId) -> Option<u64> {
+        self.asked.get(&(requestor, provider)).copied()
+    }
+
+    /// A provider reports something.
+    pub(super) fn reports(&mut self, agreement: B256, time: u64) {
+        self.reported.entry(agreement).or_insert(time);
+    }
+
+    /// When it first did so of an agreement.
+    pub(super) fn reported(&self, agreement: B256) -> Option<u64> {
+        self.reported.get(&agreement).copied()
     }
 
     /// What was proposed for a subtask, and what its result is worth once it has burnt so much.

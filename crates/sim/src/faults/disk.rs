@@ -1,62 +1,19 @@
-//! The disk of a node and what its shell does with saves, as `golem-node`'s `Saver` does it: what finds no room is tried
-//! again, and nothing is told to be durable before all that was given before it is.
+//! The disk of a node. What is handed to it when, and what may be acted on, says the code that nodes run.
 
 use crate::stream::Stream;
+use golem_deal::saves::{Answered, SaveAnswer, SaveQueue, UNSAVED_MAX};
 use golem_deal::{PersistId, Record, Table};
 use std::collections::{BTreeMap, VecDeque};
-
-/// How long a full disk is left alone before everything is tried again, in milliseconds.
-pub(super) const FULL_PAUSE_MS: u64 = 2_000;
-/// Saves that wait before a node takes no more from the network. No world comes near it.
-const UNSAVED_MAX: usize = 1_024;
-
-/// What became of one save.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    /// Not handed over: an earlier one found no room.
-    Queued,
-    /// On its way to the disk.
-    Waiting,
-    Saved,
-    NoRoom,
-}
-
-#[derive(Debug)]
-struct Save {
-    id: PersistId,
-    records: Vec<Record>,
-    answer: Answer,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
-    /// New saves are handed over.
-    #[default]
-    Working,
-    /// One found no room: nothing more is handed over until all that was is answered.
-    Draining,
-    /// Everything is handed over again after a while.
-    Pausing,
-}
-
-/// What follows from an answer of the disk.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answered {
-    /// The saves that are durable now, in order.
-    pub(super) durable: Vec<PersistId>,
-    /// Whether everything has to be handed over again after [`FULL_PAUSE_MS`].
-    pub(super) pauses: bool,
-}
 
 /// What a disk holds, and what is on its way there.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
-    /// Everything not yet told to be durable, oldest first.
-    unsaved: VecDeque<Save>,
-    phase: Phase,
-    /// A save found no room, and none was durable since.
-    is_full: bool,
+    saves: SaveQueue,
+    /// What was handed over and is not answered, oldest first.
+    coming: VecDeque<(PersistId, Vec<Record>)>,
+    /// The save that found no room. As by `golem-store`'s committer, nothing is written behind it until it comes again.
+    refused: Option<PersistId>,
     /// When the last save will be answered: a disk answers in order.
     pub(super) busy_until: u64,
     /// It has no room until then.
@@ -64,66 +21,54 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Takes a save; tells whether it is handed over, and an answer has to come.
+    /// Takes a save; gives how many are handed over by that, each of which has to be answered.
     ///
-    /// Errors: more saves wait than a node lets wait.
-    pub(super) fn begin(&mut self, id: PersistId, records: Vec<Record>) -> Result<bool, String> {
-        if self.unsaved.len() >= UNSAVED_MAX {
+    /// Errors: more saves wait than a node lets wait. No world comes near it.
+    pub(super) fn begin(&mut self, id: PersistId, records: Vec<Record>) -> Result<usize, String> {
+        if self.saves.is_behind() {
             return Err(format!("{UNSAVED_MAX} saves wait for a disk"));
         }
-        let is_taken = self.phase == Phase::Working;
-        let answer = if is_taken { Answer::Waiting } else { Answer::Queued };
-        self.unsaved.push_back(Save { id, records, answer });
-        Ok(is_taken)
+        self.saves.push(id, records);
+        Ok(self.hand_over())
     }
 
-    /// The oldest save that was handed over is answered: it is durable, or there is no room for it. Nothing is written
-    /// behind one that found none.
+    fn hand_over(&mut self) -> usize {
+        let before = self.coming.len();
+        while let Some((id, records)) = self.saves.next_save() {
+            self.coming.push_back((id, records.to_vec()));
+        }
+        self.coming.len() - before
+    }
+
+    /// The oldest save that was handed over is answered: it is durable, or there is no room for it.
     pub(super) fn answer(&mut self, has_room: bool) -> Option<Answered> {
-        let place = self.unsaved.iter().position(|save| save.answer == Answer::Waiting)?;
-        let save = self.unsaved.get_mut(place)?;
-        if has_room && self.phase == Phase::Working {
-            save.answer = Answer::Saved;
-            let records = save.records.clone();
+        let (id, records) = self.coming.pop_front()?;
+        let comes_again = self.refused.is_none_or(|refused| id <= refused);
+        if has_room && comes_again {
+            self.refused = None;
             self.write(records);
-        } else {
-            save.answer = Answer::NoRoom;
-            (self.phase, self.is_full) = (Phase::Draining, true);
-            #[cfg(feature = "planted")]
-            if golem_payments::planted::is_planted(golem_payments::planted::Bug::ActsThoughNotSaved) {
-                (save.answer, self.phase) = (Answer::Saved, Phase::Working);
-            }
+            return Some(self.saves.answered(id, SaveAnswer::Saved));
         }
-        let mut durable = Vec::new();
-        while self.unsaved.front().is_some_and(|save| save.answer == Answer::Saved) {
-            durable.extend(self.unsaved.pop_front().map(|save| save.id));
+        if comes_again {
+            self.refused = Some(id);
         }
-        let pauses = self.phase == Phase::Draining && !self.unsaved.iter().any(|save| save.answer == Answer::Waiting);
-        if pauses {
-            self.phase = Phase::Pausing;
-        }
-        if self.phase == Phase::Working && !durable.is_empty() {
-            self.is_full = false;
-        }
-        Some(Answered { durable, pauses })
+        Some(self.saves.answered(id, SaveAnswer::NoRoom))
     }
 
-    /// Hands everything over again. Gives how many answers have to come.
+    /// The pause is over. Gives how many saves are handed over again.
     pub(super) fn try_again(&mut self) -> usize {
-        self.unsaved.iter_mut().for_each(|save| save.answer = Answer::Waiting);
-        self.phase = Phase::Working;
-        self.unsaved.len()
+        self.saves.try_again();
+        self.hand_over()
     }
 
     /// Whether it was seen to have no room: then a provider offers nothing.
     pub(super) fn is_full(&self) -> bool {
-        self.is_full
+        self.saves.is_full()
     }
 
     /// The power goes: of what was on its way a beginning is there, or nothing.
     pub(super) fn cut(&mut self, draw: &mut Stream) {
-        let waiting = self.unsaved.iter().filter(|save| save.answer == Answer::Waiting).count();
-        for _ in 0..draw.between(0, waiting as u64) {
+        for _ in 0..draw.between(0, self.coming.len() as u64) {
             let _ = self.answer(true);
         }
         self.fail();
@@ -131,8 +76,9 @@ impl Disk {
 
     /// It fails for good until the node is started again: nothing more is there of what was on its way.
     pub(super) fn fail(&mut self) {
-        self.unsaved.clear();
-        (self.phase, self.is_full) = (Phase::Working, false);
+        self.saves = SaveQueue::default();
+        self.coming.clear();
+        self.refused = None;
         self.busy_until = 0;
     }
 
@@ -164,29 +110,27 @@ mod tests {
     }
 
     #[test]
-    fn tells_nothing_durable_before_what_found_no_room() {
+    fn writes_nothing_behind_what_found_no_room_until_that_comes_again() {
         let mut disk = Disk::default();
         for n in 0..3u8 {
-            assert_eq!(disk.begin(PersistId(u64::from(n)), saved(n)), Ok(true));
+            assert_eq!(disk.begin(PersistId(u64::from(n)), saved(n)), Ok(1));
         }
         assert_eq!(disk.answer(false), Some(Answered { durable: vec![], pauses: false }));
-        assert_eq!(disk.begin(PersistId(3), saved(3)), Ok(false), "nothing more is handed over");
         assert_eq!(disk.answer(true), Some(Answered { durable: vec![], pauses: false }));
         assert_eq!(disk.answer(true), Some(Answered { durable: vec![], pauses: true }));
         assert_eq!((disk.answer(true), disk.is_full()), (None, true));
         assert_eq!(disk.load(), [], "a restart would find what came later and not what came before");
-        assert_eq!(disk.try_again(), 4);
-        let durable: Vec<u64> = (0..4).flat_map(|_| disk.answer(true).unwrap().durable).map(|id| id.0).collect();
-        assert_eq!(durable, [0, 1, 2, 3]);
-        assert_eq!(disk.load(), saved(3));
-        assert!(!disk.is_full());
+        assert_eq!(disk.try_again(), 3);
+        let durable: Vec<u64> = (0..3).flat_map(|_| disk.answer(true).unwrap().durable).map(|id| id.0).collect();
+        assert_eq!(durable, [0, 1, 2]);
+        assert_eq!((disk.load(), disk.is_full()), (saved(2), false));
     }
 
     #[test]
     fn loses_what_was_on_its_way_when_it_fails() {
         let mut disk = Disk::default();
-        assert_eq!(disk.begin(PersistId(0), saved(0)), Ok(true));
-        assert_eq!(disk.begin(PersistId(1), saved(1)), Ok(true));
+        assert_eq!(disk.begin(PersistId(0), saved(0)), Ok(1));
+        assert_eq!(disk.begin(PersistId(1), saved(1)), Ok(1));
         assert!(disk.answer(true).is_some());
         disk.fail();
         assert_eq!((disk.load(), disk.answer(true)), (saved(0), None));

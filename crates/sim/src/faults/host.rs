@@ -15,8 +15,8 @@ use golem_market::{
     RequestorSettings as ChoiceSettings,
 };
 use golem_protocol::{
-    Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, Now, Offer, RefusalReason,
-    Wei,
+    Address, B256, ByteCount, ChainTime, ChannelId, ContentHash, Fuel, Header, KeySigner, NodeId, Now, Offer,
+    RefusalReason, Wei,
 };
 use std::sync::Arc;
 
@@ -98,6 +98,8 @@ impl Lot for SeededLot {
 pub(super) struct HostPolicy {
     market: RequestorMarketPolicy,
     hedges_eagerly: bool,
+    /// Providers that were found to be late, until the world has looked.
+    pub(super) late: Vec<NodeId>,
 }
 
 /// How long somebody is silent before an eager requestor gives its subtask to another, in milliseconds.
@@ -130,6 +132,9 @@ impl RequestorPolicy for HostPolicy {
     }
 
     fn note(&mut self, fact: &RequestorFact, now: Now) {
+        if let RequestorFact::TimedOut { provider } = fact {
+            self.late.push(*provider);
+        }
         self.market.note(fact, now);
     }
 
@@ -236,8 +241,15 @@ fn is_earlier(tick: &mut Option<(u32, u64)>, run: u32, time: u64) -> bool {
     true
 }
 
+/// How late a batch may be, in milliseconds.
+pub(super) const GRACE_MS: u64 = 20_000;
+/// For how long a requestor may leave a report unanswered, in milliseconds.
+const OVERDUE_MS: u64 = 600_000;
+/// And for how long at least before what it owes is given up.
+pub(super) const ABANDON_MS: u64 = 24 * OVERDUE_MS;
+
 fn requestor_settings() -> RequestorSettings {
-    RequestorSettings { chain: CHAIN, grace_ms: 20_000, lost_ms: 15_000, copy_addresses: CopyAddresses::Distinct }
+    RequestorSettings { chain: CHAIN, grace_ms: GRACE_MS, lost_ms: 15_000, copy_addresses: CopyAddresses::Distinct }
 }
 
 fn provider_settings(keys: &Keys) -> ProviderSettings {
@@ -252,7 +264,7 @@ fn provider_settings(keys: &Keys) -> ProviderSettings {
         output_max: ByteCount(1 << 30),
         offer_life_s: 600,
         claim_margin_s: 10,
-        overdue_ms: 600_000,
+        overdue_ms: OVERDUE_MS,
     }
 }
 
@@ -266,7 +278,7 @@ fn requestor_policy(scenario: &Scenario, order: &TaskOrder, index: usize, record
     let mut policy = RequestorMarketPolicy::recover(choice, AccessLists::default(), lot, records)
         .unwrap_or_else(|error| unreachable!("what a policy saves it can read: {error}"));
     policy.watch(golem_protocol::Document::digest(&order.header, &CHAIN), scenario.checks);
-    HostPolicy { market: policy, hedges_eagerly: scenario.hedges_eagerly }
+    HostPolicy { market: policy, hedges_eagerly: scenario.hedges_eagerly, late: Vec::new() }
 }
 
 fn provider_policy(index: usize, records: &[Record], now: Now) -> ProviderMarketPolicy {
@@ -277,7 +289,7 @@ fn provider_policy(index: usize, records: &[Record], now: Now) -> ProviderMarket
 
 fn order(scenario: &Scenario, keys: &Keys, index: usize) -> TaskOrder {
     let header = Header {
-        requestor: golem_protocol::NodeId(keys.identity.address()),
+        requestor: NodeId(keys.identity.address()),
         payer: keys.payment.address(),
         nonce: index as u64,
         module: ContentHash(B256::repeat_byte(1)),

@@ -10,6 +10,8 @@
 //! - nobody has more work at stake than the credit it granted, by the worth of its results where fuel is paid, nor works
 //!   on for somebody who leaves an app's author unpaid;
 //! - nobody holds anything to be late but by the chain's time, however wrong its host's clock is;
+//! - nobody takes work back, or gives up what it is owed, before its own time for that has passed, however its host's clock
+//!   is set meanwhile;
 //! - nobody signs for more than it accepted, nor accepts a result for more than was agreed for it and its fuel comes to.
 //!
 //! Then the world calms down, and in the end every deal is over, every task of an honest requestor is done and right,
@@ -51,6 +53,7 @@ const COLLECTS: u32 = 9;
 const CHECKS: u32 = 10;
 const CLOCKS: u32 = 11;
 const ROOM: u32 = 12;
+const JUMPS: u32 = 13;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -73,6 +76,8 @@ pub struct Report {
     pub not_saved: u64,
     /// Nodes that stopped since their disk failed.
     pub disks_failed: u64,
+    /// How often a host's clock was set while its node ran, or the host slept.
+    pub clocks_set: u64,
     /// Blocks that were taken back.
     pub blocks_undone: u64,
     /// Results that were accepted.

@@ -51,6 +51,11 @@ pub struct Faults {
     pub clock_off_max_ms: u64,
     /// How much too fast or too slow it can be, in millionths.
     pub clock_drift_max_ppm: u64,
+    /// How often some host's clock is set back or forward, or set right, or the host sleeps, while its node runs, in
+    /// milliseconds; 0 for never.
+    pub clock_set_every_ms: u64,
+    /// By how much at most, in milliseconds.
+    pub clock_set_max_ms: u64,
     /// How far behind the chain's time a node can be, in blocks.
     pub chain_lag_max_blocks: u64,
     /// How often some node's disk is full for a while, in milliseconds; 0 for never.
@@ -139,7 +144,8 @@ impl Scenario {
     }
 }
 
-/// In half of the worlds clocks are wrong by up to minutes or hours, and in a third disks have no room or fail.
+/// In half of the worlds clocks are wrong by up to minutes or hours, in half they are set while nodes run, and in a third disks
+/// have no room or fail.
 fn host_faults(seed: u64) -> Faults {
     let mut draw = Stream::new(seed, super::CLOCKS, u32::MAX);
     let mut faults = Faults::default();
@@ -152,6 +158,11 @@ fn host_faults(seed: u64) -> Faults {
         faults.full_every_ms = draw.between(3_000, 60_000);
         faults.full_fits_per_mille = draw.between(0, 600);
         faults.disk_failure_per_myriad = draw.between(0, 60);
+    }
+    let mut draw = Stream::new(seed, super::JUMPS, u32::MAX);
+    if draw.per_mille(500) {
+        faults.clock_set_every_ms = draw.between(2_000, 60_000);
+        faults.clock_set_max_ms = 60_000 * draw.between(1, 12 * 60);
     }
     faults
 }

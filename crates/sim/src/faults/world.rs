@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::host::{ProviderHost, RequestorHost};
 use super::scenario::{ProviderNature, RequestorNature, Scenario};
-use super::{BLOCKS, CHAIN, CLOSES, COLLECTS, CRASH, DISK, Failure, NETWORK, ROOM, Report};
+use super::{BLOCKS, CHAIN, CLOSES, COLLECTS, CRASH, DISK, Failure, JUMPS, NETWORK, ROOM, Report};
 use crate::stream::Stream;
 use golem_deal::{ProviderInput, RequestorInput, TaskStatus};
 use golem_protocol::{Address, ChannelId, ChannelState, NodeId, Now, Pricing, Wei};
@@ -52,6 +52,7 @@ enum What {
     CloseRequest,
     Partition,
     DiskFull,
+    ClockSet,
 }
 
 struct Event {
@@ -74,6 +75,7 @@ pub(super) struct World {
     closes: Stream,
     collects: Stream,
     room: Stream,
+    jumps: Stream,
     requestors: Vec<RequestorHost>,
     providers: Vec<ProviderHost>,
     chain: Chain,
@@ -116,6 +118,7 @@ impl World {
             closes: Stream::new(seed, CLOSES, 0),
             collects: Stream::new(seed, COLLECTS, 0),
             room: Stream::new(seed, ROOM, 0),
+            jumps: Stream::new(seed, JUMPS, 0),
             requestors,
             providers,
             told: BTreeMap::new(),
@@ -136,6 +139,7 @@ impl World {
             (faults.close_every_ms, What::CloseRequest),
             (faults.partition_every_ms, What::Partition),
             (faults.full_every_ms, What::DiskFull),
+            (faults.clock_set_every_ms, What::ClockSet),
         ];
         for (every_ms, what) in now_and_then.into_iter().filter(|(every_ms, _)| *every_ms > 0) {
             world.at(every_ms, None, what);
@@ -249,6 +253,7 @@ impl World {
             What::CloseRequest => self.close_request(),
             What::Partition => self.partition(),
             What::DiskFull => self.disk_is_full(),
+            What::ClockSet => self.clock_is_set(),
         }
     }
 
@@ -259,6 +264,7 @@ impl World {
             host.ticked();
         }
         let effects = host.machine.apply(&mut host.policy, input, now);
+        self.check_who_is_late(index)?;
         for effect in effects {
             if self.crashes(Who::Requestor(index)) {
                 break;
@@ -403,6 +409,7 @@ impl World {
             self.note(format!("a reorg takes {depth} blocks back"));
         }
         self.chain.mine();
+        self.everybody_looks_at_the_clock();
         let holders: Vec<Address> = (self.requestors.iter().map(RequestorHost::payer))
             .chain(self.providers.iter().map(ProviderHost::payee))
             .chain(self.author())

@@ -130,7 +130,7 @@ impl World {
         match &message {
             Message::Vouchers { vouchers, .. } => self.claim_for_author(vouchers),
             Message::Agreement(agreement) => {
-                self.checks.proposes(agreement.document.digest(&CHAIN), &agreement.document);
+                self.checks.proposes(agreement.document.digest(&CHAIN), &agreement.document, self.time);
             }
             Message::Verdict { verdict, .. } => {
                 let Verdict { agreement, decisions, .. } = &verdict.document;
@@ -156,8 +156,10 @@ impl World {
             ProviderEffect::Persist { id, records } => self.begin_save(me, id, records)?,
             ProviderEffect::Send { to, message } => {
                 let from = self.providers[index].machine.node();
-                if let Message::Vouchers { vouchers, .. } = &message {
-                    self.claim_for_author(vouchers);
+                match &message {
+                    Message::Vouchers { vouchers, .. } => self.claim_for_author(vouchers),
+                    Message::Report(report) => self.checks.reports(report.document.agreement, self.time),
+                    _ => {}
                 }
                 let Some(requestor) = self.requestor_of(to) else { return Ok(()) };
                 let (message, bytes) = through_the_wire(&message)?;
@@ -221,7 +223,10 @@ impl World {
                     ProviderEvent::Computed { agreement, index: subtask, .. } => {
                         self.checks.stakes.computes(index, *agreement, *subtask);
                     }
-                    ProviderEvent::Abandoned { agreement, .. } => self.checks.stakes.abandons(index, *agreement),
+                    ProviderEvent::Abandoned { agreement, .. } => {
+                        self.check_what_is_given_up(index, *agreement)?;
+                        self.checks.stakes.abandons(index, *agreement);
+                    }
                     _ => {}
                 }
                 if !matches!(event, ProviderEvent::Offered { .. } | ProviderEvent::RefusedByPeer { .. }) {

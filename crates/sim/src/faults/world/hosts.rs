@@ -1,17 +1,21 @@
-//! What goes wrong on the hosts of nodes: disks without room, and disks that break.
+//! What goes wrong on the hosts of nodes: disks without room, disks that break, and clocks that are set.
 
 use super::{Held, What, Who, World};
-use crate::faults::disk::{Answered, FULL_PAUSE_MS};
+use crate::faults::clock::{Clock, Jump};
+use crate::faults::host::{ABANDON_MS, GRACE_MS, TIMEOUT_S};
+use golem_deal::saves::{Answered, FULL_PAUSE_MS};
 use golem_deal::{ProviderInput, Record, RequestorInput};
-use golem_protocol::RefusalReason;
+use golem_protocol::{B256, RefusalReason};
 
+/// How long it can take from what a node decides until it leaves, where its disk has room, in milliseconds.
+const SAVING_MS: u64 = 5_000;
 /// How long a disk is full, in milliseconds.
 const FULL_MS: (u64, u64) = (500, 30_000);
 
 impl World {
     /// A node saves something.
     pub(super) fn begin_save(&mut self, who: Who, id: golem_deal::PersistId, records: Vec<Record>) -> Held {
-        if self.disk_of(who).begin(id, records)? {
+        for _ in 0..self.disk_of(who).begin(id, records)? {
             self.saves(who);
         }
         Ok(())
@@ -103,5 +107,65 @@ impl World {
     fn somebody(&mut self) -> Option<Who> {
         let everybody: Vec<Who> = self.everybody().collect();
         self.room.one_of(&everybody).copied()
+    }
+
+    /// Nodes look at the time every few seconds whether or not there is anything to do.
+    pub(super) fn everybody_looks_at_the_clock(&mut self) {
+        let time = self.time;
+        let everybody: Vec<Who> = self.everybody().collect();
+        everybody.into_iter().for_each(|who| self.clock_of(who).look(time));
+    }
+
+    /// Somebody's clock is set, or its host sleeps. Who wakes looks around: its timers have run out.
+    pub(super) fn clock_is_set(&mut self) -> Held {
+        if self.is_calm() {
+            return Ok(());
+        }
+        let faults = self.scenario.faults;
+        self.at(faults.clock_set_every_ms, None, What::ClockSet);
+        let everybody: Vec<Who> = self.everybody().collect();
+        let jump = Jump::draw(&mut self.jumps, faults.clock_set_max_ms);
+        let Some(who) = self.jumps.one_of(&everybody).copied().filter(|who| self.down_until(*who) <= self.time) else {
+            return Ok(());
+        };
+        let time = self.time;
+        self.clock_of(who).jump(time, jump);
+        self.report.clocks_set += 1;
+        self.note(format!("the clock of {who:?}: {jump:?}"));
+        match (jump, who) {
+            (Jump::Sleep(_), Who::Requestor(index)) => self.requestor_gets(index, RequestorInput::Tick),
+            (Jump::Sleep(_), Who::Provider(index)) => self.provider_gets(index, ProviderInput::Tick),
+            (Jump::Back(_) | Jump::Forward(_) | Jump::Right, _) => Ok(()),
+        }
+    }
+
+    /// No provider is late before the time that it was given has passed.
+    pub(super) fn check_who_is_late(&mut self, index: usize) -> Held {
+        let late = std::mem::take(&mut self.requestors[index].policy.late);
+        let host = &self.requestors[index];
+        for provider in late {
+            let asked = self.checks.asked(host.machine.node(), provider);
+            let allowed = u64::from(TIMEOUT_S) * 1_000 + GRACE_MS;
+            self.check_passed(&host.clock, asked, allowed)
+                .map_err(|after| format!("requestor {index} takes {provider} to be late {after}"))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing that is owed is given up before the time for that has passed.
+    pub(super) fn check_what_is_given_up(&self, index: usize, agreement: B256) -> Held {
+        let reported = self.checks.reported(agreement);
+        self.check_passed(&self.providers[index].clock, reported, ABANDON_MS)
+            .map_err(|after| format!("provider {index} gives up what it is owed by {agreement} {after}"))
+    }
+
+    /// Whether so much can have passed for a node since what it sent then. How long that waited for a full disk before it
+    /// left is not known, and nothing is said where disks are full.
+    fn check_passed(&self, clock: &Clock, since: Option<u64>, allowed: u64) -> Held {
+        let passed = clock.passed_max(since.unwrap_or_default(), self.time);
+        if self.scenario.faults.full_every_ms == 0 && passed + SAVING_MS < allowed {
+            return Err(format!("after {passed} ms, and {allowed} are allowed"));
+        }
+        Ok(())
     }
 }
