@@ -159,6 +159,9 @@ async fn dispatch(cli: Cli, parameters: parameters::Parameters) -> anyhow::Resul
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
+    if output::reader_is_gone(error) {
+        return ExitCode::SUCCESS;
+    }
     eprintln!("golem: {}", output::error_text(error));
     ExitCode::from(2)
 }

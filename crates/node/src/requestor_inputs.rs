@@ -179,6 +179,7 @@ impl RequestorLoop {
         let status = self.machine.tasks().into_iter().find(|task| task.header == header)?;
         let module = self.machine.order(header)?.header.module;
         let note = self.tasks.get(&header)?.note.clone();
-        Some(TaskView { status, module, note, outputs: self.machine.outputs(header) })
+        let (outputs, failures) = (self.machine.outputs(header), self.machine.failures(header));
+        Some(TaskView { status, module, note, outputs, failures })
     }
 }

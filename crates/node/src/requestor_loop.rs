@@ -35,7 +35,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -80,6 +80,8 @@ pub(crate) enum Done {
         agreement: B256,
         index: u32,
         outcome: Result<SubtaskOutcome, String>,
+        /// From the order to the outcome, what it waited for a slot included.
+        took_ms: u64,
     },
     Read {
         channel: ChannelId,
@@ -413,8 +415,10 @@ impl RequestorLoop {
                 let (runner, contents) = (self.runner.clone(), self.contents.clone());
                 let task = header.digest(&self.config.chain.chain_ref());
                 self.work.spawn(async move {
+                    let began = Instant::now();
                     let outcome = recheck(runner, contents, input, *header, stop).await;
-                    Done::Rechecked { header: task, agreement, index, outcome }
+                    let took_ms = began.elapsed().as_millis() as u64;
+                    Done::Rechecked { header: task, agreement, index, outcome, took_ms }
                 });
             }
             RequestorEffect::Publish(proof) => self.keep_proof(*proof),
@@ -502,13 +506,16 @@ impl RequestorLoop {
                 }
                 self.step(RequestorInput::Fetched { agreement, index, complete });
             }
-            Done::Rechecked { header, agreement, index, outcome } => {
+            Done::Rechecked { header, agreement, index, outcome, took_ms } => {
                 self.rechecking.remove(&(agreement, index));
                 self.counters.rechecked += 1;
-                if let Ok(SubtaskOutcome::Completed { time_ms, fuel, .. }) = &outcome
-                    && let Some(progress) = self.tasks.get_mut(&header)
-                {
-                    progress.own_run(*time_ms, fuel.0);
+                if let (Ok(outcome), Some(progress)) = (&outcome, self.tasks.get_mut(&header)) {
+                    // Of a run that fails no fuel is told.
+                    let (run_ms, fuel) = match outcome {
+                        SubtaskOutcome::Completed { time_ms, fuel, .. } => (*time_ms, fuel.0),
+                        SubtaskOutcome::Failed { .. } => (took_ms, 0),
+                    };
+                    progress.own_run(run_ms, fuel);
                 }
                 self.step(RequestorInput::Rechecked { agreement, index, outcome });
             }
