@@ -1,9 +1,9 @@
 //! Tasks that cannot be done, by their own fault or because nobody fits. Nothing is paid for them, and the last words
 //! say which subtask, why, and what to do.
 
-use crate::harness::{GNT_EACH, Node, PATIENCE, Stage, text};
+use crate::harness::{GNT_EACH, Node, PATIENCE, Stage, text, wei};
 use crate::money::{PRICE, map_args};
-use crate::programs::{CHATTY, COPY, ENDLESS, EXIT_3, HUNGRY, TRAP};
+use crate::programs::{CHATTY, COPY, ENDLESS, EXIT_3, HUNGRY, PARTICULAR, TRAP};
 
 /// A task, and what has to be said of it.
 struct BadTask {
@@ -50,6 +50,12 @@ fn a_task_that_fails_by_its_own_fault_ends_with_the_subtask_and_the_reason_and_c
         check(task.name, ended.code, &ended.stderr, task.says);
         let answer = ended.json();
         assert_eq!((&answer["failed"], &answer["spent_wei"]), (&1.into(), &"0".into()), "{}: {answer:#}", task.name);
+        let failure = &answer["failures"][0];
+        assert_eq!((&failure["index"], &failure["name"]), (&0.into(), &"in-0.txt".into()), "{answer:#}");
+        let kept = std::fs::read_to_string(stage.path("out").join("failed.txt")).expect("it is written down");
+        // The folder is named anew by each.
+        let told = failure["reason"].as_str().expect("a text").lines().last().expect("a line");
+        assert!(kept.contains("subtask 0 (in-0.txt): ") && kept.contains(told), "{kept}");
     }
     writes_without_end(&stage, &requestor, &known);
     assert_eq!(running.stop(PATIENCE).code, Some(0));
@@ -78,6 +84,45 @@ fn check(name: &str, code: Option<i32>, stderr: &str, says: &[&str]) {
     for said in says {
         assert!(words.contains(said), "{name}: the last words lack `{said}`:\n{stderr}");
     }
+}
+
+#[test]
+fn results_that_could_not_be_put_together_are_kept_and_put_together_later_for_nothing() {
+    let stage = Stage::set();
+    let (requestor, provider) = (stage.node("requestor"), stage.node("provider"));
+    let running = provider.provide(PRICE, &[], &[]);
+    stage.module("particular", PARTICULAR);
+    let manifest = format!(
+        "name = \"particular\"\nmodule = \"particular.wasm\"\n[parameters]\nway = \"wrong\"\n[split]\ncount = 2\n\
+         [merge]\nargs = [\"{{way}}\"]\n[price]\nmax_gnt_per_hour = \"{PRICE}\"\nbudget_gnt = \"1\"\n"
+    );
+    let manifest = text(&stage.file("particular.toml", manifest));
+    let (out, known) = (stage.path("out"), provider.addresses());
+    let failed = requestor.golem(["run", &manifest, "-o", &text(&out), "--bootstrap", &known[0], "--json"]);
+    check(
+        "a merge that fails",
+        failed.code,
+        &failed.stderr,
+        &["no such way", "partial", "--resume=0x", "costs nothing"],
+    );
+    let paid = failed.json();
+    assert!(wei(&paid["spent_wei"]) > Default::default() && paid["finished"] == false, "{paid:#}");
+    for subtask in ["0", "1"] {
+        assert_eq!(std::fs::read(out.join("partial").join(subtask).join("stdout")).expect("it is there"), b"a tile\n");
+    }
+    assert_eq!(running.stop(PATIENCE).code, Some(0));
+
+    let resume = format!("--resume={}", paid["header"].as_str().expect("a digest"));
+    let again = |more: &[&str]| requestor.golem(["run", &resume, "-o", &text(&out), "--json"].iter().chain(more));
+    assert_eq!(again(&[]).code, Some(1), "it is put together as before");
+    for (more, says) in [(&["--budget", "9"], "--budget"), (&["--ways", "good"], "no parameter `ways`")] {
+        let refused = again(more);
+        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{}", refused.stderr);
+    }
+    let mended = again(&["--way", "good"]);
+    assert_eq!(mended.code, Some(0), "{}", mended.stderr);
+    assert_eq!(std::fs::read(out.join("stdout")).expect("the whole is there"), b"a tile\n");
+    assert_eq!(mended.json()["spent_wei"], paid["spent_wei"], "nothing is bought");
 }
 
 #[test]

@@ -108,6 +108,28 @@ pub const EXIT_3: &str = r#"
   (func (export "_start") (call $exit (i32.const 3))))
 "#;
 
+/// Prints a tile. With one argument, as a merge, it does so only where that has four letters, and else says why not.
+pub const PARTICULAR: &str = r#"
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "a tile\n")
+  (data (i32.const 96) "no such way\n")
+  (func $say (param $to i32) (param $at i32) (param $bytes i32)
+    (i32.store (i32.const 0) (local.get $at))
+    (i32.store (i32.const 4) (local.get $bytes))
+    (drop (call $write (local.get $to) (i32.const 0) (i32.const 1) (i32.const 20))))
+  (func (export "_start")
+    (drop (call $sizes (i32.const 24) (i32.const 28)))
+    (if (i32.and
+          (i32.eq (i32.load (i32.const 24)) (i32.const 2))
+          (i32.ne (i32.load (i32.const 28)) (i32.const 17)))
+      (then (call $say (i32.const 2) (i32.const 96) (i32.const 12)) (call $exit (i32.const 5))))
+    (call $say (i32.const 1) (i32.const 64) (i32.const 7))))
+"#;
+
 /// Wants a capability that no sandbox here gives.
 pub const CURIOUS: &str = r#"
 (module

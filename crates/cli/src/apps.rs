@@ -5,10 +5,12 @@ use crate::files::{self, Places};
 use crate::preview::Preview;
 use crate::workbench::{Job, Talk, Workbench, ending};
 use anyhow::{Context as _, bail};
+use golem_node::SourceNote;
 use golem_node::folder::Folder;
-use golem_protocol::ContentHash;
+use golem_protocol::{B256, ContentHash};
 use golem_sandbox::{CancelToken, InputFile, STDOUT_PATH};
 use golem_task::{InputListing, Manifest, Split, TaskPlan, plan};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -24,6 +26,8 @@ pub struct Source {
     pub manifest: Manifest,
     /// Where its paths start.
     base: PathBuf,
+    /// The app's name, or the manifest's path wherever it is read from.
+    origin: String,
     /// Files of `[files]` that the user named: they are where the user said, not beside the manifest.
     given: Vec<String>,
     /// Where a bundled app lies while it is used.
@@ -41,19 +45,39 @@ pub struct Cut {
     /// How to look at it before it is done, where its module can show it.
     pub preview: Option<Arc<Preview>>,
     /// Kept until the node has its own copies.
-    _source: Option<Source>,
+    source: Option<Source>,
 }
 
 impl Cut {
     /// A plan that came without a manifest.
     pub fn without_source(plan: TaskPlan, module: PathBuf, places: Places) -> Cut {
-        Cut { plan, module, places, preview: None, _source: None }
+        Cut { plan, module, places, preview: None, source: None }
+    }
+
+    /// Where it was taken from, to be kept with it; a plan that came without a manifest has nothing of it.
+    pub fn note(&self) -> anyhow::Result<Option<SourceNote>> {
+        let Some(source) = &self.source else { return Ok(None) };
+        let mut files = BTreeMap::new();
+        for name in &source.given {
+            if let Some(path) = source.manifest.files.get(name) {
+                files.insert(name.clone(), whole_path(Path::new(path)));
+            }
+        }
+        let parameters = source.manifest.parameters.clone();
+        Ok(Some(SourceNote { app: source.origin.clone(), parameters, files, plan: self.digest()? }))
+    }
+
+    /// What its subtasks compute, and of what, in one number.
+    pub fn digest(&self) -> anyhow::Result<B256> {
+        let cut = serde_json::to_vec(&(&self.plan.files, &self.plan.subtasks))?;
+        Ok(B256::from(*blake3::hash(&cut).as_bytes()))
     }
 }
 
 impl Source {
     /// Opens an app by its name, or a manifest by its path, and gives its parameters and files other values.
     pub fn open(app: &str, parameters: &[(String, String)]) -> anyhow::Result<Source> {
+        let origin = origin(app)?;
         let (path, unpacked, shown) = match bundled::find(app) {
             Some(found) => {
                 let folder = unpack(found).context("cannot unpack the app")?;
@@ -81,7 +105,18 @@ impl Source {
             }
         }
         let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        Ok(Source { manifest, base, given, _unpacked: unpacked })
+        Ok(Source { manifest, base, origin, given, _unpacked: unpacked })
+    }
+
+    /// Opens what a task of an earlier run was taken from, with other values for some parameters.
+    pub fn again(note: &SourceNote, parameters: &[(String, String)]) -> anyhow::Result<Source> {
+        let mut all = note.parameters.clone();
+        all.extend(note.files.clone());
+        // What the manifest no longer has is not missed.
+        let has = Source::open(&note.app, &[])?.manifest;
+        all.retain(|name, _| has.parameters.contains_key(name) || has.files.contains_key(name));
+        all.extend(parameters.iter().cloned());
+        Source::open(&note.app, &all.into_iter().collect::<Vec<_>>())
     }
 
     /// The digest of its module.
@@ -123,8 +158,17 @@ impl Source {
         };
         let plan = plan(&self.manifest, &listing, printed.as_deref())?;
         let preview = self.manifest.preview_args(plan.subtasks.len() as u32)?.map(|args| Arc::new(Preview::new(args)));
-        Ok(Cut { plan, module, places, preview, _source: Some(self) })
+        Ok(Cut { plan, module, places, preview, source: Some(self) })
     }
+}
+
+/// What an app is called in notes: its name where it ships, or where its manifest is.
+pub fn origin(app: &str) -> anyhow::Result<String> {
+    Ok(if bundled::find(app).is_some() { app.to_owned() } else { whole_path(&manifest_path(app)?) })
+}
+
+fn whole_path(path: &Path) -> String {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }
 
 fn manifest_path(app: &str) -> anyhow::Result<PathBuf> {

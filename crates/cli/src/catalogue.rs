@@ -7,7 +7,7 @@ use crate::output::{self, Table};
 use crate::programs::{FETCHABLE, Fetchable, Runs};
 use anyhow::bail;
 use clap::Args;
-use golem_task::{Manifest, Split};
+use golem_task::{Manifest, PPM, Split, Verification};
 use serde_json::{Value, json};
 
 /// How the list is printed.
@@ -117,12 +117,27 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Answer> {
         limits.subtask.output_max.0 >> 20,
         limits.timeout_s
     ))?;
+    output::line(&format!("checked     {}, unless --verify says otherwise", checked(manifest.verification)))?;
     output::line(&format!("price       at most {} an hour of one slot", manifest.price.max_per_hour))?;
     output::line(&format!("budget      {} unless --budget says otherwise", manifest.price.budget))?;
     output::line(&format!("module      {} ({} bytes)", blake3::hash(app.module()), app.module().len()))?;
     output::line(&format!("\nexample     {}", app.example))?;
     output::line(&format!("try it here golem run {} --local -o out", app.name))?;
     Ok(Answer::Yes)
+}
+
+/// How results are checked, as `--verify` takes it.
+fn checked(verification: Verification) -> String {
+    let share = |ppm: u32| f64::from(ppm) / f64::from(PPM);
+    match verification {
+        Verification::None => "none".to_owned(),
+        Verification::Recheck { fraction_ppm } => format!("recheck:{}", share(fraction_ppm)),
+        Verification::Redundancy { copies, fraction_ppm: 0 } => format!("redundancy:{copies}"),
+        Verification::Redundancy { copies, fraction_ppm } => {
+            format!("redundancy:{copies}+recheck:{}", share(fraction_ppm))
+        }
+        Verification::Adaptive { floor_ppm } => format!("adaptive:{}", share(floor_ppm)),
+    }
 }
 
 fn usual(manifest: &Manifest, name: &str) -> String {
@@ -140,7 +155,7 @@ fn info_json(app: &BundledApp, manifest: &Manifest) -> Value {
     json!({
         "name": app.name, "about": app.about, "parameters": parameters.collect::<Vec<_>>(), "results": app.results,
         "example": app.example, "module": blake3::hash(app.module()).to_string(), "module_bytes": app.module().len(),
-        "limits": manifest.limits, "max_price_wei_per_hour": manifest.price.max_per_hour,
+        "limits": manifest.limits, "verification": checked(manifest.verification), "max_price_wei_per_hour": manifest.price.max_per_hour,
         "budget_wei": manifest.price.budget, "deadline_s": manifest.deadline_s,
         "module_splits": matches!(manifest.split, Split::Module(_)),
     })
@@ -165,6 +180,13 @@ pub async fn fetch(context: &Context, args: &FetchArgs) -> anyhow::Result<Answer
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn says_how_results_are_checked_as_the_flag_takes_it() {
+        for text in ["none", "recheck:0.05", "redundancy:2", "redundancy:3+recheck:0.1", "adaptive:0.05"] {
+            assert_eq!(checked(Verification::parse(text).unwrap()), text);
+        }
+    }
 
     #[test]
     fn tells_of_every_parameter_that_an_app_has_and_of_no_other() {

@@ -110,7 +110,11 @@ fn main() -> ExitCode {
     if std::env::args_os().skip(1).eq([golem_sandbox::WORKER_COMMAND]) {
         return golem_sandbox::sandbox_worker();
     }
-    let (arguments, parameters) = parameters::split_parameters(std::env::args_os().collect(), &Cli::command());
+    let split = parameters::split_parameters(std::env::args_os().collect(), &Cli::command());
+    let (arguments, parameters) = match split {
+        Ok(split) => split,
+        Err(error) => return fail(&error),
+    };
     let cli = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
@@ -155,6 +159,9 @@ async fn dispatch(cli: Cli, parameters: parameters::Parameters) -> anyhow::Resul
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
+    if output::reader_is_gone(error) {
+        return ExitCode::SUCCESS;
+    }
     eprintln!("golem: {}", output::error_text(error));
     ExitCode::from(2)
 }

@@ -1,6 +1,7 @@
 //! How things are printed: JSON for scripts, tables and short ids for people.
 
-use golem_protocol::{Address, Wei};
+use anyhow::Context as _;
+use golem_protocol::{Address, B256, Wei};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -36,12 +37,16 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     line(&text)
 }
 
-/// Prints a line to stdout; a reader that has gone is an error, not a panic.
+/// Prints a line to stdout; a reader that has gone is an error, not a panic. It is one that [`reader_is_gone`] knows.
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| anyhow::anyhow!("cannot write to stdout: {error}"))
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
+}
+
+/// Whether it is only that nobody reads on, as behind `| head`: no reason to complain.
+pub fn reader_is_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        && error.to_string() == "cannot write to stdout"
 }
 
 /// An amount of ether.
@@ -88,6 +93,11 @@ pub fn short(address: &Address) -> String {
     format!("{}..{}", &text[..8], &text[text.len() - 4..])
 }
 
+/// A digest that can still be told from others, and that commands take for the whole.
+pub fn short_digest(digest: &B256) -> String {
+    digest.to_string().chars().take(10).collect()
+}
+
 /// A number of things: `1 subtask`, `2 subtasks`.
 pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
@@ -95,15 +105,24 @@ pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
-/// The first line of what a stranger's program said, as far as a screen has room, without anything that moves the cursor.
+/// What happened, and the last line of what a stranger's program said of it, as far as a screen has room, without anything
+/// that moves the cursor: a first line tells the one, the last line the other.
 pub fn one_line(text: &str) -> String {
     const CHARS_MAX: usize = 160;
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-    let mut shown: String = line.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect();
-    if shown.chars().count() == CHARS_MAX || text.trim().lines().count() > 1 {
-        shown.push_str(" ...");
+    let short = |line: &str| {
+        let mut shown: String = line.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect();
+        if shown.chars().count() == CHARS_MAX {
+            shown.push_str(" ...");
+        }
+        shown
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines.as_slice() {
+        [] => String::new(),
+        [only] => short(only),
+        [first, last] => format!("{} {}", short(first), short(last)),
+        [first, .., last] => format!("{} ... {}", short(first), short(last)),
     }
-    shown
 }
 
 /// What a stranger's program said, without anything but line ends that moves the cursor.
@@ -215,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_that_has_gone_is_told_from_other_broken_pipes() {
+        let broken = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(reader_is_gone(&anyhow::Error::from(broken()).context("cannot write to stdout")));
+        assert!(!reader_is_gone(&anyhow::Error::from(broken()).context("cannot reach the chain")));
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert!(!reader_is_gone(&anyhow::Error::from(full).context("cannot write to stdout")));
+    }
+
+    #[test]
     fn says_no_cause_twice() {
         let error = anyhow::anyhow!("disk full").context("cannot write a: disk full");
         assert_eq!(error_text(&error), "cannot write a: disk full");
@@ -224,7 +252,10 @@ mod tests {
 
     #[test]
     fn shows_one_tame_line_of_what_strangers_say() {
-        assert_eq!(one_line("a\u{1b}[31m red\nmore"), "a[31m red ...");
+        assert_eq!(one_line("a\u{1b}[31m red\nmore"), "a[31m red more");
+        let said = "the program exited with code 7; it printed last:\nstarting\nrow 1\nI give up: bad data in row 3\n";
+        let shown = "the program exited with code 7; it printed last: ... I give up: bad data in row 3";
+        assert_eq!(one_line(said), shown);
         assert_eq!(one_line("plain"), "plain");
         assert_eq!(one_line(&"x".repeat(5000)).len(), 164);
         assert_eq!((count(1u32, "subtask"), count(0usize, "subtask")), ("1 subtask".into(), "0 subtasks".into()));

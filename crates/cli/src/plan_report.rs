@@ -203,6 +203,7 @@ impl<'a> PlanReport<'a> {
             "hedges_max_wei": self.cost.hedges_cost_max(),
             "fuel_max": plan.limits.subtask.fuel_max,
             "memory_max_bytes": plan.limits.subtask.memory_max,
+            "output_max_bytes": plan.limits.subtask.output_max,
             "deadline_s": plan.deadline_s,
             "account": self.chain.as_ref().ok().map(|funds| json!({
                 "chain_id": funds.chain_id, "gnt_wei": funds.gnt, "eth_wei": funds.eth.to_string(),
@@ -229,9 +230,10 @@ impl<'a> PlanReport<'a> {
         row(
             "each subtask",
             format!(
-                "at most {} s, {} MiB of memory, {} million fuel",
+                "at most {} s, {} MiB of memory, {} MiB of output, {} million fuel",
                 limits.timeout_s,
                 limits.subtask.memory_max.0 >> 20,
+                limits.subtask.output_max.0 >> 20,
                 limits.subtask.fuel_max.0 / 1_000_000
             ),
         )?;
@@ -306,10 +308,11 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
     let mut lines = vec![match plan.verification {
         Verification::None => "none, results are taken as they come".to_owned(),
         Verification::Recheck { fraction_ppm } => format!(
-            "{} % of results are computed again here, about {}, and more of providers new to this node; it costs \
+            "{} % of results are computed again here, about {} of {}, and more of providers new to this node; it costs \
              this machine's time and no GNT",
             share(fraction_ppm),
-            output::count(cost.rechecks, "subtask")
+            expected(cost.subtasks, fraction_ppm),
+            output::count(cost.subtasks, "subtask")
         ),
         Verification::Redundancy { copies, fraction_ppm } => {
             let besides = match fraction_ppm {
@@ -358,6 +361,24 @@ pub fn verification(plan: &TaskPlan, cost: &CostEstimate) -> Vec<String> {
     lines
 }
 
+/// How many of so many subtasks a share is on average: in tenths where they are few.
+fn expected(subtasks: u32, share_ppm: u32) -> String {
+    let number = f64::from(subtasks) * f64::from(share_ppm) / f64::from(PPM);
+    if number < 9.95 {
+        let text = format!("{number:.1}");
+        let text = text.strip_suffix(".0").unwrap_or(&text);
+        return if text == "0" && number > 0.0 { "0.1".to_owned() } else { text.to_owned() };
+    }
+    format!("{number:.0}")
+}
+
+/// What it did cost to check results, also where that is nothing.
+pub fn check_cost_line(checks: &CheckCost) -> String {
+    check_cost(checks).unwrap_or_else(|| {
+        "Verification: no result was computed again here, and none paid for besides one for each subtask.".to_owned()
+    })
+}
+
 /// What it did cost to check results; nothing where nothing was checked.
 pub fn check_cost(checks: &CheckCost) -> Option<String> {
     let copies = (checks.copies > 0).then(|| {
@@ -365,12 +386,12 @@ pub fn check_cost(checks: &CheckCost) -> Option<String> {
         format!("{results} paid for besides one for each subtask, {}", checks.copies_wei)
     });
     let own = (checks.own_runs > 0).then(|| {
-        format!(
-            "{} computed again here in {:.1} s, {} million fuel",
-            checks.own_runs,
-            checks.own_run_ms as f64 / 1000.0,
-            checks.own_run_fuel / 1_000_000
-        )
+        // Of runs that failed no fuel is told.
+        let fuel = match checks.own_run_fuel / 1_000_000 {
+            0 => String::new(),
+            millions => format!(", {millions} million fuel"),
+        };
+        format!("{} computed again here in {:.1} s{fuel}", checks.own_runs, checks.own_run_ms as f64 / 1000.0)
     });
     let parts: Vec<String> = copies.into_iter().chain(own).collect();
     (!parts.is_empty()).then(|| format!("Verification: {}.", parts.join("; ")))
@@ -464,6 +485,28 @@ mod tests {
         assert_eq!((rows[0]["check_ppm"].as_u64(), rows[0]["rechecks"].as_u64()), (Some(50_000), Some(2)), "the floor");
         assert!(rows[1]["check_ppm"].as_u64().unwrap() > 50_000, "{rows:?}");
         assert!(report.adaptive_lines()[1].contains("about 2 of 40 (5.00 %)"), "{:?}", report.adaptive_lines());
+    }
+
+    #[test]
+    fn an_estimate_is_not_rounded_into_a_number_that_it_is_far_from() {
+        assert_eq!(expected(2, 100_000), "0.2");
+        assert_eq!(expected(16, 100_000), "1.6");
+        assert_eq!(expected(40, 100_000), "4");
+        assert_eq!(expected(1, 1_000), "0.1", "never less than something");
+        assert_eq!((expected(1000, 100_000).as_str(), expected(5, 0).as_str()), ("100", "0"));
+        let lines = verification(
+            &plan(Verification::Recheck { fraction_ppm: 5_000 }),
+            &cost(&plan(Verification::None), Wei::ZERO).unwrap(),
+        );
+        assert!(lines[0].contains("about 0.2 of 40 subtasks"), "{lines:?}");
+    }
+
+    #[test]
+    fn says_what_verification_cost_also_where_that_is_nothing() {
+        let nothing = check_cost_line(&CheckCost::default());
+        assert!(nothing.starts_with("Verification: no result was computed again"), "{nothing}");
+        let failed = CheckCost { own_runs: 9, own_run_ms: 1500, ..CheckCost::default() };
+        assert!(check_cost_line(&failed).contains("9 computed again here in 1.5 s"), "{failed:?}");
     }
 
     #[test]

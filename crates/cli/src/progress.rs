@@ -2,11 +2,12 @@
 
 use crate::output::{self, at_most_gnt, count, one_line, short, short_gnt};
 use crate::provide::node_text;
+use crate::run::failures::named;
 use crate::run::quiet::{Quiet, Standing, WhyNot};
 use golem_deal::{Near, OwnRunReason, RequestorEvent};
 use golem_market::{Dear, Held};
 use golem_node::RequestorNotice;
-use golem_protocol::{Decision, NodeId, RefusalReason, Wei};
+use golem_protocol::{B256, Decision, NodeId, RefusalReason, Wei};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ fn copies_wait_text(subtasks: u32, copies: u8, near: Option<&Near>, held: &Held)
 
 /// How a task goes, as its events tell.
 pub struct TaskScreen {
+    task: B256,
+    names: Vec<String>,
     subtasks: u32,
     budget: Wei,
     before: u32,
@@ -43,6 +46,9 @@ pub struct TaskScreen {
     quiet: Quiet,
     look: Look,
 }
+
+/// How long an offer waits at most without a word, in seconds.
+const WAIT_BRIEF_S: u64 = 5;
 
 /// How many reasons are remembered of each provider. Reason: they may hold anything.
 const REASONS_MAX: usize = 100;
@@ -95,10 +101,13 @@ enum Look {
 }
 
 impl TaskScreen {
-    /// A screen for a task of so many subtasks and so much money.
-    pub fn new(name: &str, subtasks: u32, budget: Wei) -> TaskScreen {
+    /// A screen for a task, with the names of its subtasks and the most it may cost.
+    pub fn new(task: B256, name: &str, names: Vec<String>, budget: Wei) -> TaskScreen {
+        let subtasks = names.len() as u32;
         let look = if output::stderr_is_terminal() { bars(name, subtasks) } else { Look::Lines };
         let screen = TaskScreen {
+            task,
+            names,
             subtasks,
             budget,
             before: 0,
@@ -125,6 +134,11 @@ impl TaskScreen {
             self.say(&format!("{} done already, {} spent", count(done, "subtask"), short_gnt(spent)));
         }
         self.money();
+    }
+
+    /// What was paid so far, what was paid before this run included.
+    pub fn spent(&self) -> Wei {
+        self.spent
     }
 
     /// Says why nothing goes on, where nothing has for a while.
@@ -160,8 +174,16 @@ impl TaskScreen {
         }
     }
 
-    /// Takes in an event.
+    /// A subtask's number and name.
+    fn named(&self, index: u32) -> String {
+        named(index, self.names.get(index as usize).map_or("", String::as_str))
+    }
+
+    /// Takes in an event. What is of another task of the folder, which may still come to its end, is not shown.
     pub fn event(&mut self, event: &RequestorNotice) {
+        if event.task().is_some_and(|task| task != self.task) {
+            return;
+        }
         match event {
             RequestorNotice::Deal(event) => self.deal(event),
             RequestorNotice::Funded { payee, amount, transaction } => {
@@ -169,6 +191,7 @@ impl TaskScreen {
                     self.say(&format!("channel to {} funded with {}", short(payee), short_gnt(*amount)));
                 }
             }
+            RequestorNotice::OffersWait { held, .. } if is_brief(held) => {}
             RequestorNotice::OffersWait { offers, held, .. } => self.say(&held_text(*offers, held)),
             RequestorNotice::CopiesWait { subtasks, copies, near, held, .. } => {
                 self.say(&copies_wait_text(*subtasks, *copies, near.as_ref(), held));
@@ -218,11 +241,11 @@ impl TaskScreen {
             RequestorEvent::Rejected { provider, index, decision, detail, .. } => {
                 self.share(*provider).rejected += 1;
                 self.share(*provider).why_not = WhyNot::Failed(detail.clone());
-                let (reason, who) = (one_line(detail), short(&provider.0));
+                let (reason, who, subtask) = (one_line(detail), short(&provider.0), self.named(*index));
                 if let Some(times) = self.times(*provider, format!("{decision:?} {reason}")) {
                     self.say(&match decision {
-                        Decision::FailureNoted => format!("subtask {index} failed at {who}: {reason}{times}"),
-                        _ => format!("subtask {index} of {who} not accepted, {}: {reason}{times}", word(*decision)),
+                        Decision::FailureNoted => format!("{subtask} failed at {who}: {reason}{times}"),
+                        _ => format!("{subtask} of {who} not accepted, {}: {reason}{times}", word(*decision)),
                     });
                 }
                 self.provider_line(*provider);
@@ -252,24 +275,29 @@ impl TaskScreen {
                 // They are expected, and would fill the screen.
                 OwnRunReason::Chosen => {}
                 OwnRunReason::Distrusted => self.say(&format!(
-                    "subtask {index} of {} is computed here: it gave a wrong result before",
+                    "{} of {} is computed here: it gave a wrong result before",
+                    self.named(*index),
                     short(&provider.0)
                 )),
                 OwnRunReason::Disputed => self.say(&format!(
-                    "subtask {index} is computed here: providers reported different results, {} one of them",
+                    "{} is computed here: providers reported different results, {} one of them",
+                    self.named(*index),
                     short(&provider.0)
                 )),
                 OwnRunReason::Failing => self.say(&format!(
-                    "subtask {index} is computed here: {} says that the program fails, and it would be given up",
+                    "{} is computed here: {} says that the program fails, and it would be given up",
+                    self.named(*index),
                     short(&provider.0)
                 )),
                 OwnRunReason::Alone => self.say(&format!(
-                    "subtask {index} of {} is computed here: no other result to compare it with came in time",
+                    "{} of {} is computed here: no other result to compare it with came in time",
+                    self.named(*index),
                     short(&provider.0)
                 )),
             },
             RequestorEvent::Hedged { index, late, provider, .. } => self.say(&format!(
-                "subtask {index}, which {} is late with, is given to {} as well; both are paid if right and in time",
+                "{}, which {} is late with, is given to {} as well; both are paid if right and in time",
+                self.named(*index),
                 short(&late.0),
                 short(&provider.0)
             )),
@@ -277,7 +305,8 @@ impl TaskScreen {
                 let paid =
                     if *paid == Wei::ZERO { String::new() } else { format!(", paid with {},", short_gnt(*paid)) };
                 self.say(&format!(
-                    "subtask {index} of {}{paid} is wrong: {}. It gets nothing more in this task",
+                    "{} of {}{paid} is wrong: {}. It gets nothing more in this task",
+                    self.named(*index),
                     short(&provider.0),
                     one_line(detail)
                 ));
@@ -401,6 +430,12 @@ fn held_text(offers: u32, held: &Held) -> String {
     format!("{} so far, and none is taken yet: {}", count(offers, "offer"), why.join("; "))
 }
 
+/// Whether it is over sooner than one could read of it.
+fn is_brief(held: &Held) -> bool {
+    let Held { dear, doubtful, accused } = held;
+    *doubtful == 0 && *accused == 0 && dear.as_ref().is_some_and(|dear| dear.taken_in_s <= WAIT_BRIEF_S)
+}
+
 /// Which price is waited for and for how long, and who is not trusted yet.
 fn held_reasons(held: &Held) -> Vec<String> {
     let Held { dear, doubtful, accused } = held;
@@ -442,6 +477,23 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use golem_protocol::Address;
+
+    #[test]
+    fn shows_nothing_of_another_task_of_the_folder() {
+        let (ours, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let provider = NodeId(Address::repeat_byte(3));
+        let mut screen = TaskScreen::new(ours, "mine", vec!["a".into()], Wei(9));
+        let rejected = |header| {
+            let (decision, detail) = (Decision::FailureNoted, "its worker was lost".to_owned());
+            RequestorNotice::Deal(RequestorEvent::Rejected { header, provider, index: 0, decision, detail })
+        };
+        screen.event(&rejected(other));
+        assert!(screen.refusals().is_empty() && screen.providers.is_empty());
+        screen.event(&rejected(ours));
+        assert_eq!(screen.refusals(), [(provider, "its worker was lost".to_owned())]);
+        assert_eq!(screen.named(0), "subtask 0 (a)");
+    }
 
     #[test]
     fn says_which_price_holds_back_an_offer_that_a_copy_waits_for() {
@@ -453,6 +505,11 @@ mod tests {
         {
             assert!(said.contains(part), "lacks `{part}`: {said}");
         }
+        assert!(!is_brief(&held) && !is_brief(&Held::default()));
+        assert!(is_brief(&Held {
+            dear: Some(Dear { price: Wei(2), limit: Wei(1), taken_in_s: 1 }),
+            ..Held::default()
+        }));
         let said = copies_wait_text(1, 2, None, &Held::default());
         assert!(said.ends_with("it is computed here") && !said.contains("Not taken"), "{said}");
     }

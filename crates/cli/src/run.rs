@@ -1,6 +1,8 @@
 //! `golem run` and `golem map`: work for the machines of the network, or tried on this one.
 
+pub mod failures;
 pub mod quiet;
+mod resume;
 mod terms;
 mod watch;
 
@@ -26,9 +28,10 @@ use golem_node::{RequestorConfig, RequestorHandle, RequestorNode};
 use golem_protocol::Wei;
 use golem_sandbox::Isolation;
 use golem_task::{CopyAddresses, MapTask, Price, Verification};
+use resume::Asked;
 use std::path::{Path, PathBuf};
 use terms::TermArgs;
-use watch::{finish, follow, gather, look};
+use watch::{Task, finish, follow};
 
 /// What to run.
 #[derive(Args)]
@@ -45,7 +48,8 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "FOLDER", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
     /// Take up a task of this data folder that is unfinished, try again what failed of one, or gather the results of one that
-    /// has ended: the only one, or the one with this header
+    /// has ended: the only one, or the one with this header. The results of one that is done are put together again, which
+    /// costs nothing, with other parameters where only its merge reads them
     #[arg(long, value_name = "HEADER", num_args = 0..=1, default_missing_value = "", require_equals = true, conflicts_with = "dry_run")]
     resume: Option<String>,
     /// Give a parameter of the app a value; the same as --NAME VALUE, for names that are also flags of golem
@@ -102,7 +106,8 @@ pub async fn run(context: &Context, args: RunArgs, mut parameters: Parameters) -
     let folder = context.folder_or_new()?;
     if let Some(header) = &args.resume {
         let out = args.out.as_deref().context("-o FOLDER says where the results go")?;
-        return resume(context, &folder, header, out, &args.terms).await;
+        let asked = Asked { header, app: args.app.as_deref(), parameters: &parameters };
+        return resume::resume(context, &folder, asked, out, &args.terms).await;
     }
     let app = args.app.as_deref().context("name an app, such as render, or a manifest")?;
     let source = Source::open(app, &parameters)?;
@@ -194,6 +199,11 @@ async fn start(
     if cut.plan.price.max_per_hour == Wei::ZERO {
         bail!("the highest price is 0 GNT an hour, and nobody works for nothing: set --max-price to more, such as 1");
     }
+    let there = std::fs::read_dir(out).map_or(0, |entries| entries.count());
+    if there > 0 {
+        let entries = if there == 1 { "an entry".to_owned() } else { format!("{there} entries") };
+        eprintln!("Note: {} has {entries} already; results of the same names replace them.", out.display());
+    }
     // Before anything is announced: what is fixed here is what every agreement says.
     let app = plan_report::app_fee(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
     let cost = plan_report::cost(&cut.plan, app.fee)?;
@@ -226,12 +236,15 @@ async fn start(
         let terms = args.terms(app);
         let mut prepared = node.prepare(&cut.plan, &cut.module, &cut.places, terms).await?;
         prepared.preview = cut.preview.as_ref().map(|preview| preview.note(cut.plan.limits));
+        prepared.source = cut.note()?;
         let watching = Watching::new(folder, &cut, out)?;
-        let task = node.run_task(prepared).await?;
-        let screen = TaskScreen::new(&cut.plan.name, cost.subtasks, cost.budget);
-        follow(&node, task, screen, watching, &mut signals, out).await
+        let handle = node.run_task(prepared).await?;
+        let names = cut.plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
+        let screen = TaskScreen::new(handle.header(), &cut.plan.name, names, cost.budget);
+        follow(Task { node: &node, header: handle.header(), out, by: None }, handle, screen, watching, &mut signals)
+            .await
     };
-    finish(ran.await, node, args, &mut signals).await
+    finish(ran.await, node, args, out, &mut signals).await
 }
 
 /// Whether the sandbox can run the module at all: found out here, before strangers do. It is compiled for the rechecks.
@@ -251,72 +264,6 @@ async fn payable(node: &RequestorHandle, report: PlanReport<'_>) -> anyhow::Resu
     }
     obstacles.iter().for_each(|obstacle| eprintln!("Note: {obstacle}."));
     Ok(())
-}
-
-/// Takes up a task of an earlier run.
-async fn resume(
-    context: &Context,
-    folder: &Folder,
-    header: &str,
-    out: &Path,
-    args: &TermArgs,
-) -> anyhow::Result<Answer> {
-    let file = context.config(folder)?;
-    writable(out)?;
-    let mut signals = args.signals()?;
-    let node = started(context, folder, &file, args, args.copy_addresses, &mut signals).await?;
-    let ran = async {
-        let status = node.status().await?;
-        let named: Vec<_> = status
-            .tasks
-            .iter()
-            .filter(|task| task.task.header.to_string().starts_with(header) || header.is_empty())
-            .collect();
-        let mut matching = named.clone();
-        matching.retain(|task| !task.task.finished);
-        let is_named = !header.is_empty();
-        if matching.is_empty() {
-            // What failed can be tried again. Of several, who does not name one means one that still can be.
-            matching = named.clone();
-            let now = status.chain.time_s;
-            matching.retain(|task| task.task.failed > 0 && (is_named || task.deadline_s >= now));
-        }
-        if matching.is_empty() {
-            matching = named;
-            matching.retain(|task| task.task.done > 0 && (is_named || !task.gathered));
-        }
-        let [task] = matching.as_slice() else {
-            let names: Vec<String> =
-                matching.iter().map(|task| format!("{} ({})", task.task.header, task.name)).collect();
-            match names.is_empty() {
-                true if !is_named => bail!(
-                    "there is no task in {} that is unfinished, has failed subtasks, or has results that were not gathered",
-                    folder.path().display()
-                ),
-                true => bail!(
-                    "there is no task {header} in {} that is unfinished or has failed subtasks or results; `golem status` \
-                     lists the tasks",
-                    folder.path().display()
-                ),
-                false => bail!("there are several such tasks: name one with --resume=HEADER: {}", names.join(", ")),
-            }
-        };
-        let mut screen = TaskScreen::new(&task.name, task.task.subtasks, task.task.budget);
-        screen.done_before(task.task.done, task.task.spent.saturating_add(task.task.fees));
-        let shown = node.shown(task.task.header).await?;
-        let mut watching = shown.map(|shown| Watching::resumed(folder, shown, out)).transpose()?;
-        if task.task.finished && task.task.failed > 0 && task.deadline_s < status.chain.time_s && task.task.done > 0 {
-            // Nothing of it can be tried again, which is told below.
-            gather(&node, task.task.header, out).await?;
-            eprintln!("What is done of it is in {}.", out.display());
-        }
-        let handle = node.resume(task.task.header).await?;
-        if let Some(watching) = watching.as_mut().filter(|_| task.task.done > 0) {
-            look(watching, &node, task.task.header, &screen).await;
-        }
-        follow(&node, handle, screen, watching, &mut signals, out).await
-    };
-    finish(ran.await, node, args, &mut signals).await
 }
 
 /// Before anything is spent on results that then have no place.

@@ -5,7 +5,7 @@ use crate::error::{CollectError, ContentError};
 use crate::requestor_handle::TaskView;
 use crate::worker::{JobStop, Run, Runner, check_exit};
 use golem_protocol::{Address, ContentHash, NodeId};
-use golem_task::SubtaskOutput;
+use golem_task::{MergeSpec, SubtaskOutput};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,6 +29,15 @@ pub struct CollectedFile {
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
+}
+
+/// Another way to put results together than the one that was kept with the task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeBy {
+    /// The arguments and limits.
+    pub spec: MergeSpec,
+    /// Where the module is.
+    pub module: PathBuf,
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ContentError {
@@ -109,9 +118,12 @@ pub(crate) async fn merge(
     contents: &Contents,
     runner: &Runner,
     view: &TaskView,
+    by: Option<&MergeBy>,
     dir: &Path,
 ) -> Result<Collected, CollectError> {
-    let Some(spec) = view.note.merge.clone() else { return collect(contents, view, dir).await };
+    let Some(spec) = by.map(|by| by.spec.clone()).or_else(|| view.note.merge.clone()) else {
+        return collect(contents, view, dir).await;
+    };
     let (done, subtasks) = (view.outputs.len() as u32, view.status.subtasks);
     if done < subtasks {
         return Err(CollectError::Unfinished { header: view.status.header, done, subtasks });
@@ -134,10 +146,16 @@ pub(crate) async fn merge(
             Ok((files, pins))
         })
         .await?;
+    let mut pins = contents.pins();
+    let module = match by.map(|by| by.module.clone()) {
+        None => view.module,
+        Some(path) => contents.blocking(move |contents| Ok(contents.insert_file(&path)?.0)).await?,
+    };
+    pins.add(module);
     let run = Run {
         // This node's own work, which nobody's address is.
         owner: NodeId(Address::ZERO),
-        module: view.module,
+        module,
         args: spec.args,
         stdin: None,
         files,
@@ -147,7 +165,7 @@ pub(crate) async fn merge(
         wall_ms: (spec.limits.timeout_s as u64).saturating_mul(1000),
     };
     let ran = runner.run(contents, run, &JobStop::new()).await?;
-    check_exit(&ran.outcome).map_err(|failure| CollectError::Merge { detail: failure.message })?;
+    check_exit(&ran).map_err(|failure| CollectError::Merge { detail: failure.message })?;
     let dir = dir.to_path_buf();
     let placed = contents.blocking(move |_| {
         let mut collected = Collected::default();

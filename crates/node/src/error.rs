@@ -377,9 +377,7 @@ pub enum TaskError {
         last_detail: String,
     },
     /// What is left of the budget pays nobody.
-    #[error(
-        "the budget is used up with {open} subtasks open: run the task again with a higher budget, finished subtasks are kept"
-    )]
+    #[error("what is left of the budget pays nobody, and {open} subtasks are open")]
     BudgetReached {
         /// How many are open.
         open: u32,

@@ -99,6 +99,40 @@ pub enum RequestorNotice {
     Node(NodeNotice),
 }
 
+impl RequestorNotice {
+    /// The task that it is of, where it is of one.
+    pub fn task(&self) -> Option<B256> {
+        match self {
+            RequestorNotice::OffersWait { header, .. } | RequestorNotice::CopiesWait { header, .. } => Some(*header),
+            RequestorNotice::Deal(
+                RequestorEvent::Offered { header, .. }
+                | RequestorEvent::Agreed { header, .. }
+                | RequestorEvent::Accepted { header, .. }
+                | RequestorEvent::OwnRun { header, .. }
+                | RequestorEvent::Hedged { header, .. }
+                | RequestorEvent::KnownGiven { header, .. }
+                | RequestorEvent::CopiesWait { header, .. }
+                | RequestorEvent::Rejected { header, .. }
+                | RequestorEvent::FoundWrong { header, .. }
+                | RequestorEvent::Freed { header, .. }
+                | RequestorEvent::OffersWait { header, .. }
+                | RequestorEvent::BudgetReached { header, .. }
+                | RequestorEvent::Finished { header, .. },
+            ) => Some(*header),
+            RequestorNotice::Deal(
+                RequestorEvent::Refused { .. }
+                | RequestorEvent::RefusedByPeer { .. }
+                | RequestorEvent::DepositUndone { .. }
+                | RequestorEvent::CloseUndone { .. }
+                | RequestorEvent::FundFailed { .. },
+            )
+            | RequestorNotice::Funded { .. }
+            | RequestorNotice::ProofLookedAt { .. }
+            | RequestorNotice::Node(_) => None,
+        }
+    }
+}
+
 /// What concerns the node and not a deal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeNotice {

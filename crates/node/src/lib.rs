@@ -70,7 +70,7 @@ mod tx_journal;
 mod worker;
 
 pub use author::{AppFeeError, AuthorSearch, FoundVouchers, app_fee, find_author_vouchers};
-pub use collect::{Collected, CollectedFile};
+pub use collect::{Collected, CollectedFile, MergeBy};
 pub use error::{
     CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StartError, StopError, TaskError,
 };
@@ -78,12 +78,12 @@ pub use events::{EventStream, NodeNotice, ProviderNotice, RequestorNotice, Stamp
 pub use golem_sandbox::Isolation;
 pub use golem_sandbox::profile::digest as sandbox_profile;
 pub use identity::NodeKeys;
-pub use note::{OnRecord, PreviewNote, tasks_on_record};
+pub use note::{OnRecord, PreviewNote, SourceNote, tasks_on_record};
 pub use owner::{Hours, HoursError, OwnerSettings};
 pub use prepared::{CheckCost, PreparedContent, PreparedTask, ProviderShare, TaskReport, TaskTerms};
 pub use provider_handle::ProviderHandle;
 pub use provider_node::ProviderNode;
-pub use requestor_handle::{Outputs, RequestorHandle, ShownTask, TaskHandle, TaskProgress};
+pub use requestor_handle::{FailedSubtask, Outputs, RequestorHandle, ShownTask, TaskHandle, TaskProgress};
 pub use requestor_node::RequestorNode;
 pub use settings::{
     ApiSettings, ChainSettings, ChoiceSettings, ClaimOnExit, ClaimSettings, EtherWorth, MEMORY_MAX, MdnsMode,

@@ -103,6 +103,25 @@ impl Record for PreviewNote {
     const VERSION: u16 = 1;
 }
 
+/// Where a task was taken from, kept under its header's digest so that it can be told from others, and put together in
+/// another way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceNote {
+    /// An app that ships, by its name, or the path of a manifest.
+    pub app: String,
+    /// The value of each parameter.
+    pub parameters: BTreeMap<String, String>,
+    /// The files that were named in place of the app's own, by their paths.
+    pub files: BTreeMap<String, String>,
+    /// The digest of its subtasks as they were cut.
+    pub plan: B256,
+}
+
+impl Record for SourceNote {
+    const TABLE: Table = Table::new("task_source");
+    const VERSION: u16 = 1;
+}
+
 /// Who did how much of a task, kept under its header's digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TaskShares {

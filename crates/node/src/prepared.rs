@@ -3,7 +3,7 @@
 use crate::content::DOCUMENT_BYTES_MAX;
 use crate::error::{PrepareError, RunTaskError};
 use crate::identity::NodeKeys;
-use crate::note::PreviewNote;
+use crate::note::{PreviewNote, SourceNote};
 use golem_deal::{Checks, Rechecks, TaskOrder};
 use golem_market::CheckRate;
 use golem_protocol::{AppFee, B256, ByteCount, ChainTime, ContentHash, Document, Header, NodeId, Wei};
@@ -35,6 +35,8 @@ pub struct PreparedTask {
     pub input_max: ByteCount,
     /// How it is shown while it goes on, where it is; kept with the task, and nobody here draws it.
     pub preview: Option<PreviewNote>,
+    /// Where it was taken from, where that is kept.
+    pub source: Option<SourceNote>,
 }
 
 /// A content to keep, so that providers can fetch it.
@@ -185,7 +187,7 @@ pub(crate) async fn prepare(
     };
     let subtask_names = plan.subtasks.iter().map(|subtask| subtask.name.clone()).collect();
     let (name, merge, input_max) = (plan.name.clone(), plan.merge.clone(), ByteCount::from_bytes(input_max));
-    Ok(PreparedTask { name, order, subtask_names, contents, merge, input_max, preview: None })
+    Ok(PreparedTask { name, order, subtask_names, contents, merge, input_max, preview: None, source: None })
 }
 
 /// How a plan's results are checked, in the machine's words.

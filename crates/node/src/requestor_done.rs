@@ -26,6 +26,8 @@ pub(crate) enum Done {
         agreement: B256,
         index: u32,
         outcome: Result<SubtaskOutcome, String>,
+        /// From the order to the outcome, what it waited for a slot included.
+        took_ms: u64,
         pins: Pins,
     },
     Read {
@@ -77,14 +79,17 @@ impl RequestorLoop {
                 }
                 self.step(RequestorInput::Fetched { agreement, index, complete });
             }
-            Done::Rechecked { header, agreement, index, outcome, pins } => {
+            Done::Rechecked { header, agreement, index, outcome, took_ms, pins } => {
                 self.rechecking.remove(&(agreement, index));
                 self.room.hold(agreement, pins);
                 self.counters.rechecked += 1;
-                if let Ok(SubtaskOutcome::Completed { time_ms, fuel, .. }) = &outcome
-                    && let Some(progress) = self.tasks.get_mut(&header)
-                {
-                    progress.own_run(*time_ms, fuel.0);
+                if let (Ok(outcome), Some(progress)) = (&outcome, self.tasks.get_mut(&header)) {
+                    // Of a run that fails no fuel is told.
+                    let (run_ms, fuel) = match outcome {
+                        SubtaskOutcome::Completed { time_ms, fuel, .. } => (*time_ms, fuel.0),
+                        SubtaskOutcome::Failed { .. } => (took_ms, 0),
+                    };
+                    progress.own_run(run_ms, fuel);
                 }
                 self.step(RequestorInput::Rechecked { agreement, index, outcome });
             }

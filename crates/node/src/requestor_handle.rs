@@ -1,6 +1,6 @@
 //! A running requestor, as its owner holds it, and its tasks.
 
-use crate::collect::{self, Collected};
+use crate::collect::{self, Collected, MergeBy};
 use crate::content::{Contents, Pins};
 use crate::error::{
     CollectError, ContentError, NodeStopped, PrepareError, RunTaskError, SettleError, StopError, TaskError,
@@ -9,14 +9,15 @@ use crate::events::{EventLog, EventStream, RequestorNotice, Stamped, Watched};
 use crate::identity::NodeKeys;
 use crate::lifecycle::Ended;
 use crate::lifecycle::local_now;
-use crate::note::{PreviewNote, TaskBegun, TaskGathered, TaskNote};
+use crate::note::{PreviewNote, SourceNote, TaskBegun, TaskGathered, TaskNote};
 use crate::prepared::{self, PreparedTask, TaskReport, TaskTerms};
 use crate::status::RequestorStatus;
 use crate::worker::Runner;
 use golem_deal::{TaskOrder, TaskStatus};
 use golem_protocol::{Address, B256, ByteCount, ChainRef, ChainTime, ContentHash, Document, NodeId};
-use golem_store::{Batch, Store, get_record};
+use golem_store::{Batch, Record, Store, get_record};
 use golem_task::TaskPlan;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,19 @@ pub(crate) struct TaskView {
     pub(crate) note: TaskNote,
     pub(crate) gathered: Option<TaskGathered>,
     pub(crate) outputs: Outputs,
+    /// Why subtasks failed for good.
+    pub(crate) failures: BTreeMap<u32, String>,
+}
+
+/// A subtask that failed for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedSubtask {
+    /// Which.
+    pub index: u32,
+    /// The folder that its files would have.
+    pub name: String,
+    /// What it came to, and below it the last of what the program printed, as far as a report carries it: 1 KiB.
+    pub reason: String,
 }
 
 /// What it takes to show a task that goes on.
@@ -189,10 +203,11 @@ impl RequestorHandle {
     /// nothing was announced then.
     pub async fn run_task(&self, task: PreparedTask) -> Result<TaskHandle, RunTaskError> {
         task.check(&self.keys)?;
-        let PreparedTask { name, order, subtask_names, contents, merge, input_max, preview } = task;
+        let PreparedTask { name, order, subtask_names, contents, merge, input_max, preview, source } = task;
         let pins = self.contents.keep_task(&order, contents).await?;
         let note = TaskNote::new(name, subtask_names, merge);
-        let begun = self.save_note(order.header.digest(&self.chain), &note, preview.as_ref()).await?;
+        let header = order.header.digest(&self.chain);
+        let begun = self.save_note(header, &note, preview.as_ref(), source.as_ref()).await?;
         // Subscribed before the start, so that the first event is not missed.
         let events = self.link.events.stream();
         let order = Box::new(order);
@@ -207,11 +222,15 @@ impl RequestorHandle {
         header: B256,
         note: &TaskNote,
         preview: Option<&PreviewNote>,
+        source: Option<&SourceNote>,
     ) -> Result<TaskBegun, RunTaskError> {
         let mut batch = Batch::new();
         batch.put_record(header, note)?;
         if let Some(preview) = preview {
             batch.put_record(header, preview)?;
+        }
+        if let Some(source) = source {
+            batch.put_record(header, source)?;
         }
         let store = self.store.clone();
         let saved = tokio::task::spawn_blocking(move || {
@@ -238,12 +257,22 @@ impl RequestorHandle {
     /// Errors: `Unknown`, `Stopped`, `Store`.
     pub async fn shown(&self, header: B256) -> Result<Option<ShownTask>, CollectError> {
         let view = self.view(header).await?;
-        let store = self.store.clone();
-        let read =
-            tokio::task::spawn_blocking(move || get_record::<PreviewNote>(store.as_ref(), header.as_slice())).await;
-        let preview = read.unwrap_or(Err(golem_store::StoreError::Closed))?;
+        let preview = self.note::<PreviewNote>(header).await?;
         let module = self.contents.path(view.module);
         Ok(preview.map(|preview| ShownTask { preview, module, subtask_names: view.note.subtask_names }))
+    }
+
+    /// Where a task of this folder was taken from; `None` where that was not kept.
+    ///
+    /// Errors: `Stopped`, `Store`.
+    pub async fn source(&self, header: B256) -> Result<Option<SourceNote>, CollectError> {
+        self.note(header).await
+    }
+
+    async fn note<R: Record + Send + 'static>(&self, header: B256) -> Result<Option<R>, CollectError> {
+        let store = self.store.clone();
+        let read = tokio::task::spawn_blocking(move || get_record::<R>(store.as_ref(), header.as_slice())).await;
+        Ok(read.unwrap_or(Err(golem_store::StoreError::Closed))?)
     }
 
     fn task_handle(&self, running: Running, events: EventStream<RequestorNotice>) -> TaskHandle {
@@ -257,6 +286,25 @@ impl RequestorHandle {
         Ok(self.view(header).await?.outputs)
     }
 
+    /// The folder of each subtask's files, which is its name for people.
+    ///
+    /// Errors: `Unknown`, `Stopped`.
+    pub async fn subtask_names(&self, header: B256) -> Result<Vec<String>, CollectError> {
+        Ok(self.view(header).await?.note.subtask_names)
+    }
+
+    /// The subtasks that failed for good, by index.
+    ///
+    /// Errors: `Unknown`, `Stopped`.
+    pub async fn failed(&self, header: B256) -> Result<Vec<FailedSubtask>, CollectError> {
+        let TaskView { note, failures, .. } = self.view(header).await?;
+        let named = |(index, reason): (u32, String)| {
+            let name = note.subtask_names.get(index as usize).cloned().unwrap_or_else(|| index.to_string());
+            FailedSubtask { index, name, reason }
+        };
+        Ok(failures.into_iter().map(named).collect())
+    }
+
     /// Writes each accepted subtask's files to `dir/<subtask name>/`, replacing files of the same name.
     ///
     /// It is on the disk when this returns; from then on what the task has here may go when room is needed for others, once
@@ -265,18 +313,22 @@ impl RequestorHandle {
     pub async fn collect(&self, header: B256, dir: &Path) -> Result<Collected, CollectError> {
         let view = self.view(header).await?;
         let collected = collect::collect(&self.contents, &view, dir).await.map_err(|error| gone(&view, error))?;
-        self.gathered(&view).await?;
+        // What is whole is to be put together yet, as often as that takes.
+        let is_whole = view.status.finished && view.status.failed == 0;
+        if !is_whole || view.note.merge.is_none() {
+            self.gathered(&view).await?;
+        }
         Ok(collected)
     }
 
     /// Runs the task's merge program here, over all results, and writes its files to `dir`.
     ///
-    /// A task without a merge program is collected as it is; see there. Errors: `Unfinished`, `Merge` with the program's
-    /// last words, `Sandbox`, `Content`, `Gone`.
-    pub async fn merge(&self, header: B256, dir: &Path) -> Result<Collected, CollectError> {
+    /// It is run as the task says, or in another way. A task without a merge program is collected as it is; see there.
+    /// Errors: `Unfinished`, `Merge` with the program's last words, `Sandbox`, `Content`, `Gone`.
+    pub async fn merge(&self, header: B256, by: Option<&MergeBy>, dir: &Path) -> Result<Collected, CollectError> {
         let view = self.view(header).await?;
         let merged =
-            collect::merge(&self.contents, &self.runner, &view, dir).await.map_err(|error| gone(&view, error))?;
+            collect::merge(&self.contents, &self.runner, &view, by, dir).await.map_err(|error| gone(&view, error))?;
         self.gathered(&view).await?;
         Ok(merged)
     }

@@ -194,6 +194,7 @@ impl RequestorLoop {
         let module = self.machine.order(header)?.header.module;
         let progress = self.tasks.get(&header)?;
         let (note, gathered) = (progress.note.clone(), progress.gathered);
-        Some(TaskView { status, module, note, gathered, outputs: self.machine.outputs(header) })
+        let (outputs, failures) = (self.machine.outputs(header), self.machine.failures(header));
+        Some(TaskView { status, module, note, gathered, outputs, failures })
     }
 }

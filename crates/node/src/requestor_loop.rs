@@ -35,7 +35,7 @@ use golem_store::{Store, StoreError};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -388,8 +388,10 @@ impl RequestorLoop {
                 let (runner, contents) = (self.runner.clone(), self.contents.clone());
                 self.work.spawn(async move {
                     let mut pins = contents.pins();
+                    let began = Instant::now();
                     let outcome = recheck(runner, contents, input, *header, stop, &mut pins).await;
-                    Done::Rechecked { header: task, agreement, index, outcome, pins }
+                    let took_ms = began.elapsed().as_millis() as u64;
+                    Done::Rechecked { header: task, agreement, index, outcome, took_ms, pins }
                 });
             }
             RequestorEffect::Publish(proof) => self.keep_proof(*proof),

@@ -6,11 +6,12 @@ use golem_deal::{ComputeJob, UnfitProgram};
 use golem_protocol::limits::TEXT_BYTES_MAX;
 use golem_protocol::{B256, ByteCount, ContentHash, FailureKind, Fuel, Header, NodeId, SubtaskOutcome};
 use golem_sandbox::{
-    CancelToken, Exit, InputFile, Limits, ModuleFault, ModuleSource, Pace, RunOutcome, RunRequest, Sandbox,
-    SandboxConfig, SandboxError,
+    CancelToken, Exit, InputFile, Limits, ModuleFault, ModuleSource, Pace, RunOutcome, RunRequest, STDOUT_PATH,
+    Sandbox, SandboxConfig, SandboxError,
 };
 use golem_task::{FileRef, SubtaskInput, SubtaskLimits, SubtaskOutput};
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -445,7 +446,7 @@ async fn run_and_keep(
     if let Exit::WallClock { wall_ms } = &mut ran.outcome.exit {
         *wall_ms = limit_ms;
     }
-    check_exit(&ran.outcome)?;
+    check_exit(&ran)?;
     let (fuel, time_ms) = (ran.outcome.fuel, ran.outcome.wall_ms);
     let kept = contents.taking_in(move |here| keep_output(here, &ran)).await;
     let kept = kept.map_err(|error| Failure::new(FailureKind::Provider, error))?;
@@ -493,7 +494,8 @@ fn keep_output(contents: &Contents, ran: &Ran) -> Result<Kept, ContentError> {
 }
 
 /// The program did its work, or why not.
-pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
+pub(crate) fn check_exit(ran: &Ran) -> Result<(), Failure> {
+    let outcome = &ran.outcome;
     let kind = match &outcome.exit {
         Exit::Exited { code: 0 } => return Ok(()),
         Exit::Exited { .. } => FailureKind::ExitStatus,
@@ -508,20 +510,54 @@ pub(crate) fn check_exit(outcome: &RunOutcome) -> Result<(), Failure> {
         Exit::BadModule(ModuleFault::NotCompiled { .. }) | Exit::NotCompiled(_) => FailureKind::Provider,
         Exit::BadModule(_) => FailureKind::BadModule,
     };
-    let stderr = outcome.stderr_tail.trim_end();
-    let message = if stderr.is_empty() {
-        outcome.exit.to_string()
-    } else {
-        // What happened first, then as much of the program's own words as fits.
-        let said = outcome.exit.to_string();
-        let room = TEXT_BYTES_MAX.saturating_sub(said.len() + "; stderr: ".len());
-        let mut start = stderr.len().saturating_sub(room);
-        while !stderr.is_char_boundary(start) {
-            start += 1;
-        }
-        format!("{said}; stderr: {}", &stderr[start..])
-    };
+    let message = with_last_words(outcome.exit.to_string(), &outcome.stderr_tail, &stdout_end(ran));
     Err(Failure { kind, message, unfit_for: outcome.exit.unfit_for() })
+}
+
+/// What happened in the first line, then the ends of what the program printed, as much of them as a document carries; those
+/// of its standard error last, and first to be kept.
+fn with_last_words(happened: String, stderr: &str, stdout: &str) -> String {
+    const LAST: &str = "; it printed last:\n";
+    const PRINTED: &str = "stdout:\n";
+    const ERRORS: &str = "\nstderr:\n";
+    let room = TEXT_BYTES_MAX.saturating_sub(happened.len() + LAST.len());
+    let stderr = last_lines(stderr, room);
+    if stderr.is_empty() {
+        let stdout = last_lines(stdout, room);
+        return if stdout.is_empty() { happened } else { format!("{happened}{LAST}{stdout}") };
+    }
+    let stdout = last_lines(stdout, room.saturating_sub(PRINTED.len() + ERRORS.len() + stderr.len()));
+    if stdout.is_empty() {
+        return format!("{happened}{LAST}{stderr}");
+    }
+    format!("{happened}{LAST}{PRINTED}{stdout}{ERRORS}{stderr}")
+}
+
+/// The end of a text, from where a line begins, unless its last line alone is longer.
+fn last_lines(text: &str, bytes_max: usize) -> &str {
+    let text = text.trim_end();
+    let mut start = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let (cut, end) = text.split_at(start);
+    if cut.is_empty() || cut.ends_with('\n') {
+        return end;
+    }
+    end.split_once('\n').map_or(end, |(_, whole)| whole)
+}
+
+/// The end of what a run printed to its standard output, for people; nothing where there is none.
+fn stdout_end(ran: &Ran) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = fs::File::open(ran.folder.path().join(STDOUT_PATH))?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TEXT_BYTES_MAX as u64)))?;
+        let mut end = Vec::new();
+        file.take(TEXT_BYTES_MAX as u64).read_to_end(&mut end)?;
+        Ok(end)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
 /// The sandbox could not run it: whose fault that is.

@@ -229,6 +229,22 @@ fn keeps_the_end_of_a_long_message_within_its_bound() {
     assert!(message.len() <= TEXT_BYTES_MAX && message.ends_with("the end"));
 }
 
+#[test]
+fn last_words_begin_with_what_happened_and_end_with_the_last_line_that_was_printed() {
+    let said = |stderr: &str, stdout: &str| with_last_words("the program exited with code 7".into(), stderr, stdout);
+    assert_eq!(said("", ""), "the program exited with code 7");
+    assert_eq!(said("a\nb\n", ""), "the program exited with code 7; it printed last:\na\nb");
+    assert_eq!(said("", "row 3\n"), "the program exited with code 7; it printed last:\nrow 3");
+    let both = said("bad\n", "row 3\n");
+    assert_eq!(both, "the program exited with code 7; it printed last:\nstdout:\nrow 3\nstderr:\nbad");
+    let flood = format!("{}the end\n", "a word\n".repeat(TEXT_BYTES_MAX));
+    for long in [said(&flood, &flood), said("", &flood), said(&"ä".repeat(TEXT_BYTES_MAX), "x")] {
+        assert!(long.len() <= TEXT_BYTES_MAX, "{} bytes", long.len());
+    }
+    let long = said(&flood, "");
+    assert!(long.ends_with("\nthe end") && long.lines().nth(1) == Some("a word"), "it begins with a line: {long}");
+}
+
 #[tokio::test]
 async fn a_run_that_nobody_waits_for_any_more_gives_its_slot_back() {
     let bench = bench();

@@ -115,6 +115,37 @@ impl TermArgs {
         }
     }
 
+    /// The flags that were given and say what cannot change once a task has begun.
+    pub(super) fn fixed(&self) -> Vec<&'static str> {
+        let given = [
+            (self.budget.is_some(), "--budget"),
+            (self.max_price.is_some(), "--max-price"),
+            (self.author.is_some(), "--author"),
+            (self.max_fee.is_some(), "--max-fee"),
+            (self.verify.is_some(), "--verify"),
+            (self.known_answers.is_some(), "--known-answers"),
+            (self.hedge.is_some(), "--hedge"),
+            (self.pricing.is_some(), "--pricing"),
+            (self.min_perf.is_some(), "--min-perf"),
+            (self.deadline.is_some(), "--deadline"),
+            (self.local, "--local"),
+        ];
+        given.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect()
+    }
+
+    /// Whether a limit was given, which a merge has too.
+    pub(super) fn limits(&self) -> bool {
+        self.timeout.is_some() || self.memory_max.is_some() || self.output_max.is_some() || self.fuel_max.is_some()
+    }
+
+    /// Those of a command line.
+    #[cfg(test)]
+    pub(super) fn of(line: &str) -> TermArgs {
+        use clap::{CommandFactory, FromArgMatches};
+        let matches = crate::Cli::command().try_get_matches_from(line.split(' ')).unwrap();
+        TermArgs::from_arg_matches(matches.subcommand().unwrap().1).unwrap()
+    }
+
     /// What ends the run before its time.
     pub(super) fn signals(&self) -> anyhow::Result<StopSignals> {
         let mut signals = StopSignals::new()?;

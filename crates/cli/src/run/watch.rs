@@ -1,5 +1,6 @@
 //! A task that goes on: watched to its end, its results gathered, and what came of it printed.
 
+use super::failures;
 use super::quiet::Standing;
 use super::terms::TermArgs;
 use crate::Answer;
@@ -11,7 +12,8 @@ use crate::progress::TaskScreen;
 use anyhow::{Context as _, bail};
 use golem_deal::RequestorEvent;
 use golem_node::{
-    CollectError, Collected, RequestorHandle, RequestorNotice, TaskError, TaskHandle, TaskProgress, TaskReport, Watched,
+    CollectError, Collected, FailedSubtask, MergeBy, NamedTask, RequestorHandle, RequestorNotice, TaskError,
+    TaskHandle, TaskProgress, TaskReport, Watched,
 };
 use golem_protocol::{B256, NodeId, Wei};
 use serde_json::json;
@@ -23,34 +25,108 @@ const COPIES_LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 /// How often it is looked whether anything goes on.
 const WAITING_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
+/// A task on a node that runs here, and where its results go.
+pub(super) struct Task<'a> {
+    pub node: &'a RequestorHandle,
+    pub header: B256,
+    pub out: &'a Path,
+    /// How its results are put together, where not as it was kept with it.
+    pub by: Option<&'a MergeBy>,
+}
+
 /// What came of a task.
 pub(super) struct Ran {
     header: B256,
     report: Option<TaskReport>,
-    error: Option<TaskError>,
+    error: Option<NotWhole>,
+    failed: Vec<FailedSubtask>,
+    /// What the screen said was spent, where it said so.
+    shown: Option<Wei>,
     refusals: Vec<(NodeId, String)>,
     collected: Collected,
 }
 
+/// Why there is no whole result.
+enum NotWhole {
+    /// Not every subtask has one.
+    Task(TaskError),
+    /// They are all here, and did not become one.
+    Merge(CollectError),
+}
+
+impl NotWhole {
+    fn text(&self) -> String {
+        match self {
+            NotWhole::Task(error) => error.to_string(),
+            NotWhole::Merge(error) => {
+                format!("all results are here and paid for, and could not be put together: {error}")
+            }
+        }
+    }
+}
+
+/// Puts results together. Where the program that does it fails, they are there one by one, below `partial`.
+async fn gather(task: &Task<'_>) -> anyhow::Result<(Collected, Option<NotWhole>)> {
+    let Task { node, header, out, by } = task;
+    match node.merge(*header, *by, out).await {
+        Ok(collected) => Ok((collected, None)),
+        Err(error @ (CollectError::Merge { .. } | CollectError::Sandbox(_))) => {
+            let collected = node.collect(*header, &out.join("partial")).await?;
+            Ok((collected, Some(NotWhole::Merge(error))))
+        }
+        Err(gone @ CollectError::Gone { .. }) => Err(gone.into()),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "all results are paid for and kept, and could not be written; `golem run --resume={header} -o FOLDER` does \
+                 it again and costs nothing"
+            )
+        }),
+    }
+}
+
+/// Gathers what there is of a task that is not whole. One that would be put together leaves its pieces apart from where the
+/// whole will be.
+pub(super) async fn pieces(task: &Task<'_>) -> Result<Collected, CollectError> {
+    let Task { node, header, out, by } = task;
+    match node.merge(*header, *by, out).await {
+        Err(CollectError::Unfinished { .. }) => node.collect(*header, &out.join("partial")).await,
+        gathered => gathered,
+    }
+}
+
+/// Puts the results of a task that is whole together again.
+pub(super) async fn gather_again(task: &Task<'_>) -> anyhow::Result<Ran> {
+    eprintln!("All its results are here and paid for: they are put together again, and nothing is bought.");
+    let (collected, error) = gather(task).await?;
+    Ok(Ran {
+        header: task.header,
+        report: None,
+        error,
+        failed: Vec::new(),
+        shown: None,
+        refusals: Vec::new(),
+        collected,
+    })
+}
+
 /// Watches a task to its end, and gathers what it made.
 pub(super) async fn follow(
-    node: &RequestorHandle,
-    mut task: TaskHandle,
+    task: Task<'_>,
+    mut handle: TaskHandle,
     mut screen: TaskScreen,
     mut watching: Option<Watching>,
     signals: &mut StopSignals,
-    out: &Path,
 ) -> anyhow::Result<Ran> {
-    let header = task.header();
+    let Task { node, header, out, .. } = task;
     let mut asked = false;
     let mut waiting = tokio::time::interval(WAITING_LOOKED_AT_EVERY);
     waiting.tick().await;
     let ended = loop {
         tokio::select! {
-            progress = task.next() => match progress {
+            progress = handle.next() => match progress {
                 TaskProgress::Watched(Watched::Event(event)) => {
                     screen.event(&event.event);
-                    let news = matches!(event.event, RequestorNotice::Deal(RequestorEvent::Accepted { .. }));
+                    let news = matches!(event.event, RequestorNotice::Deal(RequestorEvent::Accepted { header: of, .. }) if of == header);
                     if let (true, Some(watching)) = (news, &mut watching) {
                         look(watching, node, header, &screen).await;
                     }
@@ -73,41 +149,31 @@ pub(super) async fn follow(
                 }
                 asked = true;
                 screen.say("Stopping: what is agreed may end and is paid. Ctrl-C once more stops at once.");
-                task.stop().await?;
+                handle.stop().await?;
             }
         }
     };
     screen.end();
-    let refusals = screen.refusals();
+    let (refusals, shown) = (screen.refusals(), Some(screen.spent()));
     match ended {
         Ok(report) => {
             if let Some(watching) = &mut watching {
                 watching.end().await;
             }
-            let collected = match node.merge(header, out).await {
-                Err(gone @ CollectError::Gone { .. }) => return Err(gone.into()),
-                merged => merged.context("all results are here and paid for, and could not be put together")?,
-            };
-            if let Some(watching) = &watching {
+            let (collected, error) = gather(&task).await?;
+            if let Some(watching) = watching.as_ref().filter(|_| error.is_none()) {
                 watching.clear(&collected);
             }
-            Ok(Ran { header, report: Some(report), error: None, refusals, collected })
+            Ok(Ran { header, report: Some(report), error, failed: Vec::new(), shown, refusals, collected })
         }
         Err(error) => {
-            let collected = gather(node, header, out).await.with_context(|| output::tame(&error.to_string()))?;
+            let failed = node.failed(header).await?;
+            let collected = pieces(&task).await.with_context(|| output::tame(&error.to_string()))?;
             if let Some(watching) = watching.as_mut().filter(|_| !collected.files.is_empty()) {
                 draw_last(watching, node, header, &screen, signals).await;
             }
-            Ok(Ran { header, report: None, error: Some(error), refusals, collected })
+            Ok(Ran { header, report: None, error: Some(NotWhole::Task(error)), failed, shown, refusals, collected })
         }
-    }
-}
-
-/// Gathers what there is of a task. One that would be put together leaves its pieces apart from where the whole will be.
-pub(super) async fn gather(node: &RequestorHandle, header: B256, out: &Path) -> Result<Collected, CollectError> {
-    match node.merge(header, out).await {
-        Err(CollectError::Unfinished { .. }) => node.collect(header, &out.join("partial")).await,
-        gathered => gathered,
     }
 }
 
@@ -171,6 +237,7 @@ pub(super) async fn finish(
     ran: anyhow::Result<Ran>,
     node: RequestorHandle,
     args: &TermArgs,
+    out: &Path,
     signals: &mut StopSignals,
 ) -> anyhow::Result<Answer> {
     if let Ok(Ran { header, error: None, .. }) = &ran {
@@ -182,6 +249,11 @@ pub(super) async fn finish(
     if let Err(error) = &stopped {
         eprintln!("{error}");
     }
+    let kept = failures::keep(ran.header, &ran.failed, out).unwrap_or_else(|error| {
+        eprintln!("{}", output::error_text(&error));
+        None
+    });
+    let now_s = status.as_ref().map_or(0, |status| status.chain.time_s);
     let task = status.and_then(|status| status.tasks.into_iter().find(|task| task.task.header == ran.header));
     let spent = task.as_ref().map_or(Wei::ZERO, |task| task.task.spent);
     let fees = task.as_ref().map_or(Wei::ZERO, |task| task.task.fees);
@@ -190,10 +262,11 @@ pub(super) async fn finish(
         output::json(&json!({
             "header": ran.header,
             "finished": ran.error.is_none(),
-            "error": ran.error.as_ref().map(ToString::to_string),
+            "error": ran.error.as_ref().map(NotWhole::text),
             "subtasks": task.as_ref().map(|task| task.task.subtasks),
             "done": task.as_ref().map(|task| task.task.done),
             "failed": task.as_ref().map(|task| task.task.failed),
+            "failures": ran.failed,
             "spent_wei": spent,
             "fees_wei": fees,
             "budget_wei": task.as_ref().map(|task| task.task.budget),
@@ -228,19 +301,63 @@ pub(super) async fn finish(
             .map(|report| format!(" in {:.1} s", report.wall_ms as f64 / 1000.0))
             .unwrap_or_default();
         let to_author = if fees == Wei::ZERO { String::new() } else { format!(", and {fees} for the app's author") };
-        output::line(&format!("{spent} spent{to_author}{wall}."))?;
-        if let Some(text) = task.as_ref().and_then(|task| plan_report::check_cost(&task.checks)) {
-            output::line(&text)?;
+        let copies = task.as_ref().is_some_and(|task| task.checks.copies > 0);
+        let later = ran.shown.filter(|shown| copies && *shown < spent.saturating_add(fees));
+        let later = later.map(|shown| {
+            format!(
+                "; {} of it came after the last line above, for copies",
+                short_gnt(Wei(spent.saturating_add(fees).0 - shown.0))
+            )
+        });
+        output::line(&format!("{spent} spent{to_author}{wall}{}.", later.unwrap_or_default()))?;
+        if let Some(task) = &task {
+            output::line(&plan_report::check_cost_line(&task.checks))?;
         }
         print_files(&ran.collected)?;
     }
     match ran.error {
         None => Ok(Answer::Yes),
         Some(error) => {
-            eprintln!("golem: {}", output::tame(&error.to_string()));
-            let what = if matches!(error, TaskError::Failed { .. }) { "tries what failed again" } else { "goes on" };
-            eprintln!("What is done is paid for and kept: `golem run --resume={} -o FOLDER` {what}.", ran.header);
+            eprintln!("golem: {}", output::tame(&told(&error, &ran.failed)));
+            eprint!("{}", failures::listed(&ran.failed, kept.as_deref()));
+            eprintln!("{}", next_step(&error, ran.header, task.as_ref(), now_s, out));
             Ok(Answer::No)
+        }
+    }
+}
+
+/// What went wrong, in one sentence where each of those that failed is told of below it.
+fn told(error: &NotWhole, failed: &[FailedSubtask]) -> String {
+    match error {
+        NotWhole::Task(TaskError::Failed { failed: number, subtasks, .. }) if !failed.is_empty() => {
+            format!("{number} of {} failed:", count(*subtasks, "subtask"))
+        }
+        other => other.text(),
+    }
+}
+
+/// What can be done with a task that did not come to its whole result.
+fn next_step(error: &NotWhole, header: B256, task: Option<&NamedTask>, now_s: u64, out: &Path) -> String {
+    let again = format!("`golem run --resume={header} -o {}`", out.display());
+    let kept = if task.is_some_and(|task| task.task.done > 0) { "What is done is paid for and kept. " } else { "" };
+    match error {
+        NotWhole::Merge(_) => format!(
+            "They are in {} one by one, and kept. {again} puts them together again and costs nothing: add --NAME VALUE for \
+             parameters that only the merge reads, or more for --memory-max, --fuel-max or --timeout. Where a manifest is \
+             named before --resume, it and its module are taken as they are then.",
+            out.join("partial").display()
+        ),
+        NotWhole::Task(TaskError::Failed { .. }) if task.is_some_and(|task| task.deadline_s < now_s) => format!(
+            "{kept}The deadline has passed, so what failed cannot be tried again in this task: run those inputs as a task of \
+             their own."
+        ),
+        NotWhole::Task(TaskError::Failed { .. }) => format!("{kept}{again} tries what failed again."),
+        NotWhole::Task(TaskError::BudgetReached { .. }) => format!(
+            "{kept}The budget of a task is fixed: run what is missing as a task of its own, with more for --budget. {again} \
+             goes on only where somebody asks less than now."
+        ),
+        NotWhole::Task(TaskError::Halted { .. } | TaskError::Stopped(_) | TaskError::Unsaved { .. }) => {
+            format!("{kept}{again} goes on.")
         }
     }
 }
@@ -251,4 +368,34 @@ fn print_files(collected: &Collected) -> anyhow::Result<()> {
         eprintln!("{} without a result.", count(collected.missing.len(), "subtask"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(error: NotWhole) -> String {
+        next_step(&error, B256::repeat_byte(0x12), None, 5, Path::new("here"))
+    }
+
+    #[test]
+    fn the_next_step_fits_what_went_wrong_and_names_the_folder() {
+        let merge = step(NotWhole::Merge(CollectError::Merge { detail: "no".into() }));
+        for part in ["here/partial", "--resume=0x1212", "-o here", "costs nothing", "--memory-max"] {
+            assert!(merge.contains(part), "lacks `{part}`: {merge}");
+        }
+        let budget = step(NotWhole::Task(TaskError::BudgetReached { open: 2 }));
+        assert!(budget.contains("a task of its own") && budget.contains("--budget"), "{budget}");
+        let failed = step(NotWhole::Task(TaskError::Failed { failed: 1, subtasks: 2, last_detail: String::new() }));
+        assert!(failed.contains("tries what failed again") && !failed.contains("is done"), "nothing was: {failed}");
+        assert!(step(NotWhole::Task(TaskError::Halted { open: 1 })).ends_with("-o here` goes on."));
+    }
+
+    #[test]
+    fn those_that_failed_are_told_of_once() {
+        let error = NotWhole::Task(TaskError::Failed { failed: 1, subtasks: 1, last_detail: "it trapped".into() });
+        assert!(told(&error, &[]).contains("it trapped"));
+        let failed = [FailedSubtask { index: 0, name: "a".into(), reason: "it trapped".into() }];
+        assert_eq!(told(&error, &failed), "1 of 1 subtask failed:");
+    }
 }
