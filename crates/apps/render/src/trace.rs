@@ -4,6 +4,7 @@
 
 use crate::bvh::{Hit, Ray};
 use crate::camera::Camera;
+use crate::film::is_lit;
 use crate::sampler::Sampler;
 use crate::scene::Scene;
 use crate::vector::Vec3;
@@ -59,6 +60,32 @@ pub fn pixel(scene: &Scene, camera: &Camera, (width, height): (u32, u32), (x, y)
     let n = samples.max(1) as f32;
     let variance = squares / (n * (n - 1.0).max(1.0));
     Pixel { light: sum.light / n, albedo: sum.albedo / n, normal: sum.normal / n, variance }
+}
+
+/// The share of what a view sees that no light reaches, looked at coarsely; all, where it sees nothing.
+pub fn dark(scene: &Scene, camera: &Camera, (width, height): (u32, u32)) -> f32 {
+    const ACROSS: u32 = 12;
+    const DOWN: u32 = 9;
+    const SAMPLES: u32 = 2;
+    let (mut lit, mut dark) = (0u32, 0u32);
+    for row in 0..DOWN {
+        for column in 0..ACROSS {
+            let middle = |at: u32, size: u32, parts: u32| {
+                (u64::from(size) * u64::from(2 * at + 1) / u64::from(2 * parts)) as u32
+            };
+            let at = (middle(column, width, ACROSS), middle(row, height, DOWN));
+            let seen = pixel(scene, camera, (width, height), at, SAMPLES);
+            if is_lit(&seen) {
+                lit += 1;
+            } else if seen.normal != Vec3::ZERO {
+                dark += 1;
+            }
+        }
+    }
+    if lit == 0 {
+        return 1.0;
+    }
+    dark as f32 / (lit + dark) as f32
 }
 
 fn path(scene: &Scene, mut ray: Ray, sampler: &mut Sampler) -> Pixel {
