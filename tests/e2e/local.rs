@@ -169,6 +169,8 @@ fn a_value_that_only_the_merge_reads_is_refused_before_the_task_is_announced() {
         ("render", "--fps", "x", "--fps x: give a whole number from 1 to 1000"),
         ("render", "--frames", "0", "--frames 0: give a whole number from 1 to 10000"),
         ("render", "--path", "turn", "give --frames 2 or more"),
+        ("mine", "--nonces", "0", "--nonces 0: give a whole number from 1 to"),
+        ("mine", "--nonce_bytes", "5", "--nonce_bytes 5: give 4 or 8"),
     ] {
         let ended = bench.golem(&["run", app, flag, value, "--dry-run"]);
         assert!(ended.code == Some(2) && ended.stderr.contains(says), "{app} {flag} {value}: {}", ended.stderr);
