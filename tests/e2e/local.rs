@@ -163,6 +163,7 @@ fn what_a_module_says_when_it_fails_is_shown_and_ends_as_a_no() {
 #[test]
 fn a_value_that_only_the_merge_reads_is_refused_before_the_task_is_announced() {
     let bench = Bench::set();
+    let dir = text(&bench.path("data"));
     for (app, flag, value, says) in [
         ("render", "--denoise", "maybe", "--denoise maybe: give on or off"),
         ("render", "--exposure", "abc", "--exposure abc: give a number above 0"),
@@ -172,7 +173,7 @@ fn a_value_that_only_the_merge_reads_is_refused_before_the_task_is_announced() {
         ("mine", "--nonces", "0", "--nonces 0: give a whole number from 1 to"),
         ("mine", "--nonce_bytes", "5", "--nonce_bytes 5: give 4 or 8"),
     ] {
-        let ended = bench.golem(&["run", app, flag, value, "--dry-run"]);
+        let ended = bench.golem_at(&["--dir", &dir, "run", app, flag, value, "--dry-run"]);
         assert!(ended.code == Some(2) && ended.stderr.contains(says), "{app} {flag} {value}: {}", ended.stderr);
     }
 }

@@ -361,10 +361,14 @@ fn a_turn_goes_to_and_fro_where_walls_would_hide_the_scene() {
 fn every_frame_of_the_shipped_room_shows_it_and_an_open_scene_is_seen_from_all_sides() {
     let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/cornell");
     let (scene, camera) = load(&Options::parse(&[]).unwrap(), &room).unwrap();
+    for size in [(640, 480), (64, 48), (1920, 1080), (500, 500), (480, 640)] {
+        let dark = |view: &Camera| trace::dark(&scene, view, size);
+        let (views, swing) = camera.turn(8, dark);
+        let all: Vec<f32> = views.iter().map(dark).collect();
+        assert!(swing.map_or(false, |degrees| (9..=30).contains(&degrees)), "{:?}: {:?}", size, swing);
+        assert!(all.iter().all(|dark| *dark < 0.1), "{:?}: {:?}", size, all);
+    }
     let dark = |view: &Camera| trace::dark(&scene, view, (640, 480));
-    let (views, swing) = camera.turn(8, dark);
-    assert!(swing.map_or(false, |degrees| (12..=30).contains(&degrees)), "{:?}", swing);
-    assert!(views.iter().all(|view| dark(view) < 0.15), "{:?}", views.iter().map(dark).collect::<Vec<f32>>());
     // From behind, it is dark; and where nothing is, nothing is seen.
     assert_eq!(dark(&Camera::parse("0,1,-4:0,1,0").unwrap()), 1.0);
     assert_eq!(dark(&Camera::parse("0,1,9:0,1,12").unwrap()), 1.0);

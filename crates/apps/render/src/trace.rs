@@ -62,19 +62,18 @@ pub fn pixel(scene: &Scene, camera: &Camera, (width, height): (u32, u32), (x, y)
     Pixel { light: sum.light / n, albedo: sum.albedo / n, normal: sum.normal / n, variance }
 }
 
-/// The share of what a view sees that no light reaches, looked at coarsely; all, where it sees nothing.
+/// The share of what a view sees that no light reaches; all, where it sees nothing. It is looked at as a small picture, so
+/// that it depends on the shape of the picture and not on its size.
 pub fn dark(scene: &Scene, camera: &Camera, (width, height): (u32, u32)) -> f32 {
-    const ACROSS: u32 = 12;
-    const DOWN: u32 = 9;
-    const SAMPLES: u32 = 2;
+    const LONGER_SIDE: u64 = 12;
+    /// So many that chance leaves few places dark that are not.
+    const SAMPLES: u32 = 6;
+    let side = |size: u32| (LONGER_SIDE * u64::from(size) / u64::from(width.max(height))).max(1) as u32;
+    let small = (side(width), side(height));
     let (mut lit, mut dark) = (0u32, 0u32);
-    for row in 0..DOWN {
-        for column in 0..ACROSS {
-            let middle = |at: u32, size: u32, parts: u32| {
-                (u64::from(size) * u64::from(2 * at + 1) / u64::from(2 * parts)) as u32
-            };
-            let at = (middle(column, width, ACROSS), middle(row, height, DOWN));
-            let seen = pixel(scene, camera, (width, height), at, SAMPLES);
+    for y in 0..small.1 {
+        for x in 0..small.0 {
+            let seen = pixel(scene, camera, small, (x, y), SAMPLES);
             if is_lit(&seen) {
                 lit += 1;
             } else if seen.normal != Vec3::ZERO {
