@@ -178,7 +178,7 @@ fn fields(line: &str) -> Result<Vec<String>, String> {
 
 /// A text as a field of CSV.
 pub fn quoted(text: &str) -> String {
-    if text.contains(|letter| letter == ',' || letter == '"') {
+    if text.contains([',', '"']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.to_owned()
