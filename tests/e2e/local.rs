@@ -161,6 +161,43 @@ fn what_a_module_says_when_it_fails_is_shown_and_ends_as_a_no() {
 }
 
 #[test]
+fn a_value_that_only_the_merge_reads_is_refused_before_the_task_is_announced() {
+    let bench = Bench::set();
+    let dir = text(&bench.path("data"));
+    for (app, flag, value, says) in [
+        ("render", "--denoise", "maybe", "--denoise maybe: give on or off"),
+        ("render", "--exposure", "abc", "--exposure abc: give a number above 0"),
+        ("render", "--fps", "x", "--fps x: give a whole number from 1 to 1000"),
+        ("render", "--frames", "0", "--frames 0: give a whole number from 1 to 10000"),
+        ("render", "--path", "turn", "give --frames 2 or more"),
+        ("mine", "--nonces", "0", "--nonces 0: give a whole number from 1 to"),
+        ("mine", "--nonce_bytes", "5", "--nonce_bytes 5: give 4 or 8"),
+    ] {
+        let ended = bench.golem_at(&["--dir", &dir, "run", app, flag, value, "--dry-run"]);
+        assert!(ended.code == Some(2) && ended.stderr.contains(says), "{app} {flag} {value}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn every_frame_of_a_turn_in_the_room_that_ships_is_lit_and_at_the_same_exposure() {
+    let bench = Bench::set();
+    let size = ["--width", "32", "--height", "24", "--samples", "2", "--tiles", "1"];
+    let (_, out) = bench.local(&[&["run", "render", "--frames", "6", "--path", "turn"], &size[..]].concat());
+    let brightness = |frame: u32| {
+        let path = out.join(format!("frame-{frame:04}.png"));
+        let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("it is a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a small picture")];
+        reader.next_frame(&mut pixels).expect("it is whole");
+        pixels.iter().map(|byte| f64::from(*byte)).sum::<f64>() / pixels.len() as f64
+    };
+    let frames: Vec<f64> = (0..6).map(brightness).collect();
+    // Neither black nor burnt, and none far from the first.
+    assert!(frames.iter().all(|mean| (50.0..200.0).contains(mean)), "{frames:?}");
+    assert!(frames.iter().all(|mean| (mean / frames[0] - 1.0).abs() < 0.25), "{frames:?}");
+}
+
+#[test]
 fn a_script_in_cpython_does_here_what_it_does_on_the_machine() {
     assert!(Path::new(PYTHON).is_file(), "there is no {PYTHON}: run scripts/npm-packages tests/interpreters");
     let bench = Bench::set();

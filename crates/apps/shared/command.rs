@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-/// Options as they stand after a command: `--NAME VALUE`. A value that is empty counts as not given.
+/// Options as they stand after a command: `--NAME VALUE`. What is not given has no value here: the one place for usual
+/// values is the manifest.
 pub struct Options {
     values: Vec<(String, String)>,
 }
@@ -18,33 +19,26 @@ impl Options {
             let name = arg.strip_prefix("--").filter(|name| known.contains(name));
             let name = name.ok_or_else(|| format!("there is no option {arg}; known are --{}", known.join(", --")))?;
             let value = args.next().ok_or_else(|| format!("{arg} lacks a value"))?;
-            if !value.is_empty() {
-                values.push((name.to_owned(), value.clone()));
-            }
+            values.push((name.to_owned(), value.clone()));
         }
         Ok(Options { values })
     }
 
-    /// The last value given.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.values.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A value that there must be.
+    /// A value that there must be: the last one given.
     pub fn needed(&self, name: &str) -> Result<&str, String> {
-        self.text(name).ok_or_else(|| format!("--{name} is needed"))
+        match self.values.iter().rev().find(|(known, _)| known == name) {
+            Some((_, value)) if value.is_empty() => Err(format!("--{name} has no value")),
+            Some((_, value)) => Ok(value),
+            None => Err(format!("--{name} is needed")),
+        }
     }
 
     /// A whole number between two others, both allowed.
-    pub fn whole(&self, name: &str, usual: Option<u64>, least: u64, most: u64) -> Result<u64, String> {
-        let number = match (self.text(name), usual) {
-            (Some(text), _) => text.parse().ok(),
-            (None, Some(usual)) => Some(usual),
-            (None, None) => return Err(format!("--{name} is needed")),
-        };
-        number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-            format!("--{name} {}: give a whole number from {least} to {most}", self.text(name).unwrap_or_default())
-        })
+    pub fn whole(&self, name: &str, least: u64, most: u64) -> Result<u64, String> {
+        let wanted = format!("give a whole number from {least} to {most}");
+        let text = self.needed(name).map_err(|error| format!("{error}; {wanted}"))?;
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| format!("--{name} {text}: {wanted}"))
     }
 }
 

@@ -141,10 +141,7 @@ pub fn scene(path: &Path, places: &mut Places) -> anyhow::Result<(String, Vec<Li
             continue;
         }
         golem_task::check_path(library).map_err(|fault| {
-            anyhow::anyhow!(
-                "{} names the material file `{library}`, which {fault}: put it beside the scene",
-                path.display()
-            )
+            anyhow::anyhow!("{} names the material file `{library}`: {fault}; put it beside the scene", path.display())
         })?;
         let host = folder.join(library);
         if !host.is_file() {

@@ -70,9 +70,9 @@ fn load(options: &Options) -> Result<Vec<Sequence>, String> {
 }
 
 fn split(options: &Options) -> Result<(), String> {
-    let searches = options.whole("searches", Some(4), 1, SEARCHES_MAX)?;
-    let moves = options.whole("moves", Some(4000), 1, MOVES_MAX)?.to_string();
-    let seed = options.whole("seed", Some(1), 0, u64::MAX)?.to_string();
+    let searches = options.whole("searches", 1, SEARCHES_MAX)?;
+    let moves = options.whole("moves", 1, MOVES_MAX)?.to_string();
+    let seed = options.whole("seed", 0, u64::MAX)?.to_string();
     // The first search of each comes first, so that there is something to see of all of them early.
     let sequences = load(options)?;
     for number in 0..searches {
@@ -103,8 +103,8 @@ fn search_one(options: &Options, output: &Path) -> Result<(), String> {
     let sequences = load(options)?;
     let place = sequences.iter().position(|sequence| sequence.name == name);
     let place = place.ok_or_else(|| format!("there is no sequence {name}"))?;
-    let moves = options.whole("moves", None, 1, MOVES_MAX)? * 1000;
-    let (seed, number) = (options.whole("seed", None, 0, u64::MAX)?, options.whole("search", None, 0, SEARCHES_MAX)?);
+    let moves = options.whole("moves", 1, MOVES_MAX)? * 1000;
+    let (seed, number) = (options.whole("seed", 0, u64::MAX)?, options.whole("search", 0, SEARCHES_MAX)?);
     let best = search::run(&sequences[place], moves, seed, (place as u64) << 32 | number);
     let text = format!("{}\n{}\n{}\n", sequences[place].line(), best.directions(), best.energy());
     command::write(&output.join("fold"), &text)

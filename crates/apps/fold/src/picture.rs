@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// The cubic lattice needs more room: what is behind shows between what is in front.
 const SCALES: [f64; 2] = [34.0, 56.0];
 const MARGIN: f64 = 40.0;
-const TOP: f64 = 64.0;
+const TOP: f64 = 84.0;
 
 /// Where a point is on paper, and how near: the cubic lattice is seen from above and beside.
 fn flat(point: Point, dim: usize) -> (f64, f64, f64) {
@@ -31,7 +31,8 @@ pub fn draw(sequence: &Sequence, chain: &Chain) -> String {
     let width = (MARGIN * 2.0 + (most(|p| p.0) - left) * scale).max(480.0);
     let height = TOP + MARGIN * 2.0 + (most(|p| p.1) - top) * scale;
     let known = match sequence.best {
-        Some(best) if chain.energy() <= best => format!("{}, the lowest known", chain.energy()),
+        Some(best) if chain.energy() < best => format!("{}, below {best}, the lowest known before", chain.energy()),
+        Some(best) if chain.energy() == best => format!("{best}, the lowest known"),
         Some(best) => format!("{}; the lowest known is {best}", chain.energy()),
         None => chain.energy().to_string(),
     };
@@ -39,7 +40,9 @@ pub fn draw(sequence: &Sequence, chain: &Chain) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          font-family=\"DejaVu Sans, sans-serif\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
          <text x=\"20\" y=\"30\" font-size=\"17\" font-weight=\"bold\">{}</text>\n\
-         <text x=\"20\" y=\"52\" font-size=\"13\" fill=\"#555\">{} residues on the {} lattice, energy {known}</text>\n",
+         <text x=\"20\" y=\"52\" font-size=\"13\" fill=\"#555\">{} residues on the {} lattice, energy {known}</text>\n\
+         <text x=\"20\" y=\"72\" font-size=\"11\" fill=\"#555\">blue: hydrophobic; red ring: the first residue; dashes: \
+         contacts that count</text>\n",
         markup(&sequence.name),
         places.len(),
         if sequence.dim == 2 { "square" } else { "cubic" }

@@ -133,3 +133,15 @@ fn keeps_the_best_of_each_sequence_and_draws_it() {
     assert!(read("b.svg").contains("cubic"));
     std::fs::remove_dir_all(home).unwrap();
 }
+
+#[test]
+fn a_picture_says_how_its_energy_stands_to_the_lowest_known() {
+    let drawn = |best: Option<i32>| {
+        let sequence = Sequence { best, ..sequence("HHHH", 2) };
+        picture::draw(&sequence, &Chain::from_directions(&sequence, "RUL").unwrap())
+    };
+    assert!(drawn(Some(0)).contains("energy -1, below 0, the lowest known before"));
+    assert!(drawn(Some(-1)).contains("energy -1, the lowest known<"));
+    assert!(drawn(Some(-2)).contains("energy -1; the lowest known is -2"));
+    assert!(drawn(None).contains("energy -1<") && drawn(None).contains("red ring: the first residue"));
+}

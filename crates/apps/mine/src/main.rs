@@ -1,9 +1,9 @@
 //! Looks for nonces that give a header a small hash: proof of work, as Bitcoin does it or with BLAKE3.
 //!
 //! ```text
-//! mine split  --header FILE --from N --count N --parts N --bits N   ──> one JSON line for each range of nonces
-//! mine search ... --from N --count N                                ──> /out/found
-//! mine merge                                                        ──> /out/report.txt, /out/report.json
+//! mine split  --header FILE --from N --nonces N --parts N ...  ──> one JSON line for each range of nonces
+//! mine search ... --from N --nonces N                           ──> /out/found
+//! mine merge                                                    ──> /out/report.txt, /out/report.json
 //! ```
 //!
 //! The hash is of the header's bytes with the nonce after them. `merge` hashes everything it reports again itself.
@@ -28,16 +28,18 @@ const HELP: &str = "usage: mine split|search|merge [--OPTION VALUE]...
   --header FILE       hexadecimal digits: what is hashed, without the nonce
   --algorithm NAME    sha256d (as Bitcoin) or blake3
   --bits N            zero bits that a hash must start with, 1 to 255
-  --nonce-bytes N     4 or 8: how long a nonce is, least significant byte first
+  --nonce_bytes N     4 or 8: how long a nonce is, least significant byte first
   --from N            the first nonce
-  --count N           how many nonces
-  --parts N           how many subtasks
+  --nonces N          how many nonces
+  --parts N           how many subtasks, for split alone
+
+All of them are needed, by split and by search; merge takes none.
 ";
 
 /// The longest header: BLAKE3 hashes it in one chunk with its nonce.
 const HEADER_BYTES_MAX: usize = 1000;
 /// The most nonces in all, and of one subtask that is given away.
-const COUNT_MAX: u64 = 1 << 44;
+const NONCES_MAX: u64 = 1 << 44;
 const PARTS_MAX: u64 = 65_536;
 /// The most finds that one subtask writes down: more means that the target is no work at all.
 const FOUND_MAX: usize = 100_000;
@@ -52,7 +54,7 @@ fn main() {
 
 fn run(args: &[String], input: &Path, output: &Path) -> Result<(), String> {
     let (command, rest) = args.split_first().ok_or(HELP)?;
-    let known = ["header", "algorithm", "bits", "nonce-bytes", "from", "count", "parts"];
+    let known = ["header", "algorithm", "bits", "nonce_bytes", "from", "nonces", "parts"];
     let options = Options::parse(rest, &known).map_err(|error| format!("{error}\n\n{HELP}"))?;
     match command.as_str() {
         "split" => split(&options),
@@ -103,12 +105,12 @@ impl Work {
         }
         Ok(Work {
             header,
-            algorithm: Algorithm::parse(options.text("algorithm").unwrap_or("sha256d"))?,
-            bits: options.whole("bits", Some(20), 1, 255)? as u32,
-            nonce_bytes: match options.whole("nonce-bytes", Some(4), 4, 8)? {
+            algorithm: Algorithm::parse(options.needed("algorithm")?)?,
+            bits: options.whole("bits", 1, 255)? as u32,
+            nonce_bytes: match options.whole("nonce_bytes", 4, 8)? {
                 4 => 4,
                 8 => 8,
-                other => return Err(format!("--nonce-bytes {other}: give 4 or 8")),
+                other => return Err(format!("--nonce_bytes {other}: give 4 or 8")),
             },
         })
     }
@@ -116,8 +118,8 @@ impl Work {
     /// The first nonce and the one after the last.
     fn range(&self, options: &Options) -> Result<(u64, u64), String> {
         let last = if self.nonce_bytes == 4 { u64::from(u32::MAX) } else { u64::MAX - 1 };
-        let from = options.whole("from", Some(0), 0, last)?;
-        let count = options.whole("count", Some(1 << 22), 1, COUNT_MAX)?;
+        let from = options.whole("from", 0, last)?;
+        let count = options.whole("nonces", 1, NONCES_MAX)?;
         // The range ends where nonces do.
         Ok((from, from.saturating_add(count).min(last + 1)))
     }
@@ -190,7 +192,7 @@ fn hex(bytes: &[u8]) -> String {
 fn split(options: &Options) -> Result<(), String> {
     let work = Work::parse(options)?;
     let (from, to) = work.range(options)?;
-    let parts = options.whole("parts", Some(16), 1, PARTS_MAX)?.min(to - from);
+    let parts = options.whole("parts", 1, PARTS_MAX)?.min(to - from);
     for index in 0..parts {
         let (first, end) = share::share(to - from, parts, index);
         let (first, count) = (from + first, end - first);
@@ -204,11 +206,11 @@ fn split(options: &Options) -> Result<(), String> {
             work.algorithm.name(),
             "--bits",
             &bits,
-            "--nonce-bytes",
+            "--nonce_bytes",
             &nonce_bytes,
             "--from",
             &first_text,
-            "--count",
+            "--nonces",
             &count_text,
         ];
         print!("{}", plan::subtask_line(&format!("from-{first}"), &args));

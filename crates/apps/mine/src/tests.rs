@@ -62,10 +62,52 @@ fn reads_headers_with_remarks_and_refuses_what_is_none() {
 #[test]
 fn ranges_end_where_nonces_do() {
     let options = |from: &str, count: &str| {
-        let args = ["--from", from, "--count", count].map(str::to_owned);
-        Options::parse(&args, &["from", "count"]).unwrap()
+        let args = ["--from", from, "--nonces", count].map(str::to_owned);
+        Options::parse(&args, &["from", "nonces"]).unwrap()
     };
     let work = work(8, Algorithm::Sha256d);
     assert_eq!(work.range(&options("4294967290", "100")), Ok((4_294_967_290, 4_294_967_296)));
     assert!(work.range(&options("4294967296", "1")).is_err());
+}
+
+#[test]
+fn takes_every_value_from_who_runs_it_by_the_name_in_the_manifest() {
+    let header = concat!(env!("CARGO_MANIFEST_DIR"), "/headers/genesis.hex");
+    let right: Vec<String> = [
+        "split",
+        "--header",
+        header,
+        "--algorithm",
+        "sha256d",
+        "--bits",
+        "22",
+        "--nonce_bytes",
+        "4",
+        "--from",
+        "0",
+        "--nonces",
+        "10",
+        "--parts",
+        "2",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let nowhere = Path::new("/nowhere");
+    run(&right, nowhere, nowhere).unwrap();
+    for at in (1..right.len()).step_by(2) {
+        let name = &right[at];
+        let mut without = right.clone();
+        without.drain(at..at + 2);
+        let error = run(&without, nowhere, nowhere).unwrap_err();
+        assert!(error.contains(&format!("{name} is needed")), "{error}");
+        let mut empty = right.clone();
+        empty[at + 1].clear();
+        let error = run(&empty, nowhere, nowhere).unwrap_err();
+        assert!(error.contains(&format!("{name} has no value")), "{error}");
+        let parameter = format!("\"{name}\", \"{{{}}}\"", &name[2..]);
+        assert!(include_str!("../manifest.toml").contains(&parameter), "{parameter}");
+    }
+    let mut none = right;
+    none[12] = "0".to_owned();
+    assert!(run(&none, nowhere, nowhere).unwrap_err().contains("--nonces 0: give a whole number from 1 to"));
 }

@@ -27,9 +27,9 @@ pub fn draw(priced: &[Priced]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{}\" font-family=\"DejaVu Sans, sans-serif\" \
          font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
          <text x=\"20\" y=\"30\" font-size=\"18\" font-weight=\"bold\">Option prices by Monte Carlo</text>\n\
-         <text x=\"20\" y=\"52\" fill=\"#555\">{} samples each; 95 of 100 bars hold the true price</text>\n",
-        bottom + 64.0,
-        priced.first().map_or(0, |one| one.sums.count)
+         <text x=\"20\" y=\"52\" fill=\"#555\">{} paths for each, in pairs of mirror images; 95 of 100 bars hold the true price</text>\n",
+        bottom + 78.0,
+        priced.first().map_or(0, Priced::paths)
     );
     let heads = [(20.0, "start", "option"), (370.0, "end", "price"), (450.0, "end", "formula")];
     for (at, anchor, text) in heads {
@@ -75,8 +75,10 @@ pub fn draw(priced: &[Priced]) -> String {
     let _ = writeln!(
         svg,
         "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\" fill=\"#555\">how far the price is from the formula, in percent \
-         of it (orange: there is no formula)</text>\n</svg>",
-        bottom + 42.0
+         of the price</text>\n<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\" fill=\"#555\">orange: there is no \
+         formula</text>\n</svg>",
+        bottom + 42.0,
+        bottom + 60.0
     );
     svg
 }

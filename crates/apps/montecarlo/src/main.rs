@@ -77,9 +77,9 @@ fn load(options: &Options) -> Result<Vec<Contract>, String> {
 fn split(options: &Options) -> Result<(), String> {
     load(options)?;
     // Two samples at least for each, or there is no error to tell.
-    let paths = options.whole("paths", Some(4_000_000), 4, PATHS_MAX)?;
-    let parts = options.whole("parts", Some(16), 1, PARTS_MAX.min(paths / 4))?;
-    let seed = options.whole("seed", Some(1), 0, u64::MAX)?.to_string();
+    let paths = options.whole("paths", 4, PATHS_MAX)?;
+    let parts = options.whole("parts", 1, PARTS_MAX.min(paths / 4))?;
+    let seed = options.whole("seed", 0, u64::MAX)?.to_string();
     for part in 0..parts {
         let (first, end) = share::share(paths / 2, parts, part);
         let (own, number) = (((end - first) * 2).to_string(), part.to_string());
@@ -93,8 +93,8 @@ fn split(options: &Options) -> Result<(), String> {
 /// Shape of `/out/sums.csv`: the line of each option as the market has it, then samples, mean and sum of squares around it.
 fn simulate(options: &Options, output: &Path) -> Result<(), String> {
     let contracts = load(options)?;
-    let samples = options.whole("paths", None, 4, PATHS_MAX)? / 2;
-    let (seed, part) = (options.whole("seed", None, 0, u64::MAX)?, options.whole("part", None, 0, PARTS_MAX)?);
+    let samples = options.whole("paths", 4, PATHS_MAX)? / 2;
+    let (seed, part) = (options.whole("seed", 0, u64::MAX)?, options.whole("part", 0, PARTS_MAX)?);
     let mut text = String::new();
     for (place, contract) in contracts.iter().enumerate() {
         // Every option of every part has numbers of its own.
@@ -116,6 +116,11 @@ impl Priced {
     pub fn error95(&self) -> f64 {
         SURE * self.sums.standard_error()
     }
+
+    /// How many paths it is from: two for each sample.
+    pub fn paths(&self) -> u64 {
+        self.sums.count * 2
+    }
 }
 
 fn read_sums(text: &str) -> Result<Vec<(Contract, Sums)>, String> {
@@ -128,8 +133,14 @@ fn read_sums(text: &str) -> Result<Vec<(Contract, Sums)>, String> {
         };
         match fields[..] {
             [squares, mean, count, contract] => {
-                let count = count.parse().map_err(|_| format!("`{count}` is no number of samples"))?;
+                let count = match count.parse::<u64>() {
+                    Ok(count) if (2..=PATHS_MAX).contains(&count) => count,
+                    _ => return Err(format!("`{count}` is no number of samples")),
+                };
                 let sums = Sums { count, mean: number(mean)?, squares: number(squares)? };
+                if sums.squares < 0.0 {
+                    return Err(format!("`{squares}` is no sum of squares"));
+                }
                 read.push((Contract::parse(contract)?, sums));
             }
             _ => return Err(format!("`{line}` has too few fields")),
@@ -162,22 +173,24 @@ fn merge(input: &Path, output: &Path) -> Result<(), String> {
 }
 
 fn table(priced: &[Priced]) -> String {
-    let mut text = "name,type,right,price,standard_error,low_95,high_95,closed_form,errors_off,samples\n".to_owned();
+    let mut text = "name,type,right,price,standard_error,low_95,high_95,closed_form,errors_off,paths\n".to_owned();
     for one in priced {
         let (mean, error) = (one.sums.mean, one.sums.standard_error());
         let (closed, off) = match one.formula {
-            Some(closed) => (format!("{closed:.6}"), format!("{:.2}", (mean - closed) / error)),
+            // What was the same on every path has no error to count in.
+            Some(closed) if error > 0.0 => (format!("{closed:.6}"), format!("{:.2}", (mean - closed) / error)),
+            Some(closed) => (format!("{closed:.6}"), String::new()),
             None => (String::new(), String::new()),
         };
         let _ = writeln!(
             text,
             "{},{},{},{mean:.6},{error:.6},{:.6},{:.6},{closed},{off},{}",
-            one.contract.name,
+            market::quoted(&one.contract.name),
             one.contract.kind.name(),
             one.contract.right.name(),
             mean - one.error95(),
             mean + one.error95(),
-            one.sums.count
+            one.paths()
         );
     }
     text
@@ -187,7 +200,7 @@ fn document(priced: &[Priced]) -> String {
     let options = priced.iter().map(|one| {
         format!(
             "  {{ \"name\": {}, \"type\": {}, \"right\": {}, \"price\": {}, \"standard_error\": {}, \"low_95\": {}, \
-             \"high_95\": {}, \"closed_form\": {}, \"samples\": {} }}",
+             \"high_95\": {}, \"closed_form\": {}, \"paths\": {} }}",
             json(&one.contract.name),
             json(one.contract.kind.name()),
             json(one.contract.right.name()),
@@ -196,7 +209,7 @@ fn document(priced: &[Priced]) -> String {
             one.sums.mean - one.error95(),
             one.sums.mean + one.error95(),
             one.formula.map_or("null".to_owned(), |price| price.to_string()),
-            one.sums.count
+            one.paths()
         )
     });
     format!("[\n{}\n]\n", options.collect::<Vec<_>>().join(",\n"))

@@ -72,7 +72,8 @@ const DATES_MAX: u32 = 10_000;
 impl Contract {
     /// Reads a line of the market.
     pub fn parse(line: &str) -> Result<Contract, String> {
-        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+        let read = fields(line)?;
+        let fields: Vec<&str> = read.iter().map(|field| field.trim()).collect();
         let fields = match fields[..] {
             [a, b, c, d, e, f, g, h, i, j, k] => [a, b, c, d, e, f, g, h, i, j, k],
             _ => return Err(format!("it has {} fields and not the 11 of {FIELDS}", fields.len())),
@@ -134,7 +135,7 @@ impl Contract {
         };
         format!(
             "{},{},{},{},{},{},{},{},{},{barrier},{dates}",
-            self.name,
+            quoted(&self.name),
             self.kind.name(),
             self.right.name(),
             self.spot,
@@ -144,6 +145,43 @@ impl Contract {
             self.volatility,
             self.years
         )
+    }
+}
+
+/// The fields of a line of CSV. What stands in quotation marks may hold commas, and quotation marks twice.
+///
+/// Source: RFC 4180, but for line breaks within a field.
+fn fields(line: &str) -> Result<Vec<String>, String> {
+    let (mut fields, mut field, mut within) = (Vec::new(), String::new(), false);
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if within && letters.peek() == Some(&'"') => {
+                letters.next();
+                field.push('"');
+            }
+            '"' if within => within = false,
+            '"' if field.trim().is_empty() => {
+                field.clear();
+                within = true;
+            }
+            ',' if !within => fields.push(std::mem::take(&mut field)),
+            other => field.push(other),
+        }
+    }
+    if within {
+        return Err("a quotation mark has no second one".to_owned());
+    }
+    fields.push(field);
+    Ok(fields)
+}
+
+/// A text as a field of CSV.
+pub fn quoted(text: &str) -> String {
+    if text.contains([',', '"']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
     }
 }
 

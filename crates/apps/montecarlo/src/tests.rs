@@ -104,6 +104,7 @@ fn refuses_markets_that_are_none_with_the_line() {
         ("a,up-and-out,call,100,100,0.05,0,0.2,1,90,", "wrong side"),
         ("a,european,call", "11"),
         ("a,european,call,nan,100,0.05,0,0.2,1,,", "spot"),
+        ("\"a,european,call,100,100,0.05,0,0.2,1,,", "quotation mark"),
     ] {
         let error = with(line).unwrap_err();
         assert!(error.contains(word) && error.contains("line 3"), "{error}");
@@ -118,6 +119,8 @@ fn a_result_comes_back_as_it_was_and_a_wrong_one_is_refused() {
     let text = format!("{},12,3.25,0.125\n", contract.line());
     assert_eq!(read_sums(&text).unwrap(), [(contract, Sums { count: 12, mean: 3.25, squares: 0.125 })]);
     assert!(read_sums(&text.replace("3.25", "NaN")).is_err());
+    assert!(read_sums(&text.replace(",12,", ",1,")).is_err(), "one sample has no error");
+    assert!(read_sums(&text.replace("0.125", "-0.125")).is_err());
     assert!(read_sums("1,2,3\n").is_err());
 }
 
@@ -142,10 +145,34 @@ fn merges_results_into_a_table_a_document_and_a_picture() {
     merge(&input, &output).unwrap();
     let table = std::fs::read_to_string(output.join("prices.csv")).unwrap();
     assert_eq!(table.lines().count(), market.len() + 1);
-    assert!(table.contains(",1000\n"));
+    assert!(table.starts_with("name,") && table.lines().next().unwrap().ends_with(",paths"));
+    assert!(table.contains(",2000\n"), "two paths for each of 1000 samples");
     let svg = std::fs::read_to_string(output.join("prices.svg")).unwrap();
     assert_eq!(svg.matches("<circle").count(), market.len());
     std::fs::write(input.join("1/sums.csv"), "").unwrap();
     assert!(merge(&input, &output).unwrap_err().contains("subtask 1"));
     std::fs::remove_dir_all(home).unwrap();
+}
+
+#[test]
+fn names_with_commas_and_quotation_marks_come_through() {
+    let line = r#""A ""vanilla"", European",european,call,100,100,0.05,0,0.2,1,,"#;
+    let contract = Contract::parse(line).unwrap();
+    assert_eq!((contract.name.as_str(), contract.line().as_str()), (r#"A "vanilla", European"#, line));
+    assert_eq!(read_sums(&format!("{line},12,3.25,0.125\n")).unwrap()[0].0, contract);
+    let priced = Priced { formula: None, contract, sums: Sums { count: 12, mean: 3.25, squares: 0.125 } };
+    let row = table(&[priced]);
+    assert!(row.lines().nth(1).unwrap().starts_with(r#""A ""vanilla"", European",european,call,3.250000,"#), "{row}");
+}
+
+#[test]
+fn an_option_worth_nothing_has_no_number_that_is_none() {
+    let contract = contract("european,call,1,1000000,0.05,0,0.01,1,,");
+    let sums = sample::run(&contract, 100, 1, 1);
+    assert_eq!((sums.mean, sums.squares), (0.0, 0.0));
+    let priced = [Priced { formula: formula::price(&contract), contract, sums }];
+    for text in [table(&priced), document(&priced), chart::draw(&priced)] {
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+    }
+    assert!(table(&priced).contains(",0.000000,,200\n"), "{}", table(&priced));
 }

@@ -10,6 +10,8 @@ use crate::vector::{vec3, Vec3};
 const MAGIC: &[u8; 12] = b"GOLEM TILE 2";
 const HEADER: usize = 12 + 7 * 4;
 const PIXEL: usize = 4 * 4 + 6;
+/// The least brightness that counts as lit.
+const LIT_MIN: f32 = 1e-4;
 
 /// A part of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -217,14 +219,6 @@ impl Film {
         }
     }
 
-    /// The exposure at which the picture is neither dark nor burnt: its middle brightness becomes a middle grey.
-    pub fn exposure(&self) -> f32 {
-        let there = || self.pixels.iter().zip(&self.filled).filter(|(_, filled)| **filled).map(|(pixel, _)| pixel);
-        let logs: f64 = there().map(|p| f64::from(p.light.luminance().max(1e-4)).ln()).sum();
-        let middle = (logs / there().count().max(1) as f64).exp() as f32;
-        (0.22 / middle).clamp(1.0 / 64.0, 64.0)
-    }
-
     /// Rows of red, green and blue bytes, as a screen shows them. What is missing is a chequered grey.
     pub fn develop(&self, exposure: f32) -> Vec<u8> {
         let shown = |(at, pixel): (usize, &Pixel)| match self.filled[at] {
@@ -233,6 +227,36 @@ impl Film {
         };
         self.pixels.iter().enumerate().flat_map(shown).collect()
     }
+}
+
+/// How bright pictures are, where they are lit. What is black says nothing of how bright the rest should be: the space
+/// around a scene is black, and so is a frame that sees nothing.
+#[derive(Default)]
+pub struct Brightness {
+    logs: f64,
+    lit: u64,
+}
+
+impl Brightness {
+    /// Takes in a picture.
+    pub fn add(&mut self, film: &Film) {
+        let lit = film.pixels.iter().zip(&film.filled).filter(|(pixel, filled)| **filled && is_lit(pixel));
+        for (pixel, _) in lit {
+            self.logs += f64::from(pixel.light.luminance()).ln();
+            self.lit += 1;
+        }
+    }
+
+    /// The exposure at which they are neither dark nor burnt: their middle brightness becomes a middle grey.
+    pub fn exposure(&self) -> f32 {
+        let middle = (self.logs / self.lit.max(1) as f64).exp() as f32;
+        (0.22 / middle).clamp(1.0 / 64.0, 64.0)
+    }
+}
+
+/// Whether light comes from there.
+pub fn is_lit(pixel: &Pixel) -> bool {
+    pixel.light.luminance() > LIT_MIN
 }
 
 /// Squares in two greys: no scene looks like this by chance.

@@ -29,7 +29,7 @@ mod vector;
 mod tests;
 
 use camera::Camera;
-use film::Film;
+use film::{Brightness, Film};
 use scene::Scene;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,7 @@ pub const PIXELS_MAX: u64 = 1 << 26;
 const SAMPLES_MAX: u32 = 65_536;
 const TILES_MAX: u32 = 65_536;
 const FRAMES_MAX: u32 = 10_000;
+const FPS_MAX: u32 = 1000;
 /// How deep a scene is looked for.
 const FOLDERS_MAX: u32 = 8;
 
@@ -56,13 +57,15 @@ const HELP: &str = "usage: render split|tile|preview|merge [--OPTION VALUE]...
   --height N       480       --tiles N        64
   --index N        the tile to render, from 0
   --frames N       1; more make an animation
-  --path PATH      turn, which goes round the target once, or VIEW;VIEW and so on
+  --path PATH      turn, which goes round the target once, or to and fro where walls
+                   would hide the scene; or VIEW;VIEW and so on
   --frame N        the frame that the tile is of, from 0
   --fps N          for merge: how many frames a second; 12
-  --exposure X     for merge; without, by the picture's brightness
+  --exposure X     for merge; without, by how bright the pictures are, one for all
   --denoise on|off for merge; on
 
-A value that is empty counts as not given.
+A value that is empty counts as not given. split takes what is for merge too, so that
+a wrong value is found before anything is computed.
 ";
 
 fn main() {
@@ -113,22 +116,22 @@ impl Options {
             if value.is_empty() {
                 continue;
             }
-            let number = |most: u32| match value.parse::<u32>() {
-                Ok(n) if n <= most => Ok(n),
-                _ => Err(format!("{} {}: give a whole number up to {}", name, value, most)),
+            let number = |least: u32, most: u32| match value.parse::<u32>() {
+                Ok(n) if n >= least && n <= most => Ok(n),
+                _ => Err(format!("{} {}: give a whole number from {} to {}", name, value, least, most)),
             };
             match name.as_str() {
                 "--scene" => options.scene = Some(value.clone()),
                 "--camera" => options.camera = Some(value.clone()),
-                "--width" => options.width = number(65_535)?,
-                "--height" => options.height = number(65_535)?,
-                "--samples" => options.samples = number(SAMPLES_MAX)?,
-                "--tiles" => options.tiles = number(TILES_MAX)?,
-                "--index" => options.index = Some(number(TILES_MAX)?),
-                "--frames" => options.frames = number(FRAMES_MAX)?.max(1),
+                "--width" => options.width = number(1, 65_535)?,
+                "--height" => options.height = number(1, 65_535)?,
+                "--samples" => options.samples = number(1, SAMPLES_MAX)?,
+                "--tiles" => options.tiles = number(1, TILES_MAX)?,
+                "--index" => options.index = Some(number(0, TILES_MAX)?),
+                "--frames" => options.frames = number(1, FRAMES_MAX)?,
                 "--path" => options.path = Some(value.clone()),
-                "--frame" => options.frame = number(FRAMES_MAX)?,
-                "--fps" => options.fps = number(1000)?.max(1),
+                "--frame" => options.frame = number(0, FRAMES_MAX)?,
+                "--fps" => options.fps = number(1, FPS_MAX)?,
                 "--exposure" => match value.parse::<f32>() {
                     Ok(exposure) if exposure > 0.0 && exposure.is_finite() => options.exposure = Some(exposure),
                     _ => return Err(format!("--exposure {}: give a number above 0", value)),
@@ -142,14 +145,17 @@ impl Options {
             }
         }
         let pixels = u64::from(options.width) * u64::from(options.height);
-        if pixels == 0 || pixels > PIXELS_MAX {
+        if pixels > PIXELS_MAX {
             return Err(format!(
                 "a picture of {} by {} pixels cannot be; the most is {} pixels",
                 options.width, options.height, PIXELS_MAX
             ));
         }
-        if options.samples == 0 || options.tiles == 0 || u64::from(options.tiles) > pixels {
-            return Err("--samples and --tiles are at least 1, and there are no more tiles than pixels".to_owned());
+        if u64::from(options.tiles) > pixels {
+            return Err(format!(
+                "--tiles {}: the picture has {} pixels, and a tile has one at least",
+                options.tiles, pixels
+            ));
         }
         Ok(options)
     }
@@ -168,14 +174,22 @@ fn run(args: &[String], input: &Path, output: &Path) -> Result<(), String> {
 
 /// Reads the scene, so that a broken one is found before anybody is paid, and prints the tiles.
 fn split(options: &Options, input: &Path) -> Result<(), String> {
-    let (_, camera) = load(options, input)?;
+    let (scene, camera) = load(options, input)?;
     let tiles = film::cut(options.width, options.height, options.tiles);
-    let views = match (options.frames, &options.path) {
+    let views = match (options.frames, options.path.as_deref()) {
         (1, None) => vec![options.camera.clone()],
-        (frames, path) => {
-            let views = Camera::along(path.as_deref().unwrap_or("turn"), &camera, frames)?;
+        (1, Some(path)) => return Err(format!("--path {}: one frame has no way to go; give --frames 2 or more", path)),
+        (frames, None) | (frames, Some("turn")) => {
+            let (views, swing) = camera.turn(frames, |view| trace::dark(&scene, view, (options.width, options.height)));
+            if let Some(degrees) = swing {
+                eprintln!(
+                    "render: all the way round, walls would hide the scene: the camera goes {} degrees to either side",
+                    degrees
+                );
+            }
             views.iter().map(|view| Some(view.text())).collect()
         }
+        (frames, Some(path)) => Camera::along(path, frames)?.iter().map(|view| Some(view.text())).collect(),
     };
     let mut lines = String::new();
     for (frame, view) in views.iter().enumerate() {
@@ -249,8 +263,10 @@ fn read_tiles(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, String> {
 /// Of an animation, the first frame that is not whole yet is shown, or the last.
 fn preview(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
     let mut shown = None;
+    let mut brightness = Brightness::default();
     for paths in tiles_by_frame(input)?.values() {
         let film = Film::from_some_tiles(&read_tiles(paths)?)?;
+        brightness.add(&film);
         let whole = film.is_complete();
         shown = Some(film);
         if !whole {
@@ -258,7 +274,7 @@ fn preview(options: &Options, input: &Path, output: &Path) -> Result<(), String>
         }
     }
     let film = shown.ok_or("there are no tiles in /in")?;
-    let exposure = options.exposure.unwrap_or_else(|| film.exposure());
+    let exposure = options.exposure.unwrap_or_else(|| brightness.exposure());
     write(&output.join("preview.png"), &png::encode(film.width, film.height, &film.develop(exposure)))
 }
 
@@ -268,11 +284,11 @@ fn merge(options: &Options, input: &Path, output: &Path) -> Result<(), String> {
     let exposure = match options.exposure {
         Some(exposure) => exposure,
         None => {
-            let mut sum = 0.0;
+            let mut brightness = Brightness::default();
             for paths in frames.values() {
-                sum += f64::from(Film::from_tiles(&read_tiles(paths)?)?.exposure());
+                brightness.add(&Film::from_tiles(&read_tiles(paths)?)?);
             }
-            (sum / frames.len() as f64) as f32
+            brightness.exposure()
         }
     };
     let mut animation: Option<png::Animation> = None;

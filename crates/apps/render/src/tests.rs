@@ -263,31 +263,137 @@ fn refuses_options_that_are_none() {
     assert!(fails("tile --width").contains("lacks a value"));
     assert!(fails("tile --size 3").contains("no option --size"));
     assert!(fails("tile --width -3").contains("whole number"));
-    assert!(fails("tile --width 0").contains("0 by 480"));
+    assert!(fails("tile --width 0").contains("--width 0: give a whole number from 1 to 65535"));
     assert!(fails("tile --width 65535 --height 65535").contains("the most is"));
     assert!(fails("tile").contains("--index"));
     assert!(fails("tile --index 64").contains("numbered from 0 to 63"));
     assert!(fails("split").contains("there are 0 OBJ files"));
     assert!(fails("merge").contains("no tiles"));
     assert!(fails("merge --exposure 0").contains("above 0"));
+    assert!(fails("split --width 3 --height 2 --tiles 7").contains("has 6 pixels"));
+}
+
+#[test]
+fn a_split_refuses_what_only_the_merge_or_an_animation_reads() {
+    let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/cornell");
+    let fails = |text: &str| run(&args(&format!("split {}", text)), &scene, &scene).err().unwrap_or_default();
+    for (text, word) in [
+        ("--denoise maybe", "--denoise maybe: give on or off"),
+        ("--exposure bright", "--exposure bright: give a number above 0"),
+        ("--fps x", "--fps x: give a whole number from 1 to 1000"),
+        ("--fps 0", "--fps 0: give a whole number from 1 to 1000"),
+        ("--frames 0", "--frames 0: give a whole number from 1 to 10000"),
+        ("--path turn", "--path turn: one frame has no way to go; give --frames 2 or more"),
+        ("--frames 2 --path spin", "--path \"spin\": `spin` has no 2 to 4 parts"),
+        ("--frames 2 --path 0,0,5:0,0,0", "--path \"0,0,5:0,0,0\": it has one view"),
+        ("--frames 3 --path 0,0,1:0,0,0;0,0,-1:0,0,0", "on the way, eye and target are the same"),
+    ] {
+        assert!(fails(text).contains(word), "{}: {}", text, fails(text));
+    }
+    // So it is given what the merge is.
+    let manifest = include_str!("../manifest.toml");
+    let section = |name: &str| manifest.split(name).nth(1).unwrap().split("\n[").next().unwrap();
+    for parameter in section("[merge]").split('{').skip(1).map(|rest| rest.split('}').next().unwrap()) {
+        assert!(section("[split]").contains(&format!("\"--{0}\", \"{{{0}}}\"", parameter)), "{}", parameter);
+    }
+}
+
+#[test]
+fn usual_values_are_those_of_the_manifest() {
+    let usual = Options::parse(&[]).unwrap();
+    let manifest = include_str!("../manifest.toml");
+    let given = |name: &str| manifest.lines().find_map(|line| line.strip_prefix(&format!("{} = ", name))).unwrap();
+    for (name, value) in [
+        ("width", usual.width),
+        ("height", usual.height),
+        ("samples", usual.samples),
+        ("tiles", usual.tiles),
+        ("frames", usual.frames),
+        ("fps", usual.fps),
+    ] {
+        assert_eq!(given(name), format!("\"{}\"", value), "{}", name);
+    }
+    assert_eq!(given("denoise"), if usual.denoise { "\"on\"" } else { "\"off\"" });
+    assert!(usual.camera.is_none() && usual.path.is_none() && usual.exposure.is_none());
+    assert_eq!([given("camera"), given("path"), given("exposure")], ["\"\""; 3]);
 }
 
 #[test]
 fn goes_through_the_views_of_a_path_and_once_round_in_a_turn() {
     let start = Camera::parse("0,1,4:0,1,0:0,1,0:40").unwrap();
     assert_eq!(Camera::parse(&start.text()).unwrap(), start);
-    let turn = Camera::along("turn", &start, 4).unwrap();
-    assert_eq!(turn[0], start);
+    let (turn, swing) = start.turn(4, |_| 0.0);
+    assert_eq!((&turn[0], swing), (&start, None));
     for (view, want) in turn.iter().zip([vec3(0.0, 1.0, 4.0), vec3(4.0, 1.0, 0.0), vec3(0.0, 1.0, -4.0)]) {
         assert!((view.eye - want).length() < 1e-5, "{:?}", view.eye);
     }
     let path = "0,0,5:0,0,0:0,1,0:40;2,0,5:0,0,0:0,1,0:50;4,0,5:0,0,0:0,1,0:60";
-    let views = Camera::along(path, &start, 5).unwrap();
+    let views = Camera::along(path, 5).unwrap();
     let x: Vec<f32> = views.iter().map(|view| view.eye.x).collect();
     assert!((x[0], x[2], x[4]) == (0.0, 2.0, 4.0) && x[1] > 0.5 && x[1] < 1.5, "{:?}", x);
     assert_eq!((views[4].fov, views[1].fov), (60.0, 45.0));
-    assert!(Camera::along("0,0,5:0,0,0", &start, 5).unwrap_err().contains("turn"));
-    assert!(Camera::along("0,0,5:0,0,0;x", &start, 5).is_err());
+    assert!(Camera::along("0,0,5:0,0,0", 5).unwrap_err().contains("turn"));
+    assert!(Camera::along("0,0,5:0,0,0;x", 5).is_err());
+}
+
+#[test]
+fn a_turn_goes_to_and_fro_where_walls_would_hide_the_scene() {
+    // Dark from 20 degrees to the right on.
+    let start = Camera::parse("0,1,4:0,1,0:0,1,0:40").unwrap();
+    let aside = |view: &Camera| view.eye.x.atan2(view.eye.z).to_degrees();
+    let (views, swing) = start.turn(8, |view| if aside(view) > 19.5 { 1.0 } else { 0.2 });
+    assert_eq!((swing, views.len(), &views[0]), (Some(18), 8, &start));
+    let angles: Vec<f32> = views.iter().map(aside).collect();
+    for (angle, want) in angles.iter().zip([0.0, 12.728, 18.0, 12.728, 0.0, -12.728, -18.0, -12.728]) {
+        assert!((angle - want).abs() < 0.01, "{:?}", angles);
+    }
+    for (place, view) in views.iter().enumerate() {
+        assert!(views[place + 1..].iter().all(|other| (other.eye - view.eye).length() > 0.02), "a view comes twice");
+        assert!(((view.eye - view.target).length() - 4.0).abs() < 1e-4);
+    }
+    // From nearly above it goes down on the way back, and not over the pole.
+    let above = Camera::parse("0,4,1:0,0,0:0,1,0:40").unwrap();
+    let (views, _) = above.turn(2, |view| if *view == above { 0.0 } else { 1.0 });
+    assert!(views[1].eye.y < 4.0 && views[1].eye.z > 1.0, "{:?}", views[1]);
+}
+
+#[test]
+fn every_frame_of_the_shipped_room_shows_it_and_an_open_scene_is_seen_from_all_sides() {
+    let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/cornell");
+    let (scene, camera) = load(&Options::parse(&[]).unwrap(), &room).unwrap();
+    for size in [(640, 480), (64, 48), (1920, 1080), (500, 500), (480, 640)] {
+        let dark = |view: &Camera| trace::dark(&scene, view, size);
+        let (views, swing) = camera.turn(8, dark);
+        let all: Vec<f32> = views.iter().map(dark).collect();
+        assert!(swing.map_or(false, |degrees| (9..=30).contains(&degrees)), "{:?}: {:?}", size, swing);
+        assert!(all.iter().all(|dark| *dark < 0.1), "{:?}: {:?}", size, all);
+    }
+    let dark = |view: &Camera| trace::dark(&scene, view, (640, 480));
+    // From behind, it is dark; and where nothing is, nothing is seen.
+    assert_eq!(dark(&Camera::parse("0,1,-4:0,1,0").unwrap()), 1.0);
+    assert_eq!(dark(&Camera::parse("0,1,9:0,1,12").unwrap()), 1.0);
+    let open = Scene::new(&read(&format!("{}f 1 2 3 4\n", SQUARE)).unwrap());
+    let (views, swing) = open.overview().turn(4, |view| trace::dark(&open, view, (64, 48)));
+    assert_eq!((views.len(), swing), (4, None));
+}
+
+#[test]
+fn black_says_nothing_of_how_bright_a_picture_should_be() {
+    let area = cut(4, 1, 1)[0];
+    let film = |lights: [f32; 4]| {
+        let pixels = lights.map(|light| trace::Pixel { light: vec3(light, light, light), ..Default::default() });
+        Film::from_tiles(&[("t".to_owned(), film::write_tile(4, 1, area, 0, &pixels))]).unwrap()
+    };
+    let exposure = |films: &[Film]| {
+        let mut brightness = Brightness::default();
+        films.iter().for_each(|film| brightness.add(film));
+        brightness.exposure()
+    };
+    let lit = exposure(&[film([0.5, 0.5, 0.5, 0.5])]);
+    assert!((lit - 0.44).abs() < 1e-3, "{}", lit);
+    assert_eq!(exposure(&[film([0.5, 0.0, 0.0, 0.5])]), lit);
+    assert_eq!(exposure(&[film([0.0; 4]), film([0.5; 4]), film([0.0; 4])]), lit);
+    assert!(exposure(&[film([0.0; 4])]).is_finite());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use crate::bvh::{Hit, Ray};
 use crate::camera::Camera;
+use crate::film::is_lit;
 use crate::sampler::Sampler;
 use crate::scene::Scene;
 use crate::vector::Vec3;
@@ -59,6 +60,31 @@ pub fn pixel(scene: &Scene, camera: &Camera, (width, height): (u32, u32), (x, y)
     let n = samples.max(1) as f32;
     let variance = squares / (n * (n - 1.0).max(1.0));
     Pixel { light: sum.light / n, albedo: sum.albedo / n, normal: sum.normal / n, variance }
+}
+
+/// The share of what a view sees that no light reaches; all, where it sees nothing. It is looked at as a small picture, so
+/// that it depends on the shape of the picture and not on its size.
+pub fn dark(scene: &Scene, camera: &Camera, (width, height): (u32, u32)) -> f32 {
+    const LONGER_SIDE: u64 = 12;
+    /// So many that chance leaves few places dark that are not.
+    const SAMPLES: u32 = 6;
+    let side = |size: u32| (LONGER_SIDE * u64::from(size) / u64::from(width.max(height))).max(1) as u32;
+    let small = (side(width), side(height));
+    let (mut lit, mut dark) = (0u32, 0u32);
+    for y in 0..small.1 {
+        for x in 0..small.0 {
+            let seen = pixel(scene, camera, small, (x, y), SAMPLES);
+            if is_lit(&seen) {
+                lit += 1;
+            } else if seen.normal != Vec3::ZERO {
+                dark += 1;
+            }
+        }
+    }
+    if lit == 0 {
+        return 1.0;
+    }
+    dark as f32 / (lit + dark) as f32
 }
 
 fn path(scene: &Scene, mut ray: Ray, sampler: &mut Sampler) -> Pixel {

@@ -180,7 +180,22 @@ const APPS: [App; 4] = [
     App {
         name: "mine",
         input: "headers/genesis.hex",
-        split: &["--header", "/in/genesis.hex", "--bits", "8", "--from", "2083236880", "--count", "40", "--parts", "2"],
+        split: &[
+            "--header",
+            "/in/genesis.hex",
+            "--algorithm",
+            "sha256d",
+            "--bits",
+            "8",
+            "--nonce_bytes",
+            "4",
+            "--from",
+            "2083236880",
+            "--nonces",
+            "40",
+            "--parts",
+            "2",
+        ],
         merge: &[],
     },
 ];
