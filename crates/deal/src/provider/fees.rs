@@ -3,7 +3,7 @@
 
 use super::interface::{ProviderEffect, ProviderEvent};
 use super::machine::{Provider, Step};
-use crate::record::{Record, Table};
+use crate::record::{Record, RecoverError, Table, read};
 use golem_payments::{Accepted, PayeeLedger};
 use golem_protocol::limits::VOUCHERS_PER_ANSWER_MAX;
 use golem_protocol::*;
@@ -29,6 +29,9 @@ pub(super) struct FeeAccount {
     pub ahead: Wei,
     /// A voucher that the chain, as known here, does not pay. Taken again whenever the channel was looked at.
     pub unsettled: Option<Signed<Voucher>>,
+    /// What claims brought that a reorg took back. Their vouchers are the author's all the same, who claims by them again:
+    /// when that comes back here, by a claim or a voucher, it brings nothing more.
+    pub undone: Wei,
     /// When the chain was last looked at; never in this run where there is nothing.
     #[serde(skip)]
     pub looked: Option<LocalTime>,
@@ -38,12 +41,13 @@ pub(super) struct FeeAccount {
 }
 
 impl FeeAccount {
-    fn new(channel: ChannelId) -> FeeAccount {
+    fn of(ledger: PayeeLedger) -> FeeAccount {
         FeeAccount {
-            ledger: PayeeLedger::new(channel),
+            ledger,
             owed: Wei::ZERO,
             ahead: Wei::ZERO,
             unsettled: None,
+            undone: Wei::ZERO,
             looked: None,
             look_again: LocalTime(0),
         }
@@ -56,6 +60,9 @@ impl FeeAccount {
     }
 
     fn pay(&mut self, amount: Wei, open: Wei) {
+        let again = self.undone.min(amount);
+        self.undone = self.undone.saturating_sub(again);
+        let amount = amount.saturating_sub(again);
         let covered = self.owed.min(amount);
         self.owed = self.owed.saturating_sub(covered);
         self.ahead = self.ahead.saturating_add(amount.saturating_sub(covered)).min(open);
@@ -84,6 +91,24 @@ impl FeeAccount {
     fn record(&self) -> Option<Record> {
         Record::put(Table::Author, &key(&self.ledger.channel()), self).ok()
     }
+}
+
+/// As versions before wrote it, which did not know what reorgs took back.
+#[derive(Deserialize)]
+struct FeeAccountBefore {
+    ledger: PayeeLedger,
+    owed: Wei,
+    ahead: Wei,
+    unsettled: Option<Signed<Voucher>>,
+}
+
+/// Reads an account, also one of a version before.
+pub(super) fn read_account(record: &Record) -> Result<FeeAccount, RecoverError> {
+    read::<FeeAccount>(record).or_else(|error| {
+        let before = read::<FeeAccountBefore>(record).map_err(|_| error)?;
+        let FeeAccountBefore { ledger, owed, ahead, unsettled } = before;
+        Ok(FeeAccount { owed, ahead, unsettled, ..FeeAccount::of(ledger) })
+    })
 }
 
 /// By payer, then author.
@@ -192,7 +217,7 @@ impl Provider {
             if !awaited || !self.make_room_for_author(step) {
                 return;
             }
-            self.fee_accounts.insert(channel, FeeAccount::new(channel));
+            self.fee_accounts.insert(channel, FeeAccount::of(PayeeLedger::new(channel)));
         }
         let open = self.open_fees(&channel);
         let Some(account) = self.fee_accounts.get_mut(&channel) else { return };
@@ -202,15 +227,15 @@ impl Provider {
             if state.epoch > epoch {
                 // What was owed in an epoch that is over cannot be paid any more. What is open here may have been paid in it,
                 // by a voucher that only others got before it ended: that cannot be found out here, and is not asked for again.
-                (account.owed, account.ahead) = (Wei::ZERO, open);
+                (account.owed, account.ahead, account.undone) = (Wei::ZERO, open, Wei::ZERO);
             }
             account.ledger.observe(state);
             if state.epoch == epoch {
                 // The author claims by a voucher that is still on its way here: when it comes, it brings nothing more. A reorg
-                // takes such a claim back.
+                // takes such a claim back, and the author keeps the voucher.
                 let now_earned = account.ledger.earned();
+                account.undone = account.undone.saturating_add(earned.saturating_sub(now_earned));
                 account.pay(now_earned.saturating_sub(earned), open);
-                account.accept(earned.saturating_sub(now_earned), open);
             }
             step.records.extend(account.record());
         }
@@ -268,5 +293,35 @@ impl Provider {
     /// What each author is owed for work accepted here, by channel.
     pub fn fees_owed(&self) -> Vec<(ChannelId, Wei)> {
         self.fee_accounts.iter().map(|(channel, account)| (*channel, account.owed)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> FeeAccount {
+        FeeAccount::of(PayeeLedger::new(ChannelId { payer: Address::repeat_byte(1), payee: Address::repeat_byte(2) }))
+    }
+
+    #[test]
+    fn what_a_reorg_took_back_pays_for_nothing_more_when_it_comes_again() {
+        let mut account = FeeAccount { undone: Wei(4_500), ..account() };
+        account.accept(Wei(500), Wei(1_000));
+        account.pay(Wei(4_500), Wei(1_000));
+        assert_eq!((account.owed, account.ahead, account.undone), (Wei(500), Wei::ZERO, Wei::ZERO));
+        account.pay(Wei(700), Wei(1_000));
+        assert_eq!((account.owed, account.ahead), (Wei::ZERO, Wei(200)));
+    }
+
+    #[test]
+    fn reads_what_versions_before_wrote() {
+        let unsettled: Option<Signed<Voucher>> = None;
+        let written = (account().ledger, Wei(3), Wei(4), unsettled);
+        let record = Record::put(Table::Author, b"key", &written).unwrap();
+        let read = read_account(&record).unwrap();
+        assert_eq!(read, FeeAccount { owed: Wei(3), ahead: Wei(4), ..account() });
+        let now = FeeAccount { undone: Wei(5), ..read };
+        assert_eq!(read_account(&now.record().unwrap()).unwrap(), now);
     }
 }

@@ -1,7 +1,7 @@
 //! The machine's state, its one way in, and what time brings.
 
 use super::deal::{Account, Deal, Stage};
-use super::fees::{FEE_ACCOUNTS_MAX, FeeAccount};
+use super::fees::{FEE_ACCOUNTS_MAX, FeeAccount, read_account};
 use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
@@ -150,7 +150,7 @@ impl Provider {
                     provider.accounts.insert(account.ledger.channel().payer, account);
                 }
                 Table::Author => {
-                    let account: FeeAccount = read(record)?;
+                    let account = read_account(record)?;
                     provider.fee_accounts.insert(account.ledger.channel(), account);
                 }
                 Table::Waiting => drop(waiting.insert(&record.key, read(record)?)),

@@ -429,3 +429,19 @@ fn announces_no_task_whose_author_is_its_payer() {
     assert!(effects.iter().any(malformed), "{effects:?}");
     assert!(requestor.tasks().is_empty());
 }
+
+/// The author claims what this provider brought, and as much that another did; the chain forgets it, and knows it again.
+#[test]
+fn a_claim_that_a_reorg_takes_back_is_no_debt_and_pays_for_nothing_more_when_it_comes_again() {
+    let mut side = with_author();
+    let agreement = side.agreed(6);
+    let first = side.compute(&agreement, 0).unwrap();
+    side.compute(&agreement, 1);
+    side.judge(&first, VALUE.0, voucher(FEE.0));
+    let claimed = |claimed: u128| ChannelState { claimed: Wei(claimed), ..open(10_000) };
+    // What is open here is paid ahead at most: the rest was for work of others.
+    for state in [claimed(FEE.0 * 9), claimed(0), claimed(FEE.0 * 9), claimed(0)] {
+        side.author_channel(state);
+        assert_eq!(side.owed_to_author(), Wei::ZERO, "{state:?}: it has the vouchers all the same");
+    }
+}
