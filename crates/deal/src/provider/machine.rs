@@ -20,6 +20,8 @@ const UNCHECKED_LIFE_MS: u64 = 60_000;
 pub(super) const DEALS_MAX: usize = 4096;
 /// The most open deals with one requestor. Reason: one may be worked on, one queued, the others settling.
 pub(super) const DEALS_PER_REQUESTOR_MAX: usize = 16;
+/// The most agreements remembered that are over. Reason: each is 40 bytes, and lives as long as its deadline.
+const CONCLUDED_MAX: usize = 65_536;
 /// The most programs that are left alone at once. Reason: as many as the sandbox remembers; the first to end goes first.
 pub(super) const UNFIT_MAX: usize = 64;
 /// The most channels kept track of. Reason: opening one costs its payer gas; the empty ones go first.
@@ -62,6 +64,9 @@ pub struct Provider {
     pub(super) unchecked: BTreeMap<B256, Unchecked>,
     /// By agreement digest; at most `DEALS_MAX`.
     pub(super) deals: BTreeMap<B256, Deal>,
+    /// Agreements that are over, until their deadline: one that comes again, late or from somebody who tries, is no new work.
+    /// At most `CONCLUDED_MAX`; those that end first go first.
+    pub(super) concluded: BTreeMap<B256, ChainTime>,
     /// By payer; at most `ACCOUNTS_MAX`.
     pub(super) accounts: BTreeMap<Address, Account>,
     /// Channels towards authors; at most `FEE_ACCOUNTS_MAX`.
@@ -112,6 +117,7 @@ impl Provider {
             headers: BTreeMap::new(),
             unchecked: BTreeMap::new(),
             deals: BTreeMap::new(),
+            concluded: BTreeMap::new(),
             accounts: BTreeMap::new(),
             fee_accounts: BTreeMap::new(),
             next_order: 0,
@@ -141,7 +147,9 @@ impl Provider {
                 Table::ProviderDeal => {
                     let deal = Deal::recover(record, &provider.settings.chain, &provider.keys, now)?;
                     provider.next_order = provider.next_order.max(deal.order + 1);
-                    if !deal.is_over() {
+                    if deal.is_over() {
+                        provider.conclude(&deal);
+                    } else {
                         provider.deals.insert(deal.agreement.digest(), deal);
                     }
                 }
@@ -415,6 +423,7 @@ impl Provider {
             self.headers.remove(&header);
         }
         self.unfit.retain(|_, (_, until)| *until > now.local);
+        self.concluded.retain(|_, deadline| *deadline >= now.chain);
         self.look_at_authors(now, step);
         let digests: Vec<B256> = self.deals.keys().copied().collect();
         for digest in digests {
@@ -509,9 +518,19 @@ impl Provider {
     }
 
     pub(super) fn forget_if_over(&mut self, digest: B256) {
-        if self.deals.get(&digest).is_some_and(Deal::is_over) {
-            self.deals.remove(&digest);
+        if self.deals.get(&digest).is_some_and(Deal::is_over)
+            && let Some(deal) = self.deals.remove(&digest)
+        {
             self.overdue.remove(&digest);
+            self.conclude(&deal);
+        }
+    }
+
+    fn conclude(&mut self, deal: &Deal) {
+        self.concluded.insert(deal.agreement.digest(), deal.agreement.deadline);
+        if self.concluded.len() > CONCLUDED_MAX {
+            let first = self.concluded.iter().min_by_key(|(_, deadline)| **deadline).map(|(digest, _)| *digest);
+            first.map(|digest| self.concluded.remove(&digest));
         }
     }
 

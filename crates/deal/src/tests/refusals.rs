@@ -307,6 +307,43 @@ fn stops_at_the_credit_it_grants_and_claims_what_it_holds() {
 }
 
 #[test]
+fn an_agreement_that_is_over_is_no_new_work_when_it_comes_again_not_after_a_restart_either() {
+    let mut side = side(100_000);
+    let agreement = side.agreement(1, |_| {});
+    let message = || from(&side.requestor, Message::Agreement(agreement.signed().clone()));
+    let again = [message(), message(), message()];
+    side.propose(&agreement);
+    let report = side.compute(&agreement, 0).unwrap();
+    let verdict = side.verdict(&report, VALUE.0, |_| {});
+    let mut saved = side.provider.apply(&mut side.policy, from(&side.requestor, verdict), NOW);
+    let records = saved.iter().find_map(|effect| match effect {
+        ProviderEffect::Persist { records, .. } => Some(records.clone()),
+        _ => None,
+    });
+    saved.retain(|effect| matches!(effect, ProviderEffect::Persist { .. }));
+    let [ProviderEffect::Persist { id, .. }] = saved[..] else { panic!("{saved:?}") };
+    side.provider.apply(&mut side.policy, ProviderInput::Persisted(id), NOW);
+    let [first, second, late] = again;
+    assert_eq!(provide(&mut side.provider, &mut side.policy, first), vec![], "it was done and paid");
+    assert_eq!(side.earned(), VALUE);
+    // Its offer may be the same to the bit after a restart: nothing in it is drawn by chance.
+    let own = keys(2);
+    let mut side =
+        Side { provider: Provider::recover(provider_settings(&own), own, &records.unwrap(), NOW).unwrap(), ..side };
+    provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(side.header.clone())));
+    side.channel(ChannelState { deposit: Wei(100_000), epoch: 1, ..ChannelState::default() });
+    assert_eq!(provide(&mut side.provider, &mut side.policy, second), vec![]);
+    // Nor is it once nobody remembers it.
+    let then = Now { chain: ChainTime(agreement.deadline.0 + 1), ..NOW };
+    provide_at(&mut side.provider, &mut side.policy, ProviderInput::Tick, then);
+    let effects = provide_at(&mut side.provider, &mut side.policy, late, then);
+    let expired = |effect: &ProviderEffect| {
+        matches!(effect, ProviderEffect::Happened(ProviderEvent::Refused { reason: RefusalReason::Expired { .. }, .. }))
+    };
+    assert!(effects.iter().any(expired) && computes(&effects) == 0, "{effects:?}");
+}
+
+#[test]
 fn wakes_to_give_up_what_is_held_back_until_its_time_is_over() {
     let mut side = side(100_000);
     side.policy.credit = Wei(VALUE.0 - 1);
