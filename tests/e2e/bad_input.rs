@@ -69,7 +69,7 @@ fn nonsense_on_the_command_line_is_refused_with_the_flag_and_the_value() {
             bad(format!("run render -o {out} --colour red"), &["colour", "width"]),
             bad(format!("run render -o {out} --scene {input}.obj"), &["in-0.txt.obj"]),
             bad(format!("run mine -o {out} --bits"), &["--bits needs a value"]),
-            bad(format!("run --resume -o {out}"), &["no task in", "unfinished or has failed subtasks"]),
+            bad(format!("run --resume -o {out}"), &["no task in", "unfinished, has failed subtasks"]),
             bad(format!("run --resume=0x12 -o {out}"), &["0x12", "golem status"]),
             bad("provide --min-price 0", &["0 GNT", "--min-price"]),
             bad("provide --slots 0", &["--slots"]),

@@ -73,7 +73,7 @@ fn writes_without_end(stage: &Stage, requestor: &Node, known: &[String]) {
     let manifest = text(&stage.file("chatty.toml", manifest));
     let out = text(&stage.path("out"));
     let ended = requestor.golem(["run", &manifest, "-o", &out, "--bootstrap", &known[0]]);
-    check("writes without end", ended.code, &ended.stderr, &["wrote more than its 2097152 bytes", "output_max"]);
+    check("writes without end", ended.code, &ended.stderr, &["wrote more than its 2 MiB of output", "output_max"]);
 }
 
 fn check(name: &str, code: Option<i32>, stderr: &str, says: &[&str]) {

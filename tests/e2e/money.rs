@@ -232,7 +232,11 @@ fn a_budget_is_never_passed_and_what_it_paid_for_is_kept() {
     args[budget] = "0.029".to_owned();
     let ended = requestor.golem(args);
     assert_eq!(ended.code, Some(1), "a budget that is used up is a clean no: {}", ended.stderr);
-    assert!(ended.stderr.contains("3 subtasks open") && ended.stderr.contains("higher budget"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("3 subtasks open") && ended.stderr.contains("with more for --budget"),
+        "{}",
+        ended.stderr
+    );
     let answer = ended.json();
     assert_eq!((answer["done"].as_u64(), wei(&answer["spent_wei"])), (Some(PAID as u64), worth(PAID)), "{answer:#}");
     assert_eq!(answer["missing"].as_array().map(Vec::len), Some(3), "{answer:#}");

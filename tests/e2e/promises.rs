@@ -91,6 +91,7 @@ fn who_repeats_a_promise_that_its_machine_does_not_keep_is_taken_for_what_was_se
 
     // Its promise is taken for no more than what was seen: it was promised four times as much as is asked here.
     let floor = (delivered * 2).to_string();
+    let millions = |fuel: u64| format!("{} million", fuel / 1_000_000);
     let no_offer = |out: &str, more: &[&str]| {
         let waits = requestor.spawn(task(&short, out, &known, more));
         let said = waits.wait_stderr("refusal", PATIENCE, |line| line.contains("not taken").then(|| line.to_owned()));
@@ -98,11 +99,12 @@ fn who_repeats_a_promise_that_its_machine_does_not_keep_is_taken_for_what_was_se
         said
     };
     let said = no_offer("floor", &["--min-perf", &floor]);
-    assert!(said.contains(&delivered.to_string()) && said.contains(&floor), "{said}");
+    let asked = format!("{} million that are asked", (delivered * 2).div_ceil(1_000_000));
+    assert!(said.contains(&millions(delivered)) && said.contains(&asked), "{said}");
     // Without a floor it is refused for what it repeats, and both sides read the numbers.
     let said = no_offer("refused", &[]);
-    let numbers = format!("and {delivered} were seen in 3 results: offer what this machine does");
-    assert!(said.contains("fuel/s were promised for this program before") && said.contains(&numbers), "{said}");
+    let numbers = format!("and {} were seen in 3 results: offer what this machine does", millions(delivered));
+    assert!(said.contains("fuel a second were promised for this program before") && said.contains(&numbers), "{said}");
     provides.wait_json("refusal", PATIENCE, |line| {
         let detail = line["detail"].as_str().filter(|_| line["kind"] == "refused_by_peer")?;
         detail.contains(&numbers).then_some(())

@@ -26,8 +26,8 @@ const ANNOUNCE_MS: u64 = 3_000;
 const FUND_WAIT_MS: u64 = 180_000;
 /// How long a failed funding is left alone, in milliseconds. Reason: an RPC that is down, a wallet that is empty.
 pub(super) const FUND_AGAIN_MS: u64 = 10_000;
-/// The most tasks at once. Reason: each keeps a book of offers and subtasks in memory.
-const TASKS_MAX: usize = 256;
+/// The most tasks at once; those that ended do not count. Reason: each keeps a book of offers and subtasks in memory.
+pub(crate) const TASKS_MAX: usize = 256;
 /// How many closed deals are kept in memory to answer late repeats. The records stay in the store.
 const CLOSED_MAX: usize = 4096;
 
@@ -95,7 +95,7 @@ pub struct Requestor {
     pub(super) settings: RequestorSettings,
     pub(super) keys: Keys,
     pub(super) outbox: Outbox<RequestorEffect>,
-    /// By header digest; at most `TASKS_MAX`.
+    /// By header digest; at most `TASKS_MAX` that have not ended.
     pub(super) tasks: BTreeMap<B256, Task>,
     /// By agreement digest; open ones bounded by the subtasks, closed ones by `CLOSED_MAX`.
     pub(super) deals: BTreeMap<B256, Deal>,
@@ -320,14 +320,16 @@ impl Requestor {
     }
 
     fn on_start(&mut self, order: TaskOrder, now: Now, step: &mut Step) {
+        let open = self.tasks.values().filter(|task| !task.finished).count();
         let header = match sign(order.header.clone(), &self.settings.chain, &*self.keys.identity) {
             Ok(_) if !(1..=Checks::COPIES_MAX).contains(&order.checks.copies) => {
                 let reason = RefusalReason::Malformed(format!("{} copies of each subtask", order.checks.copies));
                 return step.say(RequestorEvent::Refused { provider: self.node(), about: B256::ZERO, reason });
             }
-            Ok(header) if order.inputs.len() == header.subtasks as usize && self.tasks.len() < TASKS_MAX => header,
+            Ok(header) if order.inputs.len() == header.subtasks as usize && open < TASKS_MAX => header,
             Ok(header) => {
-                let reason = RefusalReason::Full("the number of tasks, or inputs do not match subtasks".into());
+                let reason =
+                    RefusalReason::Full("the number of tasks that go on, or inputs do not match subtasks".into());
                 return step.say(RequestorEvent::Refused { provider: self.node(), about: header.digest(), reason });
             }
             Err(error) => {

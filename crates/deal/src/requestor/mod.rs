@@ -25,5 +25,7 @@ pub use interface::{
     SlowResult, TaskOrder, TaskStatus,
 };
 pub use machine::Requestor;
+#[cfg(test)]
+pub(crate) use machine::TASKS_MAX;
 pub use shares::PaidShare;
 pub use site::{CopyAddresses, Near, Site};

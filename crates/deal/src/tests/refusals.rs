@@ -729,3 +729,29 @@ fn a_task_past_its_deadline_that_somebody_still_works_on_wakes_nobody_at_a_time_
     let after = wake(&mut requestor, &mut policy, ChainTime(1_000_001)).expect("a result is due");
     assert!(after > local, "{after:?}: it would be woken again and again at once");
 }
+
+#[test]
+fn a_folder_takes_new_tasks_however_many_have_ended_in_it() {
+    let (mut requestor, mut policy) = (Requestor::new(requestor_settings(), keys(1)), Fixed::default());
+    let mut start = |requestor: &mut Requestor, nonce: u64, deadline: u64, now: Now| {
+        let header = Header { nonce, deadline: ChainTime(deadline), ..header(&keys(1), 1, Pricing::Tender) };
+        let order = TaskOrder {
+            header,
+            inputs: vec![ContentHash(B256::with_last_byte(1))],
+            budget: Wei(1),
+            offer_window_ms: 0,
+            checks: Checks::recheck(0),
+        };
+        request(requestor, &mut policy, RequestorInput::Start(Box::new(order)), now);
+        requestor.tasks().len()
+    };
+    let most = crate::requestor::TASKS_MAX;
+    for nonce in 0..most as u64 {
+        start(&mut requestor, nonce, 6_000, NOW);
+    }
+    assert_eq!(start(&mut requestor, 1_000, 6_000, NOW), most, "so many go on");
+    let later = Now { chain: ChainTime(6_001), ..NOW };
+    request(&mut requestor, &mut Fixed::default(), RequestorInput::Tick, later);
+    assert!(requestor.tasks().iter().all(|task| task.finished));
+    assert_eq!(start(&mut requestor, 1_001, 9_000, later), most + 1);
+}
