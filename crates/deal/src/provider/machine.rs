@@ -147,10 +147,11 @@ impl Provider {
                 Table::ProviderDeal => {
                     let deal = Deal::recover(record, &provider.settings.chain, &provider.keys, now)?;
                     provider.next_order = provider.next_order.max(deal.order + 1);
-                    if deal.is_over() {
-                        provider.conclude(&deal);
-                    } else {
+                    if !deal.is_over() {
                         provider.deals.insert(deal.agreement.digest(), deal);
+                    } else if deal.agreement.deadline >= now.chain {
+                        // Of all that was ever done the records have many; after its deadline none can be agreed again.
+                        provider.conclude(&deal);
                     }
                 }
                 Table::Payee => {

@@ -5,6 +5,7 @@ mod closes;
 mod copies;
 mod failures;
 mod fees;
+mod over;
 mod refusals;
 mod reorgs;
 mod repeated;

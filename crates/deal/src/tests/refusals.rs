@@ -307,43 +307,6 @@ fn stops_at_the_credit_it_grants_and_claims_what_it_holds() {
 }
 
 #[test]
-fn an_agreement_that_is_over_is_no_new_work_when_it_comes_again_not_after_a_restart_either() {
-    let mut side = side(100_000);
-    let agreement = side.agreement(1, |_| {});
-    let message = || from(&side.requestor, Message::Agreement(agreement.signed().clone()));
-    let again = [message(), message(), message()];
-    side.propose(&agreement);
-    let report = side.compute(&agreement, 0).unwrap();
-    let verdict = side.verdict(&report, VALUE.0, |_| {});
-    let mut saved = side.provider.apply(&mut side.policy, from(&side.requestor, verdict), NOW);
-    let records = saved.iter().find_map(|effect| match effect {
-        ProviderEffect::Persist { records, .. } => Some(records.clone()),
-        _ => None,
-    });
-    saved.retain(|effect| matches!(effect, ProviderEffect::Persist { .. }));
-    let [ProviderEffect::Persist { id, .. }] = saved[..] else { panic!("{saved:?}") };
-    side.provider.apply(&mut side.policy, ProviderInput::Persisted(id), NOW);
-    let [first, second, late] = again;
-    assert_eq!(provide(&mut side.provider, &mut side.policy, first), vec![], "it was done and paid");
-    assert_eq!(side.earned(), VALUE);
-    // Its offer may be the same to the bit after a restart: nothing in it is drawn by chance.
-    let own = keys(2);
-    let mut side =
-        Side { provider: Provider::recover(provider_settings(&own), own, &records.unwrap(), NOW).unwrap(), ..side };
-    provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(side.header.clone())));
-    side.channel(ChannelState { deposit: Wei(100_000), epoch: 1, ..ChannelState::default() });
-    assert_eq!(provide(&mut side.provider, &mut side.policy, second), vec![]);
-    // Nor is it once nobody remembers it.
-    let then = Now { chain: ChainTime(agreement.deadline.0 + 1), ..NOW };
-    provide_at(&mut side.provider, &mut side.policy, ProviderInput::Tick, then);
-    let effects = provide_at(&mut side.provider, &mut side.policy, late, then);
-    let expired = |effect: &ProviderEffect| {
-        matches!(effect, ProviderEffect::Happened(ProviderEvent::Refused { reason: RefusalReason::Expired { .. }, .. }))
-    };
-    assert!(effects.iter().any(expired) && computes(&effects) == 0, "{effects:?}");
-}
-
-#[test]
 fn wakes_to_give_up_what_is_held_back_until_its_time_is_over() {
     let mut side = side(100_000);
     side.policy.credit = Wei(VALUE.0 - 1);
@@ -712,46 +675,4 @@ fn recovers_with_what_it_signed_and_refuses_records_of_another_key() {
     let refused = Requestor::recover(requestor_settings(), keys(1), &broken, NOW).err().expect("another version");
     let why = "of task cannot be read: it has version 3, and this golem reads version 2";
     assert!(refused.to_string().ends_with(why), "{refused}");
-}
-
-#[test]
-fn a_task_past_its_deadline_that_somebody_still_works_on_wakes_nobody_at_a_time_that_is_over() {
-    let (mut requestor, mut policy, _) = agreed();
-    // Later than it was to be announced again, and sooner than a result is due.
-    let local = LocalTime(NOW.local.0 + 10_000);
-    let wake = |requestor: &mut Requestor, policy: &mut Fixed, chain| {
-        let effects = requestor.apply(policy, RequestorInput::Tick, Now { local, chain });
-        effects.iter().find_map(|effect| match effect {
-            RequestorEffect::WakeAt(at) => Some(*at),
-            _ => None,
-        })
-    };
-    let after = wake(&mut requestor, &mut policy, ChainTime(1_000_001)).expect("a result is due");
-    assert!(after > local, "{after:?}: it would be woken again and again at once");
-}
-
-#[test]
-fn a_folder_takes_new_tasks_however_many_have_ended_in_it() {
-    let (mut requestor, mut policy) = (Requestor::new(requestor_settings(), keys(1)), Fixed::default());
-    let mut start = |requestor: &mut Requestor, nonce: u64, deadline: u64, now: Now| {
-        let header = Header { nonce, deadline: ChainTime(deadline), ..header(&keys(1), 1, Pricing::Tender) };
-        let order = TaskOrder {
-            header,
-            inputs: vec![ContentHash(B256::with_last_byte(1))],
-            budget: Wei(1),
-            offer_window_ms: 0,
-            checks: Checks::recheck(0),
-        };
-        request(requestor, &mut policy, RequestorInput::Start(Box::new(order)), now);
-        requestor.tasks().len()
-    };
-    let most = crate::requestor::TASKS_MAX;
-    for nonce in 0..most as u64 {
-        start(&mut requestor, nonce, 6_000, NOW);
-    }
-    assert_eq!(start(&mut requestor, 1_000, 6_000, NOW), most, "so many go on");
-    let later = Now { chain: ChainTime(6_001), ..NOW };
-    request(&mut requestor, &mut Fixed::default(), RequestorInput::Tick, later);
-    assert!(requestor.tasks().iter().all(|task| task.finished));
-    assert_eq!(start(&mut requestor, 1_001, 9_000, later), most + 1);
 }
