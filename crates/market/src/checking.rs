@@ -1,8 +1,8 @@
 //! How often a provider's results have to be checked so that a wrong one does not pay.
 //!
 //! Start with [`check_ppm`]. A wrong result brings its value `v` where nobody looks, and costs the stake `s` where
-//! somebody does. Checked at the rate `p` it is expected to bring `(1 - p) * v - p * s`, which is no gain from
-//! `p = v / (v + s)` on.
+//! somebody does. Checked at the rate `p` it is expected to bring `(1 - p) * v - p * s`: nothing at `p = v / (v + s)`,
+//! and a loss of `l * v` at `p = (1 + l) * v / (v + s)`, which is the rate here, with [`LOSS_PPM`] for `l`.
 //!
 //! More wrong results at once are worth less than one, as long as a single one that is caught has all others looked at
 //! that are not paid yet: then `k` of them bring `q^k * (k * v + s) - s` with `q = 1 - p`, and each further one changes
@@ -21,6 +21,12 @@ pub const PPM: u32 = 1_000_000;
 /// costs. Sellers by our rules start with a fifth above them; a tenth is what is taken here, since a margin falls where
 /// there are many sellers, and a rate that is too high costs a check while one that is too low costs a wrong result.
 pub const STANDING_PPM: u32 = 100_000;
+/// What a wrong result is expected to lose at least whoever gives it and has that much at stake, as a share of what it is
+/// paid, in parts per million.
+///
+/// Reason: at a gain of exactly 0 a cheat loses nothing by trying, and the stake is an estimate. A twentieth costs a
+/// twentieth more checks.
+pub const LOSS_PPM: u32 = 50_000;
 /// Over how many subtasks what was paid is remembered. Reason: what a provider was paid stands for what it can expect;
 /// beyond the next few hundred subtasks nobody knows that there will be any.
 pub const MEMORY_SUBTASKS: u64 = 400;
@@ -42,16 +48,16 @@ pub fn stake(paid: Wei, unpaid: Wei) -> Wei {
     Wei(standing).saturating_add(unpaid)
 }
 
-/// The smallest share of results to check, in parts per million, at which a wrong one of this value has no positive
-/// expected gain: `(1 - p) * value <= p * stake`. Rounded up, never below `floor_ppm` and never 0; everything of a
-/// provider that has nothing to lose.
+/// The smallest share of results to check, in parts per million, at which a wrong one of this value is expected to lose
+/// [`LOSS_PPM`] of it: `(1 - p) * value - p * stake <= -LOSS_PPM * value`. Rounded up, never below `floor_ppm` and never
+/// 0; everything of a provider that has less than that at stake, which then loses what it has.
 pub fn check_ppm(value: Wei, stake: Wei, floor_ppm: u32) -> u32 {
     let (value, stake) = (value.0.min(WEI_MAX), stake.0.min(WEI_MAX));
     if stake == 0 {
         return PPM;
     }
-    // 96 bits times 20 bits, and a sum of 97 bits.
-    let least = (value * u128::from(PPM)).div_ceil(value + stake);
+    // 96 bits times 21 bits, and a sum of 97 bits.
+    let least = (value * u128::from(PPM + LOSS_PPM)).div_ceil(value + stake);
     u32::try_from(least).unwrap_or(PPM).max(floor_ppm).clamp(1, PPM)
 }
 

@@ -1,6 +1,6 @@
 //! How often to check so that a wrong result does not pay.
 
-use crate::checking::{MEMORY_SUBTASKS, PPM, check_ppm, expected_gain, remembered, stake};
+use crate::checking::{LOSS_PPM, MEMORY_SUBTASKS, PPM, check_ppm, expected_gain, remembered, stake};
 use golem_protocol::Wei;
 use golem_protocol::units::WEI_MAX;
 use proptest::prelude::*;
@@ -13,10 +13,12 @@ fn gain_of_many(wrong: i32, value: f64, stake: f64, ppm: u32) -> f64 {
 }
 
 #[test]
-fn checks_everything_of_a_stranger_and_a_third_of_whoever_stands_to_lose_two_subtasks() {
+fn checks_everything_of_a_stranger_and_some_more_than_a_third_of_whoever_stands_to_lose_two_subtasks() {
     assert_eq!(check_ppm(Wei(100), Wei::ZERO, 0), PPM);
-    assert_eq!(check_ppm(Wei(100), Wei(200), 0), 333_334);
-    assert_eq!(check_ppm(Wei(100), Wei(9_900), 0), 10_000);
+    assert_eq!(check_ppm(Wei(100), Wei(4), 0), PPM, "less at stake than a wrong result is to lose");
+    assert_eq!(check_ppm(Wei(100), Wei(200), 0), 350_000);
+    assert_eq!(expected_gain(Wei(100), Wei(200), 350_000), -5);
+    assert_eq!(check_ppm(Wei(100), Wei(9_900), 0), 10_500);
     assert_eq!(check_ppm(Wei(100), Wei(9_900), 50_000), 50_000, "the floor");
     assert_eq!(check_ppm(Wei::ZERO, Wei(1), 0), 1, "never none");
 }
@@ -51,15 +53,21 @@ fn remembers_the_last_few_hundred_subtasks_and_forgets_everything_in_the_end() {
 
 proptest! {
     #[test]
-    fn a_wrong_result_never_has_a_positive_expected_gain_at_the_chosen_rate(
+    fn a_wrong_result_is_expected_to_lose_at_the_chosen_rate(
         value in 0..=WEI_MAX, lost in 0..=WEI_MAX, floor in 0..=PPM,
     ) {
         let ppm = check_ppm(Wei(value), Wei(lost), floor);
         prop_assert!((floor.max(1)..=PPM).contains(&ppm));
         prop_assert!(expected_gain(Wei(value), Wei(lost), ppm) <= 0);
-        // One part less would let it pay, unless the floor or the least asks for more.
-        if ppm > floor.max(1) && lost > 0 {
-            prop_assert!(expected_gain(Wei(value), Wei(lost), ppm - 1) > 0);
+        // In millionths of a wei: what it is expected to lose, and what it is to lose at least.
+        let loss = |ppm: u32| {
+            i128::from(ppm) * lost as i128 - i128::from(PPM - ppm) * value as i128
+        };
+        let least = i128::from(LOSS_PPM) * value as i128;
+        prop_assert!(loss(ppm) >= least.min(i128::from(PPM) * lost as i128), "all of it is at stake where that is less");
+        // One part less would let it lose less, unless the floor or the least asks for more.
+        if ppm > floor.max(1) && ppm < PPM {
+            prop_assert!(loss(ppm - 1) < least);
         }
     }
 
