@@ -197,12 +197,12 @@ impl Provider {
             let agreement = deal.agreement.clone();
             return self.countersign(&agreement, step);
         }
-        if self.unchecked.contains_key(&digest) || self.concluded.contains_key(&digest) {
-            return;
-        }
         let (deadline, now_s) = (agreement.deadline, now.chain);
         if deadline < now_s {
             return step.refuse(from, digest, RefusalReason::Expired { expires: deadline, now: now_s });
+        }
+        if self.unchecked.contains_key(&digest) || self.over.contains(&digest) {
+            return;
         }
         if let Err(reason) = self.check_as_offered(&agreement, now) {
             return step.refuse(from, digest, reason);

@@ -187,6 +187,11 @@ impl Deal {
         Record::put(Table::ProviderDeal, self.agreement.digest().as_slice(), &record).ok()
     }
 
+    /// The end of its record.
+    pub fn deleted(agreement: &B256) -> Record {
+        Record { table: Table::ProviderDeal, key: agreement.to_vec(), value: None }
+    }
+
     pub fn recover(record: &Record, chain: &ChainRef, keys: &Keys, now: Now) -> Result<Deal, RecoverError> {
         let stored: DealRecord = read(record)?;
         let foreign = |detail: String| RecoverError::Foreign {

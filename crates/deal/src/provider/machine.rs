@@ -3,6 +3,7 @@
 use super::deal::{Account, Deal, Stage};
 use super::fees::{FEE_ACCOUNTS_MAX, FeeAccount, read_account};
 use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
+use super::over::Over;
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
 use crate::{Keys, ProviderFact, ProviderPolicy, Violation};
@@ -20,8 +21,6 @@ const UNCHECKED_LIFE_MS: u64 = 60_000;
 pub(super) const DEALS_MAX: usize = 4096;
 /// The most open deals with one requestor. Reason: one may be worked on, one queued, the others settling.
 pub(super) const DEALS_PER_REQUESTOR_MAX: usize = 16;
-/// The most agreements remembered that are over. Reason: each is 40 bytes, and lives as long as its deadline.
-const CONCLUDED_MAX: usize = 65_536;
 /// The most programs that are left alone at once. Reason: as many as the sandbox remembers; the first to end goes first.
 pub(super) const UNFIT_MAX: usize = 64;
 /// The most channels kept track of. Reason: opening one costs its payer gas; the empty ones go first.
@@ -64,9 +63,7 @@ pub struct Provider {
     pub(super) unchecked: BTreeMap<B256, Unchecked>,
     /// By agreement digest; at most `DEALS_MAX`.
     pub(super) deals: BTreeMap<B256, Deal>,
-    /// Agreements that are over, until their deadline: one that comes again, late or from somebody who tries, is no new work.
-    /// At most `CONCLUDED_MAX`; those that end first go first.
-    pub(super) concluded: BTreeMap<B256, ChainTime>,
+    pub(super) over: Over,
     /// By payer; at most `ACCOUNTS_MAX`.
     pub(super) accounts: BTreeMap<Address, Account>,
     /// Channels towards authors; at most `FEE_ACCOUNTS_MAX`.
@@ -117,7 +114,7 @@ impl Provider {
             headers: BTreeMap::new(),
             unchecked: BTreeMap::new(),
             deals: BTreeMap::new(),
-            concluded: BTreeMap::new(),
+            over: Over::default(),
             accounts: BTreeMap::new(),
             fee_accounts: BTreeMap::new(),
             next_order: 0,
@@ -147,11 +144,11 @@ impl Provider {
                 Table::ProviderDeal => {
                     let deal = Deal::recover(record, &provider.settings.chain, &provider.keys, now)?;
                     provider.next_order = provider.next_order.max(deal.order + 1);
-                    if !deal.is_over() {
-                        provider.deals.insert(deal.agreement.digest(), deal);
-                    } else if deal.agreement.deadline >= now.chain {
-                        // Of all that was ever done the records have many; after its deadline none can be agreed again.
-                        provider.conclude(&deal);
+                    let digest = deal.agreement.digest();
+                    if deal.is_over() {
+                        provider.over.insert(digest, deal.agreement.deadline);
+                    } else {
+                        provider.deals.insert(digest, deal);
                     }
                 }
                 Table::Payee => {
@@ -424,7 +421,8 @@ impl Provider {
             self.headers.remove(&header);
         }
         self.unfit.retain(|_, (_, until)| *until > now.local);
-        self.concluded.retain(|_, deadline| *deadline >= now.chain);
+        let forgotten = self.over.forget(now.chain);
+        step.records.extend(forgotten.iter().map(Deal::deleted));
         self.look_at_authors(now, step);
         let digests: Vec<B256> = self.deals.keys().copied().collect();
         for digest in digests {
@@ -481,10 +479,7 @@ impl Provider {
         if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) && attempts >= ABANDON_ATTEMPTS_MIN {
             step.say(ProviderEvent::Abandoned { agreement: digest, owed });
             step.effects.push(ProviderEffect::StopComputing { agreement: digest });
-            step.records.push(Record { table: Table::ProviderDeal, key: digest.to_vec(), value: None });
-            self.deals.remove(&digest);
-            self.overdue.remove(&digest);
-            return;
+            return self.give_up(digest, step);
         }
         for open in deal.reports.iter_mut().filter(|open| open.send_again <= now.local) {
             open.attempts = open.attempts.saturating_add(1);
@@ -518,20 +513,23 @@ impl Provider {
         }
     }
 
+    /// Gives up what is not decided of a deal. It stays on record as one that is over.
+    pub(super) fn give_up(&mut self, digest: B256, step: &mut Step) {
+        let Some(deal) = self.deals.get_mut(&digest) else { return };
+        deal.reports.clear();
+        for stage in deal.subtasks.values_mut().filter(|stage| !matches!(stage, Stage::Decided(_))) {
+            *stage = Stage::Dropped;
+        }
+        step.records.extend(deal.record());
+        self.forget_if_over(digest);
+    }
+
     pub(super) fn forget_if_over(&mut self, digest: B256) {
         if self.deals.get(&digest).is_some_and(Deal::is_over)
             && let Some(deal) = self.deals.remove(&digest)
         {
             self.overdue.remove(&digest);
-            self.conclude(&deal);
-        }
-    }
-
-    fn conclude(&mut self, deal: &Deal) {
-        self.concluded.insert(deal.agreement.digest(), deal.agreement.deadline);
-        if self.concluded.len() > CONCLUDED_MAX {
-            let first = self.concluded.iter().min_by_key(|(_, deadline)| **deadline).map(|(digest, _)| *digest);
-            first.map(|digest| self.concluded.remove(&digest));
+            self.over.insert(digest, deal.agreement.deadline);
         }
     }
 

@@ -10,8 +10,11 @@ mod deal;
 mod fees;
 mod interface;
 mod machine;
+mod over;
 mod work;
 
 pub(crate) use deal::REPORT_PAUSE_MS;
 pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram};
 pub use machine::Provider;
+#[cfg(test)]
+pub(crate) use over::KEPT_S;

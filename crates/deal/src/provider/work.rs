@@ -3,7 +3,6 @@
 use super::deal::{Account, Deal, OpenReport, Stage};
 use super::interface::{ComputeJob, ProviderEffect, ProviderEvent};
 use super::machine::{Provider, RESEND_MS, Step};
-use crate::record::{Record, Table};
 use crate::{ProviderFact, ProviderPolicy};
 use golem_payments::{Accepted, CoverError};
 use golem_protocol::limits::TEXT_BYTES_MAX;
@@ -377,9 +376,7 @@ impl Provider {
             {
                 step.send(requestor, Message::Cancel(cancel.into_signed()));
             }
-            step.records.push(Record { table: Table::ProviderDeal, key: digest.to_vec(), value: None });
-            self.deals.remove(&digest);
-            return;
+            return self.give_up(digest, step);
         }
         for index in waiting {
             let outcome = SubtaskOutcome::Failed { kind: FailureKind::Provider, message: cut(why.to_string()) };

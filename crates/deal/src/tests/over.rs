@@ -2,6 +2,7 @@
 
 use super::refusals::*;
 use super::world::{Fixed, header, keys, provider_settings, requestor_settings};
+use crate::provider::KEPT_S;
 use crate::*;
 use golem_protocol::*;
 
@@ -14,32 +15,61 @@ fn an_agreement_that_is_over_is_no_new_work_when_it_comes_again_not_after_a_rest
     side.propose(&agreement);
     let report = side.compute(&agreement, 0).unwrap();
     let verdict = side.verdict(&report, VALUE.0, |_| {});
-    let mut saved = side.provider.apply(&mut side.policy, from(&side.requestor, verdict), NOW);
-    let records = saved.iter().find_map(|effect| match effect {
-        ProviderEffect::Persist { records, .. } => Some(records.clone()),
-        _ => None,
-    });
-    saved.retain(|effect| matches!(effect, ProviderEffect::Persist { .. }));
-    let [ProviderEffect::Persist { id, .. }] = saved[..] else { panic!("{saved:?}") };
-    side.provider.apply(&mut side.policy, ProviderInput::Persisted(id), NOW);
+    let verdict = from(&side.requestor, verdict);
+    let records = saved(&mut side, verdict, NOW);
     let [first, second, late] = again;
     assert_eq!(provide(&mut side.provider, &mut side.policy, first), vec![], "it was done and paid");
     assert_eq!(side.earned(), VALUE);
     // Its offer may be the same to the bit after a restart: nothing in it is drawn by chance.
     let own = keys(2);
-    let mut side =
-        Side { provider: Provider::recover(provider_settings(&own), own, &records.unwrap(), NOW).unwrap(), ..side };
+    let mut side = Side { provider: Provider::recover(provider_settings(&own), own, &records, NOW).unwrap(), ..side };
     provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(side.header.clone())));
     side.channel(ChannelState { deposit: Wei(100_000), epoch: 1, ..ChannelState::default() });
     assert_eq!(provide(&mut side.provider, &mut side.policy, second), vec![]);
-    // Nor is it once nobody remembers it.
-    let then = Now { chain: ChainTime(agreement.deadline.0 + 1), ..NOW };
-    provide_at(&mut side.provider, &mut side.policy, ProviderInput::Tick, then);
+    // Nor is it once nobody remembers it, here or on the disk.
+    let then = Now { chain: ChainTime(agreement.deadline.0 + KEPT_S), ..NOW };
+    assert_eq!(saved(&mut side, ProviderInput::Tick, then), vec![]);
+    let then = Now { chain: ChainTime(then.chain.0 + 1), ..NOW };
+    let deleted = Record { table: Table::ProviderDeal, key: agreement.digest().to_vec(), value: None };
+    assert_eq!(saved(&mut side, ProviderInput::Tick, then), vec![deleted]);
     let effects = provide_at(&mut side.provider, &mut side.policy, late, then);
     let expired = |effect: &ProviderEffect| {
         matches!(effect, ProviderEffect::Happened(ProviderEvent::Refused { reason: RefusalReason::Expired { .. }, .. }))
     };
     assert!(effects.iter().any(expired) && computes(&effects) == 0, "{effects:?}");
+}
+
+/// What a step saves; what waits for that is done.
+fn saved(side: &mut Side, input: ProviderInput, now: Now) -> Vec<Record> {
+    let mut saved = Vec::new();
+    for effect in side.provider.apply(&mut side.policy, input, now) {
+        if let ProviderEffect::Persist { id, records } = effect {
+            saved.extend(records);
+            side.provider.apply(&mut side.policy, ProviderInput::Persisted(id), now);
+        }
+    }
+    saved
+}
+
+#[test]
+fn an_agreement_given_back_is_no_new_work_when_it_comes_again_not_after_a_restart_either() {
+    let mut side = side(100_000);
+    let agreement = side.agreement(1, |_| {});
+    let message = || from(&side.requestor, Message::Agreement(agreement.signed().clone()));
+    let (again, late) = (message(), message());
+    side.policy.credit = Wei(1);
+    side.propose(&agreement);
+    // Its owner sits down at the machine before anything was begun.
+    let rest = |why: Option<&str>| ProviderInput::Rest(why.map(str::to_owned));
+    let records = saved(&mut side, rest(Some("its owner is using the machine")), NOW);
+    side.policy.credit = Wei::MAX;
+    provide(&mut side.provider, &mut side.policy, rest(None));
+    assert_eq!(provide(&mut side.provider, &mut side.policy, again), vec![]);
+    let own = keys(2);
+    let mut side = Side { provider: Provider::recover(provider_settings(&own), own, &records, NOW).unwrap(), ..side };
+    provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(side.header.clone())));
+    side.channel(ChannelState { deposit: Wei(100_000), epoch: 1, ..ChannelState::default() });
+    assert_eq!(provide(&mut side.provider, &mut side.policy, late), vec![]);
 }
 
 #[test]
