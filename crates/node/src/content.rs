@@ -95,7 +95,12 @@ impl Served {
 
 impl ContentSource for Served {
     fn piece_list(&self, to: NodeId, hash: ContentHash, size: u64) -> io::Result<Option<Vec<u8>>> {
-        self.holder(to, hash).map_or(Ok(None), |store| store.piece_list(to, hash, size))
+        let Some(store) = self.holder(to, hash) else { return Ok(None) };
+        let list = store.piece_list(to, hash, size)?;
+        if list.is_some() {
+            self.audience.begins(to, hash, size);
+        }
+        Ok(list)
     }
 
     fn piece(&self, to: NodeId, hash: ContentHash, size: u64, index: u32) -> io::Result<Option<Vec<u8>>> {

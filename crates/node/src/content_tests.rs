@@ -1,6 +1,6 @@
 use super::*;
-use crate::audience::Root;
-use golem_protocol::{Address, B256};
+use crate::audience::{LargeFetch, Root};
+use golem_protocol::{Address, B256, ByteCount};
 
 fn hash_of(bytes: &[u8]) -> ContentHash {
     ContentHash(blake3::hash(bytes).as_bytes().into())
@@ -64,6 +64,28 @@ fn answers_whoever_may_not_have_a_content_as_if_it_were_not_here() {
     }
     assert!(served.piece_list(to, hash, 8).unwrap().is_some());
     assert_eq!(served.piece_list(stranger, hash, 8).unwrap(), None);
+}
+
+#[test]
+fn tells_who_begins_to_fetch_something_large_and_of_nobody_who_may_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = Contents::open(folder.path(), 16 << 20, Room::Keep).unwrap();
+    let large = contents.insert_bytes(&vec![7; 4 << 20]).unwrap();
+    let small = contents.insert_bytes(b"document").unwrap();
+    let (audience, to) = (Audience::default(), NodeId(Address::repeat_byte(1)));
+    let (sender, mut told) = tokio::sync::mpsc::channel(1);
+    audience.tell(sender);
+    audience.allow(B256::ZERO, to, [large, small].map(Root::Content));
+    let served = contents.served(audience);
+    served.piece_list(NodeId(Address::repeat_byte(2)), large, 4 << 20).unwrap();
+    served.piece_list(to, small, 8).unwrap();
+    assert!(told.try_recv().is_err());
+    // The third finds no room, and is served all the same.
+    for _ in 0..3 {
+        assert!(served.piece_list(to, large, 4 << 20).unwrap().is_some());
+    }
+    assert_eq!(told.try_recv(), Ok(LargeFetch { by: to, content: large, size: ByteCount(4 << 20) }));
+    assert!(told.try_recv().is_err());
 }
 
 #[test]

@@ -41,6 +41,9 @@ impl RequestorNotice {
                 event["held"] = json!(held);
                 event
             }
+            RequestorNotice::ProgramFetched { header, provider, size } => {
+                json!({"kind": "program_fetched", "header": header, "provider": provider, "bytes": size})
+            }
             RequestorNotice::ProofLookedAt { provider, accuser, found } => {
                 json!({"kind": "proof_looked_at", "provider": provider, "accuser": accuser, "found": found})
             }

@@ -2,7 +2,7 @@
 
 use golem_deal::{Near, ProviderEvent, RequestorEvent};
 use golem_market::Held;
-use golem_protocol::{Address, B256, NodeId, Wei};
+use golem_protocol::{Address, B256, ByteCount, NodeId, Wei};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
@@ -95,6 +95,15 @@ pub enum RequestorNotice {
         /// What came of it, for people.
         found: String,
     },
+    /// A provider begins to fetch the program, which is large: it compiles it then, before its first subtask.
+    ProgramFetched {
+        /// For which task.
+        header: B256,
+        /// Who.
+        provider: NodeId,
+        /// How long it is.
+        size: ByteCount,
+    },
     /// Something about the node itself.
     Node(NodeNotice),
 }
@@ -103,7 +112,9 @@ impl RequestorNotice {
     /// The task that it is of, where it is of one.
     pub fn task(&self) -> Option<B256> {
         match self {
-            RequestorNotice::OffersWait { header, .. } | RequestorNotice::CopiesWait { header, .. } => Some(*header),
+            RequestorNotice::OffersWait { header, .. }
+            | RequestorNotice::CopiesWait { header, .. }
+            | RequestorNotice::ProgramFetched { header, .. } => Some(*header),
             RequestorNotice::Deal(
                 RequestorEvent::Offered { header, .. }
                 | RequestorEvent::Agreed { header, .. }

@@ -6,7 +6,7 @@ use crate::prepared::{CheckCost, ProviderShare, TaskReport};
 use golem_deal::{PaidShare, TaskStatus};
 use golem_market::CheckRate;
 use golem_protocol::{Address, Header, LocalTime, NodeId, Signed, Wei};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::oneshot;
 
 /// Providers whose share of one task is kept. Reason: as many as the machine keeps offers of.
@@ -32,6 +32,8 @@ pub(crate) struct Progress {
     pub(crate) shares: BTreeMap<NodeId, ProviderShare>,
     /// What was run again here.
     checks: CheckCost,
+    /// Who began to fetch the program, where it is large; only those that have a batch.
+    pub(crate) program_fetched: BTreeSet<NodeId>,
     /// The shares have changed since they were saved.
     pub(crate) unsaved: bool,
     began: LocalTime,
@@ -54,6 +56,7 @@ impl Progress {
             announced: None,
             shares: shares.providers.into_iter().map(|share| (share.provider, share)).collect(),
             checks: shares.checks,
+            program_fetched: BTreeSet::new(),
             unsaved: false,
             began,
             waiting: Vec::new(),

@@ -1,7 +1,7 @@
 //! The one task that owns a requestor: inputs in, effects out.
 
 use crate::api::ApiServer;
-use crate::audience::{Audience, Root};
+use crate::audience::{Audience, LargeFetch, Root};
 use crate::chain_link::ChainLink;
 use crate::content::Contents;
 use crate::courier::Courier;
@@ -61,6 +61,7 @@ pub(crate) struct RequestorParts {
     pub(crate) saver: Saver,
     pub(crate) commands: mpsc::Receiver<RequestorCommand>,
     pub(crate) room_wanted: mpsc::Receiver<RoomWanted>,
+    pub(crate) fetches: mpsc::Receiver<LargeFetch>,
     pub(crate) events: EventLog<RequestorNotice>,
     pub(crate) tasks: BTreeMap<B256, Progress>,
     pub(crate) now: Now,
@@ -102,6 +103,7 @@ pub(crate) struct RequestorLoop {
     pub(crate) watcher: Option<Watcher>,
     commands: mpsc::Receiver<RequestorCommand>,
     room_wanted: mpsc::Receiver<RoomWanted>,
+    fetches: mpsc::Receiver<LargeFetch>,
     pub(crate) room: RoomDesk,
     events: EventLog<RequestorNotice>,
     courier: Courier,
@@ -143,6 +145,7 @@ impl RequestorLoop {
             saver,
             commands,
             room_wanted,
+            fetches,
             events,
             tasks,
             now,
@@ -168,6 +171,7 @@ impl RequestorLoop {
             watcher: Some(watcher),
             commands,
             room_wanted,
+            fetches,
             room: RoomDesk::default(),
             events,
             delivered: courier.changes(),
@@ -271,6 +275,7 @@ impl RequestorLoop {
             durable = self.saver.durable(), if !self.saver.is_idle() => self.on_durable(durable),
             Some(command) = self.commands.recv() => self.on_command(command).await,
             Some(wanted) = self.room_wanted.recv() => self.make_room(wanted),
+            Some(fetch) = self.fetches.recv() => self.large_fetch(fetch),
             Some(done) = self.work.join_next() => match done {
                 Ok(done) => self.on_done(done),
                 Err(error) => self.fatal = Some(format!("a worker failed: {error}")),

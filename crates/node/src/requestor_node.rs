@@ -1,6 +1,7 @@
 //! Starting a requestor.
 
 use crate::api::{self, ApiServer};
+use crate::audience::FETCHES_TOLD_MAX;
 use crate::content::{Contents, Room};
 use crate::error::StartError;
 use crate::events::EventLog;
@@ -146,6 +147,8 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
     let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
     let (room_sender, room_wanted) = mpsc::channel(ROOM_WANTED_MAX);
     base.contents.ask_for_room(room_sender);
+    let (fetch_sender, fetches) = mpsc::channel(FETCHES_TOLD_MAX);
+    base.audience.tell(fetch_sender);
     let (ended_sender, ended) = ending();
     let events = EventLog::new();
     let link = RequestorLink { commands: command_sender, events: events.clone(), ended };
@@ -176,6 +179,7 @@ async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle
         saver,
         commands,
         room_wanted,
+        fetches,
         events,
         tasks,
         now,

@@ -1,5 +1,6 @@
 //! What a requestor's loop keeps of its tasks besides the machine: who did how much, and who waits for the end.
 
+use crate::audience::LargeFetch;
 use crate::events::RequestorNotice;
 use crate::lifecycle::local_now;
 use crate::note::TaskShares;
@@ -69,6 +70,24 @@ impl RequestorLoop {
             }
             Done::Noted
         });
+    }
+
+    /// Tells of who begins to fetch a program, once for each provider and task.
+    pub(crate) fn large_fetch(&mut self, fetch: LargeFetch) {
+        let LargeFetch { by, content, size } = fetch;
+        let agreed: Vec<B256> = self
+            .machine
+            .open_agreements()
+            .filter(|agreement| agreement.provider == by)
+            .map(|agreement| agreement.header)
+            .filter(|header| self.machine.order(*header).is_some_and(|order| order.header.module == content))
+            .collect();
+        for header in agreed {
+            let is_new = self.tasks.get_mut(&header).is_some_and(|progress| progress.program_fetched.insert(by));
+            if is_new {
+                self.say(RequestorNotice::ProgramFetched { header, provider: by, size });
+            }
+        }
     }
 
     /// What of a task's offers is not taken yet, and why.
