@@ -206,7 +206,9 @@ fn print(args: &DevnetArgs, devnet: &Devnet, out: &Path, summary: &Value) -> any
     if args.providers == 0 {
         output::line(&format!("  golem --dir {} provide", dir.join("1").display()))?;
     }
-    output::line(&format!("  golem --dir {} run render -o out", dir.join("0").display()))?;
+    // They know the providers that were started with the chain, and nobody who came later.
+    let first = if args.providers == 0 { " --bootstrap ADDRESS   # one that the provider listens on" } else { "" };
+    output::line(&format!("  golem --dir {} run render -o out{first}", dir.join("0").display()))?;
     output::line("\nCtrl-C stops the chain, and everything on it is gone.")
 }
 

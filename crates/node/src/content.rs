@@ -1,6 +1,7 @@
 //! Contents by digest: kept here, served to others, fetched once however many want them.
 
 use crate::audience::Audience;
+use crate::disk;
 use crate::error::{ContentError, RunTaskError};
 use crate::prepared::PreparedContent;
 use crate::room::RoomWanted;
@@ -32,7 +33,9 @@ pub(crate) enum Room {
 }
 
 /// What to do where nothing else is known.
-const RAISE: &str = "Raise `content_max_mib` in golem.toml";
+const RAISE: &str = "raise `content_max_mib` in golem.toml";
+/// What to do where it is the disk that has no room.
+const FREE_SOME: &str = "the disk is nearly full, and what is left of it is kept for records: free some of it";
 /// How often something is tried again for which room was made. Reason: others take it meanwhile.
 const ROOM_TRIES: u32 = 3;
 
@@ -57,6 +60,9 @@ struct Inner {
     used: Mutex<Used>,
     /// Why contents that are fetched cannot be kept, while that is so.
     trouble: Mutex<Option<String>>,
+    /// How large the disk is taken to be, with nothing else on it.
+    #[cfg(test)]
+    pretended_disk: OnceLock<u64>,
 }
 
 /// When each content was last used, counted in uses.
@@ -190,6 +196,8 @@ impl Contents {
             fetching: Mutex::default(),
             used: Mutex::new(used),
             trouble: Mutex::default(),
+            #[cfg(test)]
+            pretended_disk: OnceLock::new(),
         };
         Ok(Contents { inner: Arc::new(inner) })
     }
@@ -241,7 +249,27 @@ impl Contents {
 
     /// How many bytes may be added, as it is.
     pub(crate) fn free_bytes(&self) -> u64 {
-        self.inner.bytes_max.saturating_sub(self.used_bytes())
+        self.inner.bytes_max.saturating_sub(self.used_bytes()).min(self.free_on_disk())
+    }
+
+    /// How many bytes the disk has for them, whatever may be kept.
+    fn free_on_disk(&self) -> u64 {
+        #[cfg(test)]
+        if let Some(size) = self.inner.pretended_disk.get() {
+            return size.saturating_sub(self.used_bytes());
+        }
+        disk::free_for_contents(&self.inner.incoming).unwrap_or(u64::MAX)
+    }
+
+    /// Pretends that nothing but these contents is on a disk of this size.
+    #[cfg(test)]
+    pub(crate) fn pretend_disk(&self, bytes: u64) {
+        let _ = self.inner.pretended_disk.set(bytes);
+    }
+
+    /// What to do where so many bytes have no room and nothing may go: of the disk where it is full, else of the settings.
+    pub(crate) fn remedy<'a>(&self, bytes: u64, settings: &'a str) -> &'a str {
+        if bytes > self.free_on_disk() { FREE_SOME } else { settings }
     }
 
     /// That there is no room for so many bytes; `taken` says what takes it, and what to do.
@@ -274,19 +302,19 @@ impl Contents {
 
     /// Takes bytes in. Blocks.
     pub(crate) fn insert_bytes(&self, bytes: &[u8]) -> Result<ContentHash, ContentError> {
-        let hash = self.with_room(|store| store.insert_bytes(bytes))?;
+        let hash = self.with_room(bytes.len() as u64, |store| store.insert_bytes(bytes))?;
         self.touch(hash);
         Ok(hash)
     }
 
     /// Copies a file in. Blocks.
     pub(crate) fn insert_file(&self, path: &Path) -> Result<(ContentHash, u64), ContentError> {
-        let inserted = self.with_room(|store| store.insert_file(path));
+        let length = fs::metadata(path).map_err(io_error("look at", path))?.len();
+        let inserted = self.with_room(length, |store| store.insert_file(path));
         let (hash, size) = inserted.map_err(|error| match error {
             // How long it is tells a look, and not how much of it had room.
             ContentError::NoRoom { wanted, used, max, taken } => {
-                let bytes = fs::metadata(path).map_or(wanted, |file| file.len().max(wanted));
-                ContentError::NoRoom { wanted: bytes, used, max, taken }
+                ContentError::NoRoom { wanted: length.max(wanted), used, max, taken }
             }
             error => error,
         })?;
@@ -294,12 +322,26 @@ impl Contents {
         Ok((hash, size))
     }
 
-    /// Tries again as long as something can be taken away to make room.
+    /// Has so many bytes of the disk free, if by taking away what may go. Blocks.
+    fn room_on_disk(&self, bytes: u64) -> Result<(), ContentError> {
+        while bytes > self.free_on_disk() {
+            // What never fits must not cost everything else its place.
+            let fits = bytes <= self.free_on_disk().saturating_add(self.used_bytes());
+            if !fits || !self.reclaim_one()? {
+                return Err(self.no_room(bytes, FREE_SOME.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes so many bytes in; tries again as long as something can be taken away to make room.
     fn with_room<T>(
         &self,
+        bytes: u64,
         insert: impl Fn(&ContentStore) -> Result<T, golem_net::ContentError>,
     ) -> Result<T, ContentError> {
         loop {
+            self.room_on_disk(bytes)?;
             match insert(&self.inner.store) {
                 Err(golem_net::ContentError::Quota { wanted, quota, .. }) => {
                     // What never fits must not cost everything else its place.
@@ -420,6 +462,8 @@ impl Contents {
     async fn fetch_now(&self, hash: ContentHash, size: u64, from: NodeId) -> Result<(), ContentError> {
         let net = self.net()?;
         let to = self.inner.incoming.join(hash.0.to_string());
+        // It is copied when it is whole.
+        self.taking_in(move |contents| contents.room_on_disk(size.saturating_mul(2))).await?;
         net.fetch(hash, size, &[from], &to).await.map_err(|error| not_fetched(hash, &error))?;
         let from = to.clone();
         let inserted = self.taking_in(move |contents| contents.insert_file(&from)).await;
@@ -466,7 +510,7 @@ impl Contents {
         let kept = async {
             let (bytes, contents) = self.blocking(move |here| Ok((here.missing_bytes(&contents), contents))).await?;
             if bytes > self.free_bytes() {
-                self.make_room(bytes, self.no_room(bytes, RAISE.to_owned())).await?;
+                self.make_room(bytes, self.no_room(bytes, self.remedy(bytes, RAISE).to_owned())).await?;
             }
             self.blocking(move |here| {
                 here.keep_all(contents)?;

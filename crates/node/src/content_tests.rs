@@ -67,6 +67,31 @@ fn answers_whoever_may_not_have_a_content_as_if_it_were_not_here() {
 }
 
 #[test]
+fn makes_room_on_a_full_disk_by_what_may_go_and_takes_nothing_in_where_nothing_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str, room| Contents::open(&folder.path().join(name), 1 << 20, room).unwrap();
+    let (ours, others) = (open("ours", Room::Keep), open("others", Room::Reclaim));
+    for contents in [&ours, &others] {
+        contents.pretend_disk(2_500);
+        contents.insert_bytes(&[1; 1_000]).unwrap();
+        contents.insert_bytes(&[2; 1_000]).unwrap();
+    }
+    let file = folder.path().join("third");
+    std::fs::write(&file, [3; 1_000]).unwrap();
+    let refused = ours.insert_file(&file).unwrap_err().to_string();
+    assert!(
+        refused.contains("no room for 1000 more bytes") && refused.contains("the disk is nearly full"),
+        "{refused}"
+    );
+    assert_eq!(ours.used_bytes(), 2_000);
+    let (hash, _) = others.insert_file(&file).unwrap();
+    assert_eq!((others.used_bytes(), others.size(hash)), (2_000, 1_000), "the oldest went");
+    let never = others.insert_bytes(&[4; 3_000]).unwrap_err().to_string();
+    assert!(never.contains("the disk is nearly full"), "{never}");
+    assert_eq!(others.used_bytes(), 2_000, "what never fits costs nothing its place");
+}
+
+#[test]
 fn tells_who_begins_to_fetch_something_large_and_of_nobody_who_may_not() {
     let folder = tempfile::tempdir().unwrap();
     let contents = Contents::open(folder.path(), 16 << 20, Room::Keep).unwrap();

@@ -254,7 +254,7 @@ pub enum ContentError {
         detail: String,
     },
     /// All that may be kept is kept, and none of it may go.
-    #[error("no room for {wanted} more bytes of content: {used} of {max} are used. {taken}")]
+    #[error("no room for {wanted} more bytes of content: {used} of {max} are used; {taken}")]
     NoRoom {
         /// What was to be added, in bytes, as far as known.
         wanted: u64,

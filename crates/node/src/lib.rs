@@ -25,6 +25,7 @@ pub mod collect;
 pub mod config;
 mod content;
 mod courier;
+mod disk;
 pub mod error;
 mod event_json;
 pub mod events;

@@ -19,6 +19,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use tokio::sync::oneshot;
 
+/// What to do where the disk has room.
+const RAISE: &str = "raise `content_max_mib` under [requestor] in golem.toml";
 /// Tasks that are named when there is no room. Reason: it is one line.
 const NAMED_MAX: usize = 3;
 
@@ -143,7 +145,7 @@ pub(crate) fn make(
         going[place].push(hash);
     }
     if bytes > contents.free_bytes().saturating_add(can_go) {
-        return Err(contents.no_room(bytes, stays.words()));
+        return Err(contents.no_room(bytes, stays.words(contents.remedy(bytes, RAISE))));
     }
     for (place, hashes) in going.into_iter().enumerate() {
         if bytes <= contents.free_bytes() {
@@ -158,7 +160,11 @@ pub(crate) fn make(
         }
     }
     // What is used at this moment stayed.
-    if bytes <= contents.free_bytes() { Ok(()) } else { Err(contents.no_room(bytes, stays.words())) }
+    if bytes <= contents.free_bytes() {
+        Ok(())
+    } else {
+        Err(contents.no_room(bytes, stays.words(contents.remedy(bytes, RAISE))))
+    }
 }
 
 /// What stays, and how much room it takes; what several share is counted once.
@@ -170,7 +176,7 @@ struct Stays<'a> {
 
 impl Stays<'_> {
     /// What takes the room, the largest first, and what to do.
-    fn words(mut self) -> String {
+    fn words(mut self, remedy: &str) -> String {
         self.tasks.sort_by_key(|(_, bytes, task)| (std::cmp::Reverse(*bytes), task.header));
         let of = |task: &TaskContents| format!("{} ({})", task.name, &task.header.to_string()[..10]);
         let mut words = String::new();
@@ -189,7 +195,7 @@ impl Stays<'_> {
         if self.proofs > 0 {
             let _ = write!(words, "{} of wrong results that others are told of (`proofs/`); ", self.proofs);
         }
-        words.push_str("raise `content_max_mib` under [requestor] in golem.toml");
+        words.push_str(remedy);
         let ungathered = self.tasks.iter().find(|(standing, ..)| *standing == Standing::Ungathered);
         if let Some((_, _, task)) = ungathered {
             let header = &task.header.to_string()[..10];

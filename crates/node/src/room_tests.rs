@@ -99,6 +99,18 @@ fn takes_away_the_oldest_that_is_over_and_what_nobody_names_but_nothing_that_ano
 }
 
 #[test]
+fn makes_room_on_a_full_disk_as_where_the_settings_give_none_and_says_which_it_is() {
+    let here = here();
+    let (over, staying) = (here.made(1, &[50; 900]), here.made(2, &[51; 900]));
+    let tasks = || vec![over.task(Standing::Over), staying.task(Standing::GoesOn)];
+    here.contents.pretend_disk(here.contents.used_bytes() + 100);
+    make(&here.contents, tasks(), &[], 200).unwrap();
+    assert!(!here.has(over.output) && here.has_all(&staying));
+    let said = make(&here.contents, tasks(), &[], 5_000).unwrap_err().to_string();
+    assert!(said.contains("the disk is nearly full") && !said.contains("content_max_mib"), "{said}");
+}
+
+#[test]
 fn keeps_what_can_go_on_or_be_tried_again_or_was_not_gathered_and_says_what_takes_the_room() {
     for (standing, step) in [
         (Standing::GoesOn, "let a task end"),
