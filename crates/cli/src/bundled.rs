@@ -1,5 +1,7 @@
 //! The apps that are in this binary: their manifests, modules and example inputs.
 
+use golem_protocol::ContentHash;
+
 /// An app that ships with golem.
 pub struct BundledApp {
     /// What it is called.
@@ -112,6 +114,12 @@ pub const BUNDLED: &[BundledApp] = &[
 /// The app of a name.
 pub fn find(name: &str) -> Option<&'static BundledApp> {
     BUNDLED.iter().find(|app| app.name == name)
+}
+
+/// What people call a program: an app that ships with golem by its name, else by the digest.
+pub fn program_name(digest: &ContentHash) -> String {
+    let is_it = |app: &&BundledApp| blake3::hash(app.module()).as_bytes() == digest.0.as_slice();
+    BUNDLED.iter().find(is_it).map_or_else(|| digest.to_string(), |app| app.name.to_owned())
 }
 
 /// Their names, for a sentence.

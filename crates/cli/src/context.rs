@@ -278,6 +278,20 @@ pub fn output(text: &str) -> Result<u64, String> {
     at_most(bytes(text)?, golem_sandbox::profile::OUTPUT_MAX)
 }
 
+/// Reads how much memory a provider gives a subtask from a flag. Less than a MiB is hardly meant, and fits no work.
+pub fn memory_given(text: &str) -> Result<u64, String> {
+    memory(text).and_then(|bytes| at_least_a_mib(bytes, text))
+}
+
+/// Reads a size of which less than a MiB is hardly meant from a flag.
+pub fn mib(text: &str) -> Result<u64, String> {
+    bytes(text).and_then(|bytes| at_least_a_mib(bytes, text))
+}
+
+fn at_least_a_mib(bytes: u64, text: &str) -> Result<u64, String> {
+    if bytes >= 1 << 20 { Ok(bytes) } else { Err(format!("`{text}` is {bytes} bytes; the least is 1MiB")) }
+}
+
 fn at_most(bytes: u64, most: ByteCount) -> Result<u64, String> {
     let mib = most.0 >> 20;
     if bytes <= most.0 { Ok(bytes) } else { Err(format!("the most that the sandbox gives a subtask is {mib}MiB")) }

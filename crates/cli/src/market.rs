@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::api::{LiveNode, Role};
+use crate::bundled::program_name;
 use crate::context::Context;
 use crate::ledger;
 use crate::output::{self, count, short_gnt};
@@ -161,7 +162,7 @@ impl Display for Shown {
             writeln!(
                 f,
                 "  promised {promised} G fuel/s, delivered {delivered} G over {subtasks} of {}",
-                program.program
+                program_name(&program.program)
             )?;
             if program.overstated {
                 writeln!(f, "  {} broke it by more than half: refused", count(program.broken, "result"))?;

@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::apps::Source;
-use crate::context::{self, ChainArgs, Context, NetworkArgs, bytes, chain_settings, gnt};
+use crate::context::{self, ChainArgs, Context, NetworkArgs, chain_settings, gnt};
 use crate::files;
 use crate::output::{self, count, short, short_gnt};
 use crate::process::{Stop, StopSignals};
@@ -42,10 +42,10 @@ pub struct ProvideArgs {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     cpu_percent: Option<u8>,
     /// The most memory of one subtask, such as 512MiB [default: 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = context::memory)]
+    #[arg(long, value_name = "SIZE", value_parser = context::memory_given)]
     memory_max: Option<u64>,
     /// The most memory of all subtasks at once; as many run as fit [default: enough for every slot]
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = context::mib)]
     memory_total: Option<u64>,
     /// Run this program and no other: a shipped app's name, a digest, or a file; may be repeated
     #[arg(long, value_name = "PROGRAM")]

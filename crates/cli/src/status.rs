@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::api::{LiveNode, Role};
+use crate::bundled::program_name;
 use crate::channel::{payee_json, payer_json, print_channels, wei};
 use crate::context::{ChainArgs, Context, chain_settings};
 use crate::ledger::Ledgers;
@@ -11,16 +12,22 @@ use clap::Args;
 use golem_deal::TaskStatus;
 use golem_market::CheckRate;
 use golem_node::CheckCost;
-use golem_protocol::{Address, Wei};
+use golem_protocol::{Address, ContentHash, Wei};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// How many tasks that ended are shown where nobody asks for all. Reason: a screen has some twenty lines.
+const ENDED_SHOWN: usize = 12;
 
 /// Whose status, and how to print it.
 #[derive(Args)]
 pub struct StatusArgs {
     #[command(flatten)]
     chain: ChainArgs,
-    /// Print JSON
+    /// Show tasks that ended long ago too, and how the providers of all of them were checked
+    #[arg(long)]
+    all: bool,
+    /// Print JSON, of all tasks
     #[arg(long)]
     json: bool,
 }
@@ -41,7 +48,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
         ))?;
         match node.role()? {
             Role::Provider => provider(node.status())?,
-            Role::Requestor => requestor(node.status())?,
+            Role::Requestor => requestor(node.status(), args.all)?,
         }
         return Ok(Answer::Yes);
     }
@@ -56,7 +63,7 @@ pub async fn run(context: &Context, args: StatusArgs) -> anyhow::Result<Answer> 
     } else {
         output::line(&format!("No node runs on {}; this is what its records say.", folder.path().display()))?;
         output::line(&format!("node         {}", ledgers.address))?;
-        tasks(&status)?;
+        tasks(&status, args.all)?;
         print_channels(&status["payers"], &status["channels"])?;
     }
     Ok(Answer::Yes)
@@ -125,7 +132,7 @@ fn provider(status: &Value) -> anyhow::Result<()> {
     for seen in status["programs"].as_array().into_iter().flatten() {
         output::line(&format!(
             "program      {} at {} million fuel a second, seen in {}",
-            text(&seen["program"]),
+            program(&seen["program"]),
             seen["fuel_per_second"].as_u64().unwrap_or(0) / 1_000_000,
             output::count(seen["subtasks"].as_u64().unwrap_or(0), "subtask")
         ))?;
@@ -133,7 +140,7 @@ fn provider(status: &Value) -> anyhow::Result<()> {
     for left in status["left_alone"].as_array().into_iter().flatten() {
         output::line(&format!(
             "no offers    for the program {}, for {} yet: {}",
-            text(&left["program"]),
+            program(&left["program"]),
             output::span(left["left_s"].as_u64().unwrap_or(0)),
             output::tame(&text(&left["detail"]))
         ))?;
@@ -173,42 +180,70 @@ fn percent(share: &Value) -> String {
     share.map_or_else(|| "?".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
-fn requestor(status: &Value) -> anyhow::Result<()> {
+fn requestor(status: &Value, all: bool) -> anyhow::Result<()> {
     common(status)?;
-    tasks(status)?;
+    tasks(status, all)?;
     print_channels(&json!([]), &status["channels"])
 }
 
-fn tasks(status: &Value) -> anyhow::Result<()> {
+/// What people call a program in a status.
+fn program(digest: &Value) -> String {
+    ContentHash::deserialize(digest).map_or_else(|_| text(digest), |digest| program_name(&digest))
+}
+
+/// Which tasks are shown: those that go on first, then the newest; of those that ended some.
+fn shown(status: &Value, all: bool) -> (Vec<&Value>, usize) {
+    let mut tasks: Vec<&Value> = status["tasks"].as_array().into_iter().flatten().collect();
+    tasks.sort_by_key(|task| (goes_on(task), task["begun_ms"].as_u64()));
+    tasks.reverse();
+    let ended = tasks.iter().filter(|task| !goes_on(task)).count();
+    let left_out = if all { 0 } else { ended.saturating_sub(ENDED_SHOWN) };
+    tasks.truncate(tasks.len() - left_out);
+    (tasks, left_out)
+}
+
+fn goes_on(task: &Value) -> bool {
+    task["finished"] != true
+}
+
+fn tasks(status: &Value, all: bool) -> anyhow::Result<()> {
+    let (tasks, left_out) = shown(status, all);
     let mut table = Table::new(&["task", "header", ">subtasks", ">done", ">failed", ">spent", ">fees", ">budget", ""]);
-    for task in status["tasks"].as_array().into_iter().flatten() {
-        let finished = if task["finished"] == true { "finished" } else { "unfinished" };
-        let header = text(&task["header"]);
+    for task in &tasks {
         table.row([
             task["name"].as_str().unwrap_or("-").to_owned(),
-            header.chars().take(10).collect(),
+            brief(&task["header"]),
             task["subtasks"].to_string(),
             task["done"].to_string(),
             task["failed"].to_string(),
             short_gnt(wei(&task["spent_wei"])),
             short_gnt(wei(&task["fees_wei"])),
             short_gnt(wei(&task["budget_wei"])),
-            finished.to_owned(),
+            if goes_on(task) { "unfinished" } else { "finished" }.to_owned(),
         ]);
     }
     if table.len() > 0 {
         output::line(table.render().trim_end())?;
     }
-    for task in status["tasks"].as_array().into_iter().flatten() {
+    if left_out > 0 {
+        output::line(&format!("... and {} that ended before; --all shows them", output::count(left_out, "task")))?;
+    }
+    for task in tasks.into_iter().filter(|task| all || goes_on(task)) {
+        let name = format!("{} {}", text_of(&task["name"]), brief(&task["header"]));
         if let Some(text) = CheckCost::deserialize(&task["checks"]).ok().and_then(|cost| check_cost(&cost)) {
-            output::line(&format!("{}: {text}", text_of(&task["name"])))?;
+            output::line(&format!("{name}: {text}"))?;
         }
         for share in task["providers"].as_array().into_iter().flatten() {
             let Ok(rate) = CheckRate::deserialize(&share["check"]) else { continue };
-            output::line(&format!("{}: {}: {rate}", text_of(&task["name"]), text(&share["provider"])))?;
+            output::line(&format!("{name}: {}: {rate}", text(&share["provider"])))?;
         }
     }
     Ok(())
+}
+
+/// So much of a task's digest that it can be named by it.
+fn brief(header: &Value) -> String {
+    text(header).chars().take(10).collect()
 }
 
 fn text_of(name: &Value) -> &str {
@@ -220,4 +255,35 @@ pub fn row_amount(rows: &Value, field: &str, address: &Address, amount: &str) ->
     let wanted = address.to_string().to_lowercase();
     let row = rows.as_array()?.iter().find(|row| text(&row[field]).to_lowercase() == wanted)?;
     row[amount].as_str()?.parse().ok().map(Wei)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_what_goes_on_first_then_the_newest_and_not_all_that_ended() {
+        let task =
+            |begun: u64, finished: bool| json!({"name": begun.to_string(), "begun_ms": begun, "finished": finished});
+        let tasks: Vec<Value> = (0..20).map(|begun| task(begun, begun != 3 && begun != 7)).collect();
+        let status = json!({ "tasks": tasks });
+        let names = |all: bool| {
+            let (tasks, left_out) = shown(&status, all);
+            (tasks.into_iter().map(|task| text_of(&task["name"]).to_owned()).collect::<Vec<_>>(), left_out)
+        };
+        let (some, left_out) = names(false);
+        assert_eq!((some.len(), left_out), (2 + ENDED_SHOWN, 6));
+        assert_eq!(some[..4], ["7", "3", "19", "18"]);
+        assert_eq!(names(true).0.len(), 20);
+        assert_eq!(names(true).0.last().map(String::as_str), Some("0"));
+    }
+
+    #[test]
+    fn names_a_program_that_ships_and_no_other() {
+        let mine = crate::bundled::find("mine").unwrap();
+        let digest = ContentHash(golem_protocol::B256::from(*blake3::hash(mine.module()).as_bytes()));
+        assert_eq!(program(&json!(digest)), "mine");
+        let other = golem_protocol::B256::repeat_byte(7);
+        assert_eq!(program(&json!(other)), other.to_string());
+    }
 }

@@ -318,6 +318,27 @@ fn listed(problems: &[SettingProblem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
+/// What the reader of settings says, in words of who writes them.
+fn in_words(reason: &str) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("expected a string", "expected text in quotes, such as \"0.1\""),
+        ("expected u8", "expected a whole number from 0 to 255"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected a nonzero u32", "expected a whole number of at least 1"),
+        ("invalid string length", DIGITS),
+        ("odd number of digits", DIGITS),
+    ];
+    const DIGITS: &str = "expected 0x and hexadecimal digits: 40 of an account or a node, 64 of a program, which `golem \
+                          app info NAME` shows for what ships";
+    let (said, words) = match WORDS.iter().find(|(said, _)| reason.contains(said)) {
+        Some(found) => *found,
+        None => return reason.to_owned(),
+    };
+    reason.replace(said, words)
+}
+
 impl ConfigFile {
     /// Reads a settings file; one that is absent has no settings.
     ///
@@ -329,7 +350,7 @@ impl ConfigFile {
             Err(source) => return Err(ConfigError::Read { path: path.to_path_buf(), source }),
         };
         let file: ConfigFile = toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_path_buf(), reason: error.to_string() })?;
+            .map_err(|error| ConfigError::Parse { path: path.to_path_buf(), reason: in_words(&error.to_string()) })?;
         match file.problems() {
             problems if problems.is_empty() => Ok(file),
             problems => Err(ConfigError::Values { path: path.to_path_buf(), problems }),
@@ -494,6 +515,21 @@ mod tests {
         let (mut config, plain) = (provider(home.path()), provider(home.path()));
         file.apply_to_provider(&mut config).unwrap();
         assert_eq!((config.slots, config.claim, config.network), (plain.slots, plain.claim, plain.network));
+    }
+
+    #[test]
+    fn says_in_words_what_a_setting_of_another_kind_should_be() {
+        for (text, words) in [
+            ("min_price_gnt_per_hour = 0.1", "expected text in quotes, such as \"0.1\""),
+            ("slots = 100000", "expected a whole number from 0 to 65535"),
+            ("programs = [\"mine\"]", "64 of a program, which `golem app info NAME` shows"),
+            ("programs = [\"xyz\"]", "expected 0x and hexadecimal digits"),
+        ] {
+            let said = parse(&format!("[provider]\n{text}\n")).unwrap_err().to_string();
+            assert!(said.contains(words) && said.contains("line 2"), "{text}: {said}");
+        }
+        let said = parse("[network]\ndownload_mbit = 0\n").unwrap_err().to_string();
+        assert!(said.contains("expected a whole number of at least 1"), "{said}");
     }
 
     #[test]
