@@ -152,16 +152,16 @@ impl Display for Shown {
         let wrong = if *proven_wrong { "; a result of it was wrong" } else { "" };
         writeln!(
             f,
-            "{provider}  chance of success {chance:.3}, {success:.1} accepted and {failure:.1} not of late, paid {}{wrong}",
+            "{provider}  chance of success {chance:.3}; of its last results (at most 10) {success:.1} accepted, {failure:.1} not; paid {}{wrong}",
             short_gnt(*paid_wei)
         )?;
         for program in programs {
             let Some(delivered) = program.delivered else { continue };
             let subtasks = count(program.results, "subtask");
-            let (promised, delivered) = (giga(program.promised), giga(delivered));
+            let (promised, delivered) = (program.promised / 1_000_000, delivered / 1_000_000);
             writeln!(
                 f,
-                "  promised {promised} G fuel/s, delivered {delivered} G over {subtasks} of {}",
+                "  {}: promised {promised} million fuel a second, delivered {delivered} million over {subtasks}",
                 program_name(&program.program)
             )?;
             if program.overstated {
@@ -177,11 +177,6 @@ impl Display for Shown {
             (None, _, _) => Ok(()),
         }
     }
-}
-
-/// Thousands of millions, with two decimals.
-fn giga(fuel: u64) -> String {
-    format!("{:.2}", fuel as f64 / 1e9)
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -101,7 +101,7 @@ pub enum RefusalReason {
     #[error("no such task here: {0}")]
     UnknownHeader(B256),
     /// The sender is on the deny list.
-    #[error("this node is denied here")]
+    #[error("the lists of allowed and denied nodes keep the two apart")]
     Denied,
     /// The sender's record is below the floor set by the user.
     #[error("the quality of past work is below the floor set here")]
