@@ -324,7 +324,7 @@ fn a_script_without_its_interpreter_is_told_how_to_get_it() {
     command.arg("--dir").arg(bench.path("data")).args(["map", &script, &input, "--local", "-o"]).arg(bench.path("out"));
     let ended = Process::spawn("golem", &mut command).wait(PATIENCE);
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("golem app fetch python"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("app fetch python` gets"), "{}", ended.stderr);
 }
 
 /// Starts an app and does what its README says of this machine. False where its script says that no compiler here can.
@@ -499,7 +499,8 @@ fn a_mistake_in_a_flag_of_provide_is_told_before_a_chain_is_asked_or_a_password(
         ("--listen", "127.0.0.1:4001", "/ip4/"),
         ("--bootstrap", "nobody", "nobody"),
         ("--payee", "0x12", "40 hexadecimal digits"),
-        ("--memory-total", "1", "1 bytes (--memory-total"),
+        ("--memory-total", "1", "the least is 1MiB"),
+        ("--memory-total", "2MiB", "2097152 bytes (--memory-total"),
     ] {
         let args = ["--dir", &dir, "provide", "--rpc-url", nowhere, "--memory-max", "512MiB", flag, value];
         let given = if flag == "--memory-max" { [&args[..5], &args[7..]].concat() } else { args.to_vec() };

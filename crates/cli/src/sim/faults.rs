@@ -1,19 +1,20 @@
 //! `golem sim faults`: the machines that nodes run, in simulated worlds where everything goes wrong.
 
+use super::progress::Progress;
 use crate::Answer;
 use crate::output::{self, at_most_gnt, count};
 use clap::Args;
 use golem_sim::faults::{Report, Scenario, run as play, run_seeds};
-use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which worlds.
 #[derive(Args)]
 pub struct FaultsArgs {
     /// How many seeds; each is a world of its own
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..1 << 62))]
     seeds: u64,
     /// The first of them
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1 << 62))]
     first: u64,
     /// Only this seed: plays a run again that failed, or shows what a world is made of
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first"])]
@@ -34,9 +35,13 @@ pub fn run(args: FaultsArgs) -> anyhow::Result<Answer> {
             play(scenario).map(|report| vec![report])
         }
         None => {
-            let bar = bar(args.seeds);
-            let reports = run_seeds(args.first, args.seeds, |_| bar.inc(1));
-            bar.finish_and_clear();
+            let progress = Progress::new("", args.seeds);
+            let played = AtomicU64::new(0);
+            let reports = run_seeds(args.first, args.seeds, |_| {
+                let played = played.fetch_add(1, Ordering::Relaxed) + 1;
+                progress.add(1, || format!("{played} of {} worlds", args.seeds));
+            });
+            progress.end();
             reports
         }
     };
@@ -53,15 +58,6 @@ pub fn run(args: FaultsArgs) -> anyhow::Result<Answer> {
         print(&reports)?;
     }
     Ok(Answer::Yes)
-}
-
-fn bar(seeds: u64) -> ProgressBar {
-    if !output::stderr_is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let look = "{bar:40} {pos} of {len} worlds, {eta} left";
-    ProgressBar::new(seeds)
-        .with_style(ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn print(reports: &[Report]) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ mod list;
 mod measure;
 mod parquet;
 mod picture;
+mod progress;
 mod run;
 
 use crate::Answer;

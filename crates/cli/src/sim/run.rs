@@ -3,6 +3,7 @@
 use super::folder::{Files, Folder, MARK, checked_name, write_file};
 use super::list::find;
 use super::measure::{Measure, Took};
+use super::progress::Progress as Shown;
 use super::{parquet, picture};
 use crate::Answer;
 use crate::output::{self, Table, count};
@@ -15,7 +16,6 @@ use golem_sim::experiment::{
     Checked, Expected, Experiment, IndexEntry, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts, Verdict,
     import, index_page, page, play, with_width,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -233,7 +233,7 @@ fn text_of(name: &str) -> anyhow::Result<String> {
     }
     if name.ends_with(".toml") || path.is_file() {
         return std::fs::read_to_string(path).with_context(|| {
-            format!("cannot read the experiment file {name}: `golem sim show ID > {name}` makes one to start from")
+            format!("cannot read the experiment file {name}; `golem sim show ID` prints one to start from")
         });
     }
     find(name).map(str::to_owned)
@@ -258,16 +258,20 @@ fn simulate(
     threads: usize,
     name: &str,
 ) -> Result<Vec<golem_sim::experiment::CellRuns>, Box<golem_sim::experiment::RunFailure>> {
-    let bar = bar(name);
+    let bar = Shown::new(name, PARTS);
+    let runs_done = std::sync::Mutex::new(String::new());
     let progress = |now: Progress| {
-        bar.set_length(now.planned as u64 * PARTS);
-        bar.set_message(format!("{} of {} runs", now.done, now.planned));
+        bar.planned(now.planned as u64 * PARTS);
+        let text = format!("{} of {} runs", now.done, now.planned);
+        runs_done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&text);
+        bar.add(0, || text.clone());
     };
     let one = |scenario: &golem_sim::market::Scenario, seed: u64| {
         let shown = std::cell::Cell::new(0u64);
         let tell = |share: f64| {
             let parts = (share.clamp(0.0, 1.0) * PARTS as f64) as u64;
-            bar.inc(parts.saturating_sub(shown.get()));
+            let runs = || runs_done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            bar.add(parts.saturating_sub(shown.get()), runs);
             shown.set(parts.max(shown.get()));
         };
         let outcome = golem_sim::market::run(scenario, seed, &tell);
@@ -275,17 +279,8 @@ fn simulate(
         Ok(outcome)
     };
     let runs = play(experiment, threads, one, progress);
-    bar.finish_and_clear();
+    bar.end();
     runs
-}
-
-fn bar(name: &str) -> ProgressBar {
-    if !output::stderr_is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let look = "{prefix} {bar:30} {msg}, {eta} left";
-    let style = ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(PARTS).with_style(style).with_prefix(name.to_owned())
 }
 
 fn entry(experiment: &Experiment, checked: &[Checked], runs: usize) -> IndexEntry {

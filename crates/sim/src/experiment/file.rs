@@ -1,7 +1,7 @@
 //! An experiment file: read, checked whole, and laid out in cells before anything runs.
 
 use super::expect::{Expect, ExpectSpec};
-use super::vary::{Axis, AxisSpec, Place, grid, set};
+use super::vary::{Axis, AxisSpec, Place, grid, is_replaced, set};
 use super::verdict::place_name;
 use crate::market::{METRICS, Scenario};
 use serde::{Deserialize, Serialize};
@@ -405,8 +405,9 @@ fn apply_sets(base: &mut Table, axes: &[Axis], sets: &[String]) -> Result<(), Ex
             return refuse(format!("`{text}` has no `=`: write path=value, as in --set load=0.5"));
         };
         let (path, value) = (path.trim(), value.trim());
-        if let Some(axis) = axes.iter().find(|axis| axis.points.iter().any(|p| p.set.iter().any(|(at, _)| at == path)))
-        {
+        let varies =
+            |axis: &&Axis| axis.points.iter().flat_map(|point| &point.set).any(|(at, _)| is_replaced(base, path, at));
+        if let Some(axis) = axes.iter().find(varies) {
             return refuse(format!("`{path}` is what the axis `{}` varies: use --cell {}=POINT", axis.name, axis.name));
         }
         // What is no number, list or truth value is text.

@@ -213,6 +213,31 @@ fn put(at: &mut Value, parts: &[&str], value: &Value) -> Result<(), String> {
     }
 }
 
+/// Whether all that is put at `path` is put anew at `by`, however either is spelled: entries of a list have a place, mostly
+/// a name, and all of them are `*`.
+pub(super) fn is_replaced(table: &Table, path: &str, by: &str) -> bool {
+    let (path, by): (Vec<&str>, Vec<&str>) = (path.split('.').collect(), by.split('.').collect());
+    let (Some((first, path)), Some((by_first, by))) = (path.split_first(), by.split_first()) else { return false };
+    first == by_first && replaces(table.get(*first), path, by)
+}
+
+fn replaces(at: Option<&Value>, path: &[&str], by: &[&str]) -> bool {
+    let Some((by_part, by)) = by.split_first() else { return true };
+    let Some((part, path)) = path.split_first() else { return false };
+    let Some(Value::Array(entries)) = at else {
+        return part == by_part && replaces(at.and_then(|at| at.get(*part)), path, by);
+    };
+    let places = |part: &str| -> Vec<usize> {
+        let named = || entries.iter().position(|entry| entry_name(entry) == Some(part));
+        match part {
+            "*" => (0..entries.len()).collect(),
+            part => named().or_else(|| part.parse().ok()).into_iter().collect(),
+        }
+    };
+    let (set, anew) = (places(part), places(by_part));
+    !set.is_empty() && set.iter().all(|place| anew.contains(place) && replaces(entries.get(*place), path, by))
+}
+
 fn entry_name(entry: &Value) -> Option<&str> {
     entry.get("name").and_then(Value::as_str)
 }
@@ -389,5 +414,27 @@ mod tests {
         }
         assert_eq!(axes[0].name, "policy");
         assert_eq!(table.to_string().matches("policy = \"published\"").count(), 3);
+    }
+
+    #[test]
+    fn tells_what_an_axis_puts_anew_however_it_is_spelled() {
+        let base: Table = toml::from_str(
+            "days = 3\n[[providers]]\nname = \"big\"\nprice = { fixed = 1 }\n[[providers]]\nname = \"small\"\n",
+        )
+        .unwrap();
+        for (path, by, is) in [
+            ("days", "days", true),
+            ("days", "load", false),
+            ("providers.*.load", "providers.*.load", true),
+            ("providers.0.load", "providers.*.load", true),
+            ("providers.small.load", "providers.1.load", true),
+            ("providers.*.load", "providers.big.load", false),
+            ("providers.big.load", "providers.small.load", false),
+            ("providers.nobody.load", "providers.*.load", false),
+            ("providers.big.price.fixed", "providers.*.price", true),
+            ("providers.big.price", "providers.*.price.fixed", false),
+        ] {
+            assert_eq!(is_replaced(&base, path, by), is, "{path} by {by}");
+        }
     }
 }

@@ -11,7 +11,9 @@ pub const HEIGHT: f64 = 340.0;
 
 const LEFT: f64 = 70.0;
 const RIGHT_ROOM: f64 = 14.0;
+const TITLE_X: f64 = 14.0;
 const TITLE_Y: f64 = 20.0;
+const TITLE_SIZE: f64 = 14.0;
 const LEGEND_Y: f64 = 42.0;
 const LEGEND_ROW: f64 = 17.0;
 /// How wide one of several beside each other is.
@@ -70,12 +72,22 @@ fn sheet(title: &str, plots: &[Plot], width: f64, ink: Ink) -> String {
     if ink == Ink::Paper {
         let _ = write!(out, "<rect width=\"{width}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>");
     }
-    let _ = write!(out, "<text x=\"14\" y=\"{TITLE_Y}\" font-size=\"14\" font-weight=\"600\">{}</text>", escape(title));
+    // What is said of a plot beside its metric stands at the end, and must not be cut.
+    let rows = broken(title, (width - 2.0 * TITLE_X) / (LETTER_MAX * TITLE_SIZE / 12.0));
+    for (number, row) in rows.iter().enumerate() {
+        let y = TITLE_Y + number as f64 * LEGEND_ROW;
+        let _ = write!(
+            out,
+            "<text x=\"{TITLE_X}\" y=\"{y}\" font-size=\"{TITLE_SIZE}\" font-weight=\"600\">{}</text>",
+            escape(row)
+        );
+    }
+    let below = rows.len().saturating_sub(1) as f64 * LEGEND_ROW;
     let right = width - RIGHT_ROOM;
     let n = plots.len().max(1) as f64;
     let each = (right - LEFT - PANEL_GAP * (n - 1.0)) / n;
     let titles = if plots.len() > 1 { LEGEND_ROW } else { 0.0 };
-    let top = legend(first, right, ink, &mut out) + 10.0 + titles;
+    let top = legend(first, below, right, ink, &mut out) + 10.0 + titles;
     let names: Vec<Names> = plots.iter().map(|plot| Names::of(plot, each)).collect();
     let foot = names.iter().map(|names| names.height).fold(NAME_ROW, f64::max);
     let bottom = HEIGHT - FOOT - foot;
@@ -178,12 +190,12 @@ fn step_aside(plot: &Plot, number: usize, area: Area) -> f64 {
 }
 
 /// The names of the lines, in as many rows as they need; gives where they end.
-fn legend(plot: &Plot, right: f64, ink: Ink, out: &mut String) -> f64 {
+fn legend(plot: &Plot, below: f64, right: f64, ink: Ink, out: &mut String) -> f64 {
     let named: Vec<&Line> = plot.lines.iter().filter(|line| !line.name.is_empty()).collect();
     if named.is_empty() {
-        return TITLE_Y;
+        return TITLE_Y + below;
     }
-    let (mut x, mut y) = (LEFT, LEGEND_Y);
+    let (mut x, mut y) = (LEFT, LEGEND_Y + below);
     for line in named {
         let width = 34.0 + line.name.chars().count() as f64 * LETTER_MAX + 8.0;
         if x + width > right && x > LEFT {

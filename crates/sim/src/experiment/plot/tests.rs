@@ -29,6 +29,16 @@ fn draws_axes_legend_bands_and_no_value_that_is_none() {
 }
 
 #[test]
+fn breaks_a_title_that_is_too_long_and_leaves_its_end_to_be_read() {
+    let one = svg(&plot(), Ink::Paper);
+    let title = "Cheat share: usual, how much of the past stays with each subtask .9, load .3, policy golem, and so on";
+    let picture = svg(&Plot { title: title.into(), ..plot() }, Ink::Paper);
+    let rows = |picture: &str| picture.matches("font-weight=\"600\"").count();
+    assert_eq!((rows(&one), rows(&picture)), (1, 2));
+    assert!(picture.contains("and so on</text>"), "{picture}");
+}
+
+#[test]
 fn takes_the_colours_of_a_page() {
     let picture = svg(&plot(), Ink::Page);
     assert!(picture.contains("var(--line-1)") && !picture.contains('#'), "{picture}");
