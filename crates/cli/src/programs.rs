@@ -315,10 +315,10 @@ mod tests {
             Program::open(&path, interpreter, &[], &folder, &mut Places::new())
         };
         let said = |name: &str| open(name, None).err().unwrap().to_string();
-        assert!(said("a.py").contains("golem app fetch python"), "{}", said("a.py"));
+        assert!(said("a.py").contains("app fetch python` gets"), "{}", said("a.py"));
         let missing =
             Program::open(Path::new("zstd"), None, &[], &folder, &mut Places::new()).err().unwrap().to_string();
-        assert!(missing.contains("golem app fetch zstd") && missing.contains("PyPI"), "{missing}");
+        assert!(missing.contains("app fetch zstd` gets") && missing.contains("PyPI"), "{missing}");
         assert!(said("a.lua").contains("--interpreter"), "{}", said("a.lua"));
         let lua = home.path().join("lua.wasm");
         std::fs::write(&lua, "\0asm").unwrap();

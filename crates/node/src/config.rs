@@ -332,11 +332,10 @@ fn in_words(reason: &str) -> String {
     ];
     const DIGITS: &str = "expected 0x and hexadecimal digits: 40 of an account or a node, 64 of a program, which `golem \
                           app info NAME` shows for what ships";
-    let (said, words) = match WORDS.iter().find(|(said, _)| reason.contains(said)) {
-        Some(found) => *found,
-        None => return reason.to_owned(),
-    };
-    reason.replace(said, words)
+    // At the end only: before that the lines are quoted as they were written.
+    let said = reason.trim_end();
+    let ending = WORDS.iter().find_map(|(ending, words)| said.strip_suffix(ending).map(|before| (before, words)));
+    ending.map_or_else(|| reason.to_owned(), |(before, words)| format!("{before}{words}\n"))
 }
 
 impl ConfigFile {

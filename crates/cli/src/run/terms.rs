@@ -8,6 +8,8 @@ use golem_protocol::{Address, AppFee, ByteCount, Fuel, Pricing, Wei};
 use golem_task::{AppTerms, CopyAddresses, Hedging, KNOWN_PPM_MAX, TaskPlan, Verification};
 use std::path::PathBuf;
 
+/// How long offers are gathered where nobody says, in milliseconds. Reason: providers answer within a second.
+const OFFER_WINDOW_MS: u64 = 1_500;
 /// The longest that offers are gathered. Reason: nothing is done meanwhile, and more digits are a slip.
 const OFFER_WINDOW_MS_MAX: u64 = 3_600_000;
 
@@ -60,9 +62,9 @@ pub(super) struct TermArgs {
     /// Take no provider that does less fuel a second [default: what the manifest says, or any]
     #[arg(long, value_name = "FUEL")]
     min_perf: Option<u64>,
-    /// How long offers are gathered before the first are taken, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(..=OFFER_WINDOW_MS_MAX))]
-    offer_window: u64,
+    /// How long offers are gathered before the first are taken, in milliseconds [default: 1500]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=OFFER_WINDOW_MS_MAX))]
+    offer_window: Option<u64>,
     /// Give the task up after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     deadline: Option<u32>,
@@ -127,6 +129,7 @@ impl TermArgs {
             (self.hedge.is_some(), "--hedge"),
             (self.pricing.is_some(), "--pricing"),
             (self.min_perf.is_some(), "--min-perf"),
+            (self.offer_window.is_some(), "--offer-window"),
             (self.deadline.is_some(), "--deadline"),
             (self.local, "--local"),
         ];
@@ -157,7 +160,7 @@ impl TermArgs {
 
     /// What of it goes into the task's header.
     pub(super) fn terms(&self, app: AppFee) -> TaskTerms {
-        TaskTerms { offer_window_ms: self.offer_window, app }
+        TaskTerms { offer_window_ms: self.offer_window.unwrap_or(OFFER_WINDOW_MS), app }
     }
 }
 
