@@ -310,4 +310,11 @@ mod tests {
         let map = Candidate { source: None, ..task };
         assert!(cut_again(&map, &[], &folder, &terms).await.err().unwrap().to_string().contains("golem map"));
     }
+
+    #[test]
+    fn names_what_cannot_change_once_a_task_has_begun() {
+        let fixed = |line: &str| TermArgs::of(line).fixed();
+        assert_eq!(fixed("golem map m.wasm a -o out --memory-max 64MiB"), Vec::<&str>::new());
+        assert_eq!(fixed("golem map m.wasm a -o out --offer-window 9 --budget 1"), ["--budget", "--offer-window"]);
+    }
 }
