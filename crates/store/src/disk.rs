@@ -41,8 +41,8 @@ pub struct DiskStore {
     /// Held for writing while a group enters the index, so that a reader sees all of a batch or nothing.
     index: RwLock<Index>,
     database: sled::Db,
-    /// Held open, and thereby locked, for as long as the store lives. Declared last: released last.
-    _lock: File,
+    /// Locked for as long as the store lives. Declared last: released last.
+    _lock: FolderLock,
 }
 
 /// Batches waiting for the next flush, and answers waiting for their callers. Bounded by what the threads inside
@@ -377,8 +377,19 @@ fn apply<'a>(index: &sled::Tree, changes: impl IntoIterator<Item = &'a Change>) 
     Ok(())
 }
 
+/// A folder that is ours. Let go of by name and not by closing the file alone: a process that is being started holds all
+/// that is open here for a moment, and would hold the lock as well.
+pub(crate) struct FolderLock(pub(crate) File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Where that fails it goes with the file.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Locks the folder for this process and writes its id down for whoever is refused.
-fn lock_folder(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock_folder(path: &Path) -> Result<FolderLock, OpenError> {
     let lock_path = path.join(LOCK_FILE);
     let mut lock = File::options()
         .read(true)
@@ -400,7 +411,7 @@ fn lock_folder(path: &Path) -> Result<File, OpenError> {
         .and_then(|()| lock.rewind())
         .and_then(|()| writeln!(lock, "{}", std::process::id()))
         .map_err(OpenError::io("write", &lock_path))?;
-    Ok(lock)
+    Ok(FolderLock(lock))
 }
 
 /// Whether the folder is new, ours, or nothing we should touch. Shape of the file: `golem-store FORMAT schema VERSION`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::lock_folder;
 use crate::*;
 
 const A: Table = Table::new("a");
@@ -59,6 +60,17 @@ fn applies_a_batch_in_its_order_and_refuses_a_bad_one_whole() {
         store.commit(Batch::new()).unwrap();
         assert_eq!(store.get(A, b"k").unwrap(), None);
     });
+}
+
+#[test]
+fn a_folder_is_free_again_at_once_though_a_process_being_started_still_holds_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = lock_folder(dir.path()).unwrap();
+    let inherited = lock.0.try_clone().unwrap();
+    assert!(lock_folder(dir.path()).is_err());
+    drop(lock);
+    assert!(lock_folder(dir.path()).is_ok());
+    drop(inherited);
 }
 
 #[test]
