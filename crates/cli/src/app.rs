@@ -435,7 +435,7 @@ fn report_found(
     gas: GasWorth,
 ) -> anyhow::Result<()> {
     if found.unanswered > 0 {
-        eprintln!("{} did not answer in time: --wait gives them longer.", count(found.unanswered as u64, "node"));
+        note!("{} did not answer in time: --wait gives them longer.", count(found.unanswered as u64, "node"));
     }
     if args.how.json {
         return Ok(());

@@ -235,7 +235,7 @@ fn split(
     }
     let said = crate::output::tame(outcome.stderr_tail.trim());
     if !said.is_empty() {
-        eprintln!("{said}");
+        note!("{said}");
     }
     let path = output.path().join("out").join(STDOUT_PATH);
     let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());

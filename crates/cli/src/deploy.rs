@@ -99,7 +99,7 @@ pub async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<Answer> 
     for folder in out.parent().into_iter().chain(args.verification_dir.as_deref()) {
         make_folder(folder)?;
     }
-    eprintln!("Deploying to chain {chain_id} as {}.", sender.address());
+    note!("Deploying to chain {chain_id} as {}.", sender.address());
     let report = deploy(&sender, &options, &mut tell).await?;
     report.deployment.save(&out).with_context(|| {
         format!(
@@ -146,9 +146,9 @@ fn make_folder(folder: &Path) -> anyhow::Result<()> {
 /// Says of each contract as soon as it is there; on a slow chain that takes a while.
 fn tell(step: &DeployStep<TxReceipt>) {
     match &step.presence {
-        Presence::Found => eprintln!("  {}: found and verified at {}", step.name, step.address),
+        Presence::Found => note!("  {}: found and verified at {}", step.name, step.address),
         Presence::Missing(receipt) => {
-            eprintln!("  {}: done at {} (transaction {})", step.name, step.address, receipt.tx);
+            note!("  {}: done at {} (transaction {})", step.name, step.address, receipt.tx);
         }
     }
 }

@@ -88,7 +88,7 @@ pub async fn run(_context: &Context, args: DevnetArgs) -> anyhow::Result<Answer>
         signals.and_end_of_stdin();
     }
     let lock = prepare(&args.out)?;
-    eprintln!("Starting the chain and deploying the contracts.");
+    note!("Starting the chain and deploying the contracts.");
     let options = DevnetOptions {
         anvil: AnvilOptions {
             port: (args.port != 0).then_some(args.port),
@@ -109,10 +109,10 @@ pub async fn run(_context: &Context, args: DevnetArgs) -> anyhow::Result<Answer>
         served = serve(&args, &devnet, &mut providers) => served.map(|never| match never {}),
         _ = signals.next() => Ok(()),
     };
-    eprintln!("Stopping.");
+    note!("Stopping.");
     for provider in providers {
         if let Err(error) = provider.stop().await {
-            eprintln!("{error}");
+            note!("{error}");
         }
     }
     tokio::task::spawn_blocking(move || devnet.stop()).await?;
@@ -162,7 +162,7 @@ async fn serve(args: &DevnetArgs, devnet: &Devnet, providers: &mut Vec<Service>)
     loop {
         tokio::select! {
             // The chain and the others go on: ending a provider is one of the things to play with.
-            Some(said) = ends.next() => eprintln!("{said}; its log is in its data folder"),
+            Some(said) = ends.next() => note!("{said}; its log is in its data folder"),
             _ = idle.tick() => look_at_chain(args, devnet).await?,
         }
     }

@@ -79,7 +79,7 @@ pub async fn run(
     match &ran.fault {
         None => Ok(Answer::Yes),
         Some(fault) => {
-            eprintln!("golem: {}", output::tame(fault));
+            note!("golem: {}", output::tame(fault));
             Ok(Answer::No)
         }
     }
@@ -139,7 +139,7 @@ impl Local {
                     let (done, well) = &mut *done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.push(tried);
                     if (*well + counts) * 10 / total > *well * 10 / total {
-                        eprintln!("{} of {} done", *well + counts, count(total, "subtask"));
+                        note!("{} of {} done", *well + counts, count(total, "subtask"));
                     }
                     *well += counts;
                     due.map(|preview| (preview, self.results(done.as_slice())))

@@ -2,6 +2,16 @@
 //!
 //! Answers go to stdout, talk and progress to stderr. It ends with 0 for done, 1 for a clean no, 2 for a failure.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
+/// Writes a line to stderr. A reader that has gone is no reason to stop.
+macro_rules! note {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($what)*);
+    }};
+}
+
 mod api;
 mod app;
 mod apps;
@@ -162,7 +172,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     if output::reader_is_gone(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("golem: {}", output::error_text(error));
+    note!("golem: {}", output::error_text(error));
     ExitCode::from(2)
 }
 

@@ -78,7 +78,7 @@ impl Package {
                 reqwest::Url::parse(&list)?.join(link).with_context(|| format!("{list} names {link}"))?.into()
             }
         };
-        eprintln!("fetching {url}");
+        note!("fetching {url}");
         Ok((download(&url, PACKAGE_BYTES_MAX).await?, url))
     }
 

@@ -57,7 +57,7 @@ impl Preview {
         let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let paths: Vec<String> = drawn.iter().map(|path| path.display().to_string()).collect();
         if !paths.is_empty() {
-            eprintln!("What came in is drawn in {}.", paths.join(", "));
+            note!("What came in is drawn in {}.", paths.join(", "));
         }
     }
 
@@ -87,7 +87,7 @@ impl Preview {
             }
             // The task has ended, and its results are better than any preview.
             Err(_) if cancel.is_cancelled() => {}
-            Err(error) => eprintln!("no preview: {}", crate::output::error_text(&error)),
+            Err(error) => note!("no preview: {}", crate::output::error_text(&error)),
         }
     }
 

@@ -170,7 +170,7 @@ impl TaskScreen {
         match &self.look {
             // A terminal that has gone is no reason to stop a task.
             Look::Bars { all, .. } => drop(all.println(text)),
-            Look::Lines => eprintln!("{text}"),
+            Look::Lines => note!("{text}"),
         }
     }
 
@@ -421,7 +421,7 @@ impl TaskScreen {
             tiles.abandon();
             money.abandon();
             // The last line is not ended by the bars.
-            eprintln!();
+            note!();
         }
     }
 }

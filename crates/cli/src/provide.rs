@@ -106,7 +106,7 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
     if args.until_stdin_ends {
         signals.and_end_of_stdin();
     }
-    eprintln!("Measuring this machine and connecting to chain {}.", config.chain.deployment.chain_id);
+    note!("Measuring this machine and connecting to chain {}.", config.chain.deployment.chain_id);
     let mut screen = Screen { json: args.json, refusals: Refusals::default() };
     let handle = tokio::select! {
         started = ProviderNode::start(config) => started.context("the provider did not start")?,
@@ -116,7 +116,7 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
     let outcome = watch(&handle, &mut screen, &mut signals).await;
     let stopped = match outcome {
         Ok(Stop::Drain) => {
-            eprintln!("Stopping: what runs may end. Ctrl-C once more stops at once; nothing that is signed is lost.");
+            note!("Stopping: what runs may end. Ctrl-C once more stops at once; nothing that is signed is lost.");
             tokio::select! {
                 stopped = handle.shutdown() => stopped,
                 _ = signals.next() => bail!("stopped at once; what ran is lost, what is signed is saved"),
@@ -136,7 +136,7 @@ pub async fn run(context: &Context, args: ProvideArgs) -> anyhow::Result<Answer>
         }
     };
     stopped.context("the provider has stopped")?;
-    eprintln!("Stopped.");
+    note!("Stopped.");
     Ok(Answer::Yes)
 }
 
@@ -213,7 +213,7 @@ async fn watch(handle: &ProviderHandle, screen: &mut Screen, signals: &mut StopS
             ended = handle.stopped() => return Ok(Stop::ByItself(ended.reason)),
             event = events.next() => match event {
                 Some(Watched::Event(event)) => screen.event(event.at_ms, &event.event)?,
-                Some(Watched::Missed(missed)) => eprintln!("{missed} events were too fast to show; `golem status` has the sums."),
+                Some(Watched::Missed(missed)) => note!("{missed} events were too fast to show; `golem status` has the sums."),
                 None => return Ok(Stop::ByItself(handle.stopped().await.reason)),
             },
             _ = summary.tick() => screen.summary(&handle.status().await?)?,
@@ -307,7 +307,7 @@ impl Screen {
             return self.json_line(serde_json::json!({ "kind": "status", "status": status }));
         }
         let (totals, counters) = (&status.totals, &status.counters);
-        eprintln!(
+        note!(
             "          {} peers, {} of {} slots busy, {} subtasks done, {} earned, {} to claim",
             status.network.peers,
             status.slots_busy,

@@ -40,7 +40,7 @@ fn print(replayed: &Replay) -> anyhow::Result<()> {
     };
     output::line(&format!("The {} {} of golem {}, {past}.", replayed.role, replayed.node, replayed.version))?;
     if (replayed.version.as_str(), replayed.profile) != (env!("CARGO_PKG_VERSION"), sandbox_profile()) {
-        eprintln!("Note: this is golem {}; another version may well decide otherwise.", env!("CARGO_PKG_VERSION"));
+        note!("Note: this is golem {}; another version may well decide otherwise.", env!("CARGO_PKG_VERSION"));
     }
     for (kind, times) in &replayed.decisions.counts {
         output::line(&format!("  {times:>8}  {}", kind.replace('_', " ")))?;
@@ -60,13 +60,13 @@ fn print(replayed: &Replay) -> anyhow::Result<()> {
         // Nothing was read after the difference.
         _ if replayed.difference.is_some() => {}
         TraceEnd::Stopped => {}
-        TraceEnd::Bound => eprintln!("The trace has reached its bound there; the node went on."),
+        TraceEnd::Bound => note!("The trace has reached its bound there; the node went on."),
         TraceEnd::Open => {
-            eprintln!("The trace just ends there: the node runs still, was killed, or had no room on its disk.")
+            note!("The trace just ends there: the node runs still, was killed, or had no room on its disk.")
         }
     }
     if replayed.cut_off_bytes > 0 {
-        eprintln!("Its last line is cut off after {} and was left out.", count(replayed.cut_off_bytes, "byte"));
+        note!("Its last line is cut off after {} and was left out.", count(replayed.cut_off_bytes, "byte"));
     }
     Ok(())
 }

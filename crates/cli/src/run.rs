@@ -202,7 +202,7 @@ async fn start(
     let there = std::fs::read_dir(out).map_or(0, |entries| entries.count());
     if there > 0 {
         let entries = if there == 1 { "an entry".to_owned() } else { format!("{there} entries") };
-        eprintln!("Note: {} has {entries} already; results of the same names replace them.", out.display());
+        note!("Note: {} has {entries} already; results of the same names replace them.", out.display());
     }
     // Before anything is announced: what is fixed here is what every agreement says.
     let app = plan_report::app_fee(folder, &file, &args.chain, &cut.plan, &cut.module).await?;
@@ -215,13 +215,13 @@ async fn start(
         );
     }
     let spent_max = cost.total_max.min(cost.budget);
-    eprintln!("{}: {}, at most {} in all.", cut.plan.name, count(cost.subtasks, "subtask"), at_most_gnt(spent_max));
-    eprintln!("Verification: {}.", plan_report::verification(&cut.plan, &cost).join("; "));
+    note!("{}: {}, at most {} in all.", cut.plan.name, count(cost.subtasks, "subtask"), at_most_gnt(spent_max));
+    note!("Verification: {}.", plan_report::verification(&cut.plan, &cost).join("; "));
     if let Some(text) = plan_report::unlike_machines(&cut.plan) {
-        eprintln!("Pricing: {text}.");
+        note!("Pricing: {text}.");
     }
     if app.fee > Wei::ZERO {
-        eprintln!(
+        note!(
             "Of that {} for each accepted subtask to the author {}, {} at most.",
             app.fee,
             app.author,
@@ -262,7 +262,7 @@ async fn payable(node: &RequestorHandle, report: PlanReport<'_>) -> anyhow::Resu
     if !funded && report.cannot_open() {
         bail!("nobody could be paid: {}", obstacles.join("; "));
     }
-    obstacles.iter().for_each(|obstacle| eprintln!("Note: {obstacle}."));
+    obstacles.iter().for_each(|obstacle| note!("Note: {obstacle}."));
     Ok(())
 }
 

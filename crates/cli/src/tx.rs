@@ -140,11 +140,11 @@ pub async fn account(
     let options = SenderOptions { max_fee_limit: settings.max_fee_wei(), ..SenderOptions::default() };
     let account = Account::new(client, sender_with(folder, &wallet, rpc, options).await?)?;
     if !account.sender().pending().is_empty() {
-        eprintln!("Waiting for transactions that an earlier command left under way.");
+        note!("Waiting for transactions that an earlier command left under way.");
         for (id, result) in account.resume().await {
             match result {
-                Ok(receipt) => eprintln!("  {id}: done in block {}", receipt.block),
-                Err(error) => eprintln!("  {id}: {error}"),
+                Ok(receipt) => note!("  {id}: done in block {}", receipt.block),
+                Err(error) => note!("  {id}: {error}"),
             }
         }
     }

@@ -70,8 +70,8 @@ pub async fn run(context: &Context, command: WalletCommand) -> anyhow::Result<An
             refuse_to_overwrite(&folder)?;
             let password = context.password(PasswordFor::NewKey)?;
             let path = wallet_with(identity_bits.into())?.save(&folder.keystore(), &password)?;
-            eprintln!("A new key is in {}.", path.display());
-            eprintln!("Keep a copy of that file and its password: without both, the money of this account is lost.");
+            note!("A new key is in {}.", path.display());
+            note!("Keep a copy of that file and its password: without both, the money of this account is lost.");
             show(&folder, json)
         }
         WalletCommand::Import { key_file, keystore, json } => import(context, key_file, keystore, json),
@@ -149,7 +149,7 @@ fn import(
         }
     };
     let path = wallet.save(&folder.keystore(), &password)?;
-    eprintln!("The key is in {}, encrypted.", path.display());
+    note!("The key is in {}, encrypted.", path.display());
     show(&folder, json)
 }
 
@@ -235,7 +235,7 @@ async fn balance(context: &Context, chain: &ChainArgs, json: bool) -> anyhow::Re
         output::line(&output::eth(eth))?;
     }
     if eth == 0 {
-        eprintln!("Without ether this account cannot send transactions: have some sent to it.");
+        note!("Without ether this account cannot send transactions: have some sent to it.");
     }
     Ok(Answer::Yes)
 }

@@ -65,7 +65,7 @@ impl Workbench {
         if self.talk == Talk::Told && !self.sandbox.is_compiled(&self.module) {
             let name = path.file_name().unwrap_or(path.as_os_str()).display();
             let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-            eprintln!("compiling {name} ({:.1} MB), which is kept for the next time", bytes as f64 / 1e6);
+            note!("compiling {name} ({:.1} MB), which is kept for the next time", bytes as f64 / 1e6);
         }
     }
 

@@ -177,10 +177,13 @@ pub(crate) fn exp_of_minus(x_q60: u128) -> u128 {
     }
     // Below 2^60, so that divisions are of 64 bits.
     let rest = (x_q60 % LN_2_Q60) as u64;
-    // The series of exp(-rest), rest < 0.7: after 24 terms what is left is below 2^-60.
+    // The series of exp(-rest), rest < 0.7: after 24 terms, or the first that is 0, what is left is below 2^-60.
     let (mut term, mut plus, mut minus) = (ONE_Q60 as u64, ONE_Q60 as u64, 0u64);
     for n in 1..=24u64 {
         term = ((u128::from(term) * u128::from(rest)) >> 60) as u64 / n;
+        if term == 0 {
+            break;
+        }
         if n.is_multiple_of(2) { plus += term } else { minus += term }
     }
     u128::from(plus.saturating_sub(minus)) >> halvings

@@ -4,6 +4,7 @@
 use golem_sim::experiment::charts::charts;
 use golem_sim::experiment::plot::{Ink, svg};
 use golem_sim::experiment::{Experiment, LIBRARY, Options, Results, RunFacts, Verdict, page, play};
+use golem_sim::market::Measured;
 use std::collections::BTreeSet;
 
 #[test]
@@ -13,8 +14,9 @@ fn every_experiment_comes_out_as_its_file_records() {
     let mut against = Vec::new();
     for (id, text) in LIBRARY {
         let experiment = Experiment::read(text, &options).unwrap_or_else(|error| panic!("{id}: {error}"));
-        let one = |scenario: &_, seed| Ok(golem_sim::market::run(scenario, seed, &|_| {}));
-        let runs = play(&experiment, threads, one, |_| {}).unwrap_or_else(|failure| panic!("{failure}"));
+        let measured = Measured::default();
+        let one = |scenario: &_, seed| Ok(measured.run(scenario, seed, &|_| {}));
+        let runs = play(&experiment, threads, one, &(), |_| {}).unwrap_or_else(|failure| panic!("{failure}"));
         let results = Results::new(experiment, runs);
         let told = results.checked.iter().filter(|checked| checked.verdict != Verdict::Inconclusive).count();
         eprintln!("{id}: {} runs, {told} of {} expectations told", results.runs(), results.checked.len());
@@ -50,8 +52,9 @@ fn digests(id: &str, text: &str) -> Vec<String> {
     let options = Options { quick: true, repeat: Some(2), ..Options::default() };
     let experiment = Experiment::read(text, &options).unwrap();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let one = |scenario: &_, seed| Ok(golem_sim::market::run(scenario, seed, &|_| {}));
-    let runs = play(&experiment, threads, one, |_| {}).unwrap_or_else(|failure| panic!("{failure}"));
+    let measured = Measured::default();
+    let one = |scenario: &_, seed| Ok(measured.run(scenario, seed, &|_| {}));
+    let runs = play(&experiment, threads, one, &(), |_| {}).unwrap_or_else(|failure| panic!("{failure}"));
     let results = Results::new(experiment, runs);
     let facts = RunFacts { facts: Vec::new(), command: String::new(), file: text.to_owned() };
     let plots: String = charts(&results).iter().map(|chart| svg(&chart.plot, Ink::Paper)).collect();

@@ -40,7 +40,7 @@ pub(super) async fn list(
     };
     match &client {
         Ok(client) => add_funded_by_hand(folder, client, &mut as_payer).await?,
-        Err(error) => eprintln!("This is how the channels were last seen: {}", output::error_text(error)),
+        Err(error) => note!("This is how the channels were last seen: {}", output::error_text(error)),
     }
     if json {
         output::json(&json!({ "as_payee": as_payee, "as_payer": as_payer, "rule": rule }))?;

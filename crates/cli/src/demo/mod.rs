@@ -77,7 +77,7 @@ pub async fn run(_context: &Context, args: DemoArgs) -> anyhow::Result<Answer> {
     let played = tokio::select! {
         played = play(&mut stage, &args) => played,
         _ = signals.next() => {
-            eprintln!("Stopping: subtasks that run may end, which takes some seconds. Ctrl-C once more ends all at once.");
+            note!("Stopping: subtasks that run may end, which takes some seconds. Ctrl-C once more ends all at once.");
             Err(anyhow::anyhow!("stopped on request"))
         }
     };
@@ -88,7 +88,7 @@ pub async fn run(_context: &Context, args: DemoArgs) -> anyhow::Result<Answer> {
     };
     let adds_up = played?;
     stopped.context("not everything ended as it should")?;
-    eprintln!("Everything that was started has ended.");
+    note!("Everything that was started has ended.");
     Ok(if adds_up { Answer::Yes } else { Answer::No })
 }
 
@@ -139,7 +139,7 @@ async fn play(stage: &mut Stage, args: &DemoArgs) -> anyhow::Result<bool> {
         let provider = start_provider(&machine.dir, &password, &more).await?;
         bootstrap = bootstrap.or(first_address(&provider.ready));
         let speed = provider.ready["status"]["performance"].as_u64().unwrap_or(0) / 1_000_000;
-        eprintln!(
+        note!(
             "   {}  {percent:>3} % of a core, {speed} million fuel a second, from {price} GNT an hour",
             machine.address
         );
@@ -175,7 +175,7 @@ async fn play(stage: &mut Stage, args: &DemoArgs) -> anyhow::Result<bool> {
     step("Claiming what each provider earned, in one transaction each (golem channel claim)");
     for machine in rented {
         let claim = golem_json(&[as_user(&machine.dir), words(&["channel", "claim", "--json"])].concat()).await?;
-        eprintln!("   {}  {}, {} gas", machine.address, short_gnt(wei(&claim["paid_wei"])), claim["gas_used"]);
+        note!("   {}  {}, {} gas", machine.address, short_gnt(wei(&claim["paid_wei"])), claim["gas_used"]);
         let status = golem_json(&[as_user(&machine.dir), words(&["status", "--json"])].concat()).await?;
         evidence.claimed(machine.address, claim, status).await?;
     }
@@ -251,13 +251,13 @@ fn finish(
         output::line(&format!("The picture is {}, the summary {}.", picture.display(), file.display()))?;
     }
     for finding in &findings {
-        eprintln!("does not add up: {}", finding.0);
+        note!("does not add up: {}", finding.0);
     }
     Ok(findings.is_empty())
 }
 
 fn step(text: &str) {
-    eprintln!("== {text}");
+    note!("== {text}");
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -89,7 +89,7 @@ pub(super) async fn resume(
         let candidates = candidates(&node, asked.header).await?;
         let chosen = choose(&candidates, asked.header, app.as_deref())
             .with_context(|| format!("nothing of {} is taken up", folder.path().display()))?;
-        eprintln!(
+        note!(
             "Taking up {}, {}: {} of {} done{}.",
             chosen.name,
             short_digest(&chosen.header),
@@ -124,7 +124,7 @@ pub(super) async fn resume(
         if chosen.finished && chosen.failed > 0 && chosen.too_late && chosen.done > 0 {
             // Nothing of it can be tried again, which is told below.
             pieces(&task).await?;
-            eprintln!("What is done of it is in {}.", out.display());
+            note!("What is done of it is in {}.", out.display());
         }
         let handle = node.resume(chosen.header).await?;
         if let Some(watching) = watching.as_mut().filter(|_| standing.task.done > 0) {

@@ -96,7 +96,7 @@ pub(super) async fn pieces(task: &Task<'_>) -> Result<Collected, CollectError> {
 
 /// Puts the results of a task that is whole together again.
 pub(super) async fn gather_again(task: &Task<'_>) -> anyhow::Result<Ran> {
-    eprintln!("All its results are here and paid for: they are put together again, and nothing is bought.");
+    note!("All its results are here and paid for: they are put together again, and nothing is bought.");
     let (collected, error) = gather(task).await?;
     Ok(Ran {
         header: task.header,
@@ -220,7 +220,7 @@ async fn wait_for_copies(node: &RequestorHandle, header: B256, signals: &mut Sto
         };
         if !said {
             said = true;
-            eprintln!(
+            note!(
                 "The results are here. Further copies that are agreed are still under way, {reserved} at most, and are \
                  waited for; Ctrl-C leaves, and they are paid when this data folder is used next."
             );
@@ -247,10 +247,10 @@ pub(super) async fn finish(
     let stopped = node.shutdown().await;
     let ran = ran?;
     if let Err(error) = &stopped {
-        eprintln!("{error}");
+        note!("{error}");
     }
     let kept = failures::keep(ran.header, &ran.failed, out).unwrap_or_else(|error| {
-        eprintln!("{}", output::error_text(&error));
+        note!("{}", output::error_text(&error));
         None
     });
     let now_s = status.as_ref().map_or(0, |status| status.chain.time_s);
@@ -318,9 +318,12 @@ pub(super) async fn finish(
     match ran.error {
         None => Ok(Answer::Yes),
         Some(error) => {
-            eprintln!("golem: {}", output::tame(&told(&error, &ran.failed)));
-            eprint!("{}", failures::listed(&ran.failed, kept.as_deref()));
-            eprintln!("{}", next_step(&error, ran.header, task.as_ref(), now_s, out));
+            note!("golem: {}", output::tame(&told(&error, &ran.failed)));
+            let failed = failures::listed(&ran.failed, kept.as_deref());
+            if !failed.is_empty() {
+                note!("{}", failed.trim_end());
+            }
+            note!("{}", next_step(&error, ran.header, task.as_ref(), now_s, out));
             Ok(Answer::No)
         }
     }
@@ -365,7 +368,7 @@ fn next_step(error: &NotWhole, header: B256, task: Option<&NamedTask>, now_s: u6
 fn print_files(collected: &Collected) -> anyhow::Result<()> {
     output::files(collected.files.iter().map(|file| (file.path.as_path(), file.bytes)))?;
     if !collected.missing.is_empty() {
-        eprintln!("{} without a result.", count(collected.missing.len(), "subtask"));
+        note!("{} without a result.", count(collected.missing.len(), "subtask"));
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub fn run(args: FaultsArgs) -> anyhow::Result<Answer> {
     let reports = match reports {
         Ok(reports) => reports,
         Err(failure) => {
-            eprintln!("{failure}");
+            note!("{failure}");
             return Ok(Answer::No);
         }
     };

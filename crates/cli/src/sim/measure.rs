@@ -24,6 +24,8 @@ pub struct Took {
     pub cpu_s: Option<f64>,
     /// The most memory this process has held, in bytes.
     pub peak_memory_bytes: Option<u64>,
+    /// Runs that were played before, in another process, and are in none of these numbers.
+    pub runs_kept: usize,
 }
 
 impl Measure {
@@ -40,6 +42,7 @@ impl Measure {
             wall_s: (self.began.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0,
             cpu_s: cpu_s().zip(self.cpu_s).map(|(now, then)| ((now - then) * 100.0).round() / 100.0),
             peak_memory_bytes: peak_memory_bytes(),
+            runs_kept: 0,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod folder;
+mod journal;
 mod list;
 mod measure;
 mod parquet;

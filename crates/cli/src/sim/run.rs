@@ -1,6 +1,7 @@
 //! `golem sim run`: experiments on the market.
 
 use super::folder::{Files, Folder, MARK, checked_name, write_file};
+use super::journal::{self, Header, Journal};
 use super::list::find;
 use super::measure::{Measure, Took};
 use super::progress::Progress as Shown;
@@ -13,9 +14,10 @@ use golem_sim::experiment::charts::charts;
 use golem_sim::experiment::plot::{Ink, svg};
 use golem_sim::experiment::table;
 use golem_sim::experiment::{
-    Checked, Expected, Experiment, IndexEntry, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts, Verdict,
-    import, index_page, page, play, with_width,
+    Checked, Expected, Experiment, IndexEntry, Keep, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts,
+    Verdict, import, index_page, page, play, with_width,
 };
+use golem_sim::market::Measured;
 use serde_json::json;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -43,10 +45,10 @@ pub struct RunArgs {
     /// The folder for the results; sim-results/ID where nothing is said
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Write over the results of another run
+    /// Write over the results of another run, and drop the runs of one that was stopped
     #[arg(long)]
     force: bool,
-    /// Keep what this same program has made of the same file and flags before, and run the rest
+    /// Keep results that this same program has made of the same file and flags before, and run the rest
     #[arg(long)]
     resume: bool,
     /// The seed of the first repetition
@@ -74,6 +76,11 @@ struct Job {
     experiment: Experiment,
     text: String,
     folder: Folder,
+    header: Header,
+    /// Where its runs are until it is whole.
+    part: PathBuf,
+    /// Runs of a stop before are dropped.
+    anew: bool,
     kept: Option<Kept>,
 }
 
@@ -104,35 +111,38 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
             if !args.json {
                 print_kept(&job.experiment, &kept.checked)?;
             }
-            eprintln!("{}: kept, see {}", job.experiment.id, job.folder.path().join("report.html").display());
+            note!("{}: kept, see {}", job.experiment.id, job.folder.path().join("report.html").display());
             entries.push(entry(&job.experiment, &kept.checked, kept.runs));
             summaries.push(kept.summary.clone());
             continue;
         }
+        let journal = job.journal()?;
         let measure = Measure::begin();
         let name = if total == 1 {
             job.experiment.id.clone()
         } else {
             format!("{} ({} of {total})", job.experiment.id, number + 1)
         };
-        let runs = match simulate(&job.experiment, threads, &name) {
+        let runs = match simulate(&job.experiment, threads, &name, &journal) {
             Ok(runs) => runs,
             Err(failure) => {
-                eprintln!("{failure}");
+                note!("{failure}");
                 answer = Answer::No;
                 // The others are played all the same.
                 continue;
             }
         };
         let results = Results::new(job.experiment.clone(), runs);
-        job.folder.write(&files(job, &results, &measure.took(), threads, &painter)?)?;
+        let took = Took { runs_kept: journal.runs_kept(), ..measure.took() };
+        job.folder.write(&files(job, &results, &took, threads, &painter)?)?;
+        journal.end()?;
         if results.contradictions().next().is_some() {
             answer = Answer::No;
         }
         if !args.json {
             print(&results)?;
         }
-        eprintln!("{}: see {}", job.experiment.id, job.folder.path().join("report.html").display());
+        note!("{}: see {}", job.experiment.id, job.folder.path().join("report.html").display());
         entries.push(entry(&job.experiment, &results.checked, results.runs()));
         summaries.push(serde_json::to_string_pretty(&results.summary())?);
     }
@@ -140,7 +150,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
         let root = root(&args);
         let path = root.join("index.html");
         write_file(&path, index_page("The market of Golem, in experiments", &entries).as_bytes())?;
-        eprintln!("all of them: see {}", path.display());
+        note!("all of them: see {}", path.display());
     }
     match (args.json, args.all, summaries.first()) {
         (true, true, _) => output::line(&format!("[\n{}\n]", summaries.join(",\n")))?,
@@ -148,6 +158,21 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
         _ => {}
     }
     Ok(answer)
+}
+
+impl Job {
+    /// The runs of it that a stop left, and where others go.
+    fn journal(&self) -> anyhow::Result<Journal> {
+        if self.anew {
+            journal::remove(&self.part)?;
+        }
+        let journal = Journal::open(self.part.clone(), &self.header)?;
+        if journal.runs_kept() > 0 {
+            let runs = count(journal.runs_kept(), "run");
+            note!("{}: goes on after {runs} that ended before it was stopped", self.experiment.id);
+        }
+        Ok(journal)
+    }
 }
 
 /// Reads and checks all files and all folders, before anything runs.
@@ -173,16 +198,22 @@ fn jobs(args: &RunArgs) -> anyhow::Result<Vec<Job>> {
             Some(out) if !args.all => out.clone(),
             _ => root(args).join(id),
         };
-        let kept = if args.resume { kept(&path, &experiment, &text, &program)? } else { None };
+        let header =
+            Header { program: program.clone(), experiment: digest(text.as_bytes()), command: command(&experiment) };
+        let kept = if args.resume { kept(&path, &header)? } else { None };
+        let part = journal::path_beside(&path);
+        if !args.force {
+            journal::check(&part, &header)?;
+        }
         // What is kept is not written over.
         let folder = Folder::new(path, args.force || kept.is_some())?;
-        Ok(Job { folder, experiment, text, kept })
+        Ok(Job { folder, experiment, text, header, part, anew: args.force, kept })
     });
     read.collect()
 }
 
 /// The results in a folder, if they are what this program would make of the experiment.
-fn kept(path: &Path, experiment: &Experiment, text: &str, program: &str) -> anyhow::Result<Option<Kept>> {
+fn kept(path: &Path, header: &Header) -> anyhow::Result<Option<Kept>> {
     let read = |name: &str| match std::fs::read(path.join(name)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -196,9 +227,9 @@ fn kept(path: &Path, experiment: &Experiment, text: &str, program: &str) -> anyh
         files.iter().any(listed)
     });
     if !is_whole
-        || !same("program_digest", program)
-        || !same("experiment_digest", &digest(text.as_bytes()))
-        || !same("command", &command(experiment))
+        || !same("program_digest", &header.program)
+        || !same("experiment_digest", &header.experiment)
+        || !same("command", &header.command)
     {
         return Ok(None);
     }
@@ -248,7 +279,7 @@ fn imported(path: &Path) -> anyhow::Result<String> {
     });
     let imported = import(&text, &id)?;
     for note in &imported.notes {
-        eprintln!("{id}: {note}");
+        note!("{id}: {note}");
     }
     Ok(imported.toml)
 }
@@ -257,6 +288,7 @@ fn simulate(
     experiment: &Experiment,
     threads: usize,
     name: &str,
+    keep: &impl Keep,
 ) -> Result<Vec<golem_sim::experiment::CellRuns>, Box<golem_sim::experiment::RunFailure>> {
     let bar = Shown::new(name, PARTS);
     let runs_done = std::sync::Mutex::new(String::new());
@@ -266,6 +298,7 @@ fn simulate(
         runs_done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&text);
         bar.add(0, || text.clone());
     };
+    let measured = Measured::default();
     let one = |scenario: &golem_sim::market::Scenario, seed: u64| {
         let shown = std::cell::Cell::new(0u64);
         let tell = |share: f64| {
@@ -274,11 +307,11 @@ fn simulate(
             bar.add(parts.saturating_sub(shown.get()), runs);
             shown.set(parts.max(shown.get()));
         };
-        let outcome = golem_sim::market::run(scenario, seed, &tell);
+        let outcome = measured.run(scenario, seed, &tell);
         tell(1.0);
         Ok(outcome)
     };
-    let runs = play(experiment, threads, one, progress);
+    let runs = play(experiment, threads, one, keep, progress);
     bar.end();
     runs
 }
@@ -355,6 +388,10 @@ fn facts(job: &Job, took: &Took, threads: usize) -> RunFacts {
         ("experiment file".into(), digest(job.text.as_bytes())),
         ("time".into(), format!("{:.1} s on {}", took.wall_s, count(threads, "thread"))),
     ];
+    if took.runs_kept > 0 {
+        let runs = count(took.runs_kept, "run");
+        facts.push(("not in that time".into(), format!("{runs}, played before a stop")));
+    }
     if let Some(cpu_s) = took.cpu_s {
         facts.push(("processor time".into(), format!("{cpu_s:.1} s")));
     }
@@ -475,7 +512,7 @@ mod tests {
         for cell in &mut experiment.cells {
             (cell.scenario.days, cell.scenario.warmup_days) = (1.0, golem_sim::market::Warmup::Days(0.0));
         }
-        Results::new(experiment.clone(), simulate(&experiment, 1, "S01").unwrap())
+        Results::new(experiment.clone(), simulate(&experiment, 1, "S01", &()).unwrap())
     }
 
     #[test]

@@ -125,20 +125,43 @@ pub struct Progress {
     pub planned: usize,
 }
 
-/// Runs all cells, each as often as its intervals need, with `one` playing a run. Seeds are the same in all cells.
+/// Which run of an experiment: the number of its cell, and its repetition from 0.
+pub type RunId = (usize, u64);
+
+/// Where runs are kept, so that an experiment that is stopped goes on where it was.
+pub trait Keep: Sync {
+    /// What came of a run, if it was played before.
+    fn kept(&self, run: RunId) -> Option<RunOutcome>;
+
+    /// A run was played.
+    fn keep(&self, run: RunId, outcome: &RunOutcome);
+}
+
+/// Keeps nothing.
+impl Keep for () {
+    fn kept(&self, _: RunId) -> Option<RunOutcome> {
+        None
+    }
+
+    fn keep(&self, _: RunId, _: &RunOutcome) {}
+}
+
+/// Runs all cells, each as often as its intervals need, with `one` playing a run. Seeds are the same in all cells. A run
+/// that was kept is not played.
 ///
 /// Errors: of the failures of a round, the one of the first cell and seed.
 pub fn play(
     experiment: &Experiment,
     threads: usize,
     one: impl Fn(&Scenario, u64) -> Result<RunOutcome, String> + Sync,
+    keep: &impl Keep,
     progress: impl Fn(Progress) + Sync,
 ) -> Result<Vec<CellRuns>, Box<RunFailure>> {
     let mut cells: Vec<CellRuns> = experiment.cells.iter().map(|_| CellRuns::default()).collect();
     let mut targets: Vec<u64> = experiment.cells.iter().map(|_| experiment.repeat.least).collect();
     let mut done = 0;
     loop {
-        let jobs: Vec<(usize, u64)> = cells
+        let jobs: Vec<RunId> = cells
             .iter()
             .zip(&targets)
             .enumerate()
@@ -150,7 +173,7 @@ pub fn play(
         let finished = AtomicUsize::new(done);
         let planned = done + jobs.len();
         progress(Progress { done, planned });
-        let outcomes = run_jobs(experiment, &jobs, threads, &one, || {
+        let outcomes = run_jobs(&jobs, threads, &|run| run_job(experiment, run, &one, keep), || {
             let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
             progress(Progress { done, planned });
         })?;
@@ -187,10 +210,9 @@ fn next_target(experiment: &Experiment, runs: &CellRuns) -> u64 {
 
 /// Runs jobs on threads; gives outcomes in the order of the jobs.
 fn run_jobs(
-    experiment: &Experiment,
-    jobs: &[(usize, u64)],
+    jobs: &[RunId],
     threads: usize,
-    one: &(impl Fn(&Scenario, u64) -> Result<RunOutcome, String> + Sync),
+    one: &(impl Fn(RunId) -> Result<RunOutcome, Box<RunFailure>> + Sync),
     done: impl Fn() + Sync,
 ) -> Result<Vec<RunOutcome>, Box<RunFailure>> {
     let next = AtomicUsize::new(0);
@@ -203,7 +225,7 @@ fn run_jobs(
                 return results;
             }
             let Some(job) = jobs.get(number) else { return results };
-            let result = run_job(experiment, *job, one);
+            let result = one(*job);
             done();
             if result.is_err() {
                 // Nothing after it is begun; what comes before it ends.
@@ -225,9 +247,14 @@ fn run_jobs(
 
 fn run_job(
     experiment: &Experiment,
-    (cell, times): (usize, u64),
+    run: RunId,
     one: &(impl Fn(&Scenario, u64) -> Result<RunOutcome, String> + Sync),
+    keep: &impl Keep,
 ) -> Result<RunOutcome, Box<RunFailure>> {
+    if let Some(outcome) = keep.kept(run) {
+        return Ok(outcome);
+    }
+    let (cell, times) = run;
     let seed = experiment.repeat.seed.wrapping_add(times);
     let fail = |what: String| {
         let place = experiment.cells.get(cell).map(|cell| cell.name.clone()).unwrap_or_default();
@@ -254,6 +281,7 @@ fn run_job(
     if times >= SERIES_RUNS_MAX {
         outcome.series = Vec::new();
     }
+    keep.keep(run, &outcome);
     Ok(outcome)
 }
 

@@ -93,7 +93,7 @@ fn read(options: Options) -> Experiment {
 
 fn played(options: Options, threads: usize) -> Results {
     let experiment = read(options);
-    let runs = play(&experiment, threads, formula, |_| {}).unwrap();
+    let runs = play(&experiment, threads, formula, &(), |_| {}).unwrap();
     Results::new(experiment, runs)
 }
 
@@ -211,7 +211,7 @@ fn says_what_holds_and_what_does_not() {
     assert_eq!(results.checked[1].findings[0].place, "who few against many, load=0.1");
     let wrong = FILE.replace("rises_along", "falls_along");
     let experiment = Experiment::read(&wrong, &Options::default()).unwrap();
-    let runs = play(&experiment, 2, formula, |_| {}).unwrap();
+    let runs = play(&experiment, 2, formula, &(), |_| {}).unwrap();
     let results = Results::new(experiment, runs);
     assert_eq!((results.checked[0].verdict, results.contradictions().count()), (Verdict::Fail, 1));
 }
@@ -233,7 +233,7 @@ fn a_run_that_fails_is_named_by_the_command_that_plays_it_again() {
         }
     };
     for threads in [1, 4] {
-        let failure = play(&experiment, threads, broken, |_| {}).unwrap_err();
+        let failure = play(&experiment, threads, broken, &(), |_| {}).unwrap_err();
         assert_eq!(
             failure.to_string(),
             "seed 2 at load=0.1, who=few: a wei came from nowhere\n\
@@ -241,7 +241,7 @@ fn a_run_that_fails_is_named_by_the_command_that_plays_it_again() {
         );
     }
     let experiment = read(Options { seed: Some(3), ..Options::default() });
-    let failure = play(&experiment, 2, broken, |_| {}).unwrap_err();
+    let failure = play(&experiment, 2, broken, &(), |_| {}).unwrap_err();
     assert_eq!((failure.seed, failure.what.as_str()), (3, "the simulation panicked: a defect"));
 }
 
@@ -314,7 +314,7 @@ fn where_nobody_gets_there_the_curve_stays_at_one() {
     let options = Options { repeat: Some(4), cell: Some("load=0.1,who=many".into()), ..Options::default() };
     let summary = |one: &(dyn Fn(&Scenario, u64) -> Result<RunOutcome, String> + Sync)| {
         let experiment = Experiment::read(FILE, &options).unwrap();
-        let runs = play(&experiment, 1, one, |_| {}).unwrap();
+        let runs = play(&experiment, 1, one, &(), |_| {}).unwrap();
         Results::new(experiment, runs).summary().cells.remove(0)
     };
     let never = summary(&watched(false));
@@ -324,4 +324,35 @@ fn where_nobody_gets_there_the_curve_stays_at_one() {
     let curve = &half.survival["weed_out_hours"];
     assert_eq!((curve.n, curve.censored, curve.median()), (4, 2, Some(48.0)));
     assert!(summary(&formula).survival.is_empty(), "nobody watched");
+}
+
+#[test]
+fn what_was_kept_is_not_played_again_and_comes_to_the_same() {
+    #[derive(Default)]
+    struct Kept(std::sync::Mutex<std::collections::BTreeMap<RunId, RunOutcome>>);
+    impl Keep for Kept {
+        fn kept(&self, run: RunId) -> Option<RunOutcome> {
+            self.0.lock().unwrap().remove(&run)
+        }
+
+        fn keep(&self, run: RunId, outcome: &RunOutcome) {
+            assert!(self.0.lock().unwrap().insert(run, outcome.clone()).is_none(), "{run:?} was played twice");
+        }
+    }
+    let experiment = read(Options::default());
+    let kept = Kept::default();
+    let whole = play(&experiment, 2, formula, &kept, |_| {}).unwrap();
+    let runs: usize = whole.iter().map(|cell| cell.seeds.len()).sum();
+    assert_eq!(kept.0.lock().unwrap().len(), runs);
+    // It was stopped with two runs under way.
+    kept.0.lock().unwrap().retain(|run, _| ![(1, 0), (5, 3)].contains(run));
+    let played = std::sync::atomic::AtomicUsize::new(0);
+    let counted = |scenario: &Scenario, seed| {
+        played.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        formula(scenario, seed)
+    };
+    let again = play(&experiment, 2, counted, &kept, |_| {}).unwrap();
+    // Not every run has a value of every metric, and none is not equal to none.
+    assert_eq!(format!("{again:?}"), format!("{whole:?}"));
+    assert_eq!(played.into_inner(), 2);
 }

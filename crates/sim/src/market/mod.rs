@@ -55,12 +55,14 @@ pub use check::ScenarioError;
 pub use concent::ConcentRules;
 pub use eclipse::Eclipse;
 pub use hedge::{Hedge, Stalls};
-pub use outcome::{AgentRow, Better, EventKind, EventRow, METRICS, MetricInfo, RunOutcome, Series, Side};
+pub use outcome::{AgentRow, Better, EventKind, EventRow, METRICS, MetricInfo, Name, RunOutcome, Series, Side};
 pub use queue::Queue;
 pub use scenario::*;
 pub use verification::{Cheating, Scheme, Verification};
 
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Purposes of random streams. A number here must never mean something else, or old seeds give another run.
 const MACHINE: u32 = 100;
@@ -92,12 +94,34 @@ pub struct Baselines {
 /// Plays a scenario that passed [`Scenario::check`], and what it is measured against. `progress` is told the share of the
 /// run that is done, rising to 1.
 pub fn run(scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> RunOutcome {
-    if let Some(verification) = &scenario.verification {
-        return verification::play(verification, seed);
+    Measured::default().run(scenario, seed, progress)
+}
+
+/// What runs were measured against, played once for all scenarios for which it is the same.
+#[derive(Default)]
+pub struct Measured(Mutex<BTreeMap<(String, u64), Played>>);
+
+/// Empty while it is played for the first time.
+type Played = Arc<OnceLock<Baselines>>;
+
+impl Measured {
+    /// As [`run`].
+    pub fn run(&self, scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> RunOutcome {
+        if let Some(verification) = &scenario.verification {
+            return verification::play(verification, seed);
+        }
+        let scenario = &warmup::settled(scenario, seed);
+        let against = self.against(scenario, seed, &|share| progress(share * 0.5));
+        run_against(scenario, seed, Some(against), &|share| progress(0.5 + share * 0.5))
     }
-    let scenario = &warmup::settled(scenario, seed);
-    let baselines = baselines(scenario, seed, &|share| progress(share * 0.5));
-    run_against(scenario, seed, Some(baselines), &|share| progress(0.5 + share * 0.5))
+
+    fn against(&self, scenario: &Scenario, seed: u64, progress: &dyn Fn(f64)) -> Baselines {
+        // All that it depends on; numbers are written so that they can be told apart.
+        let key = (format!("{:?}", baseline_scenario(scenario, Mechanism::Random)), seed);
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        // Who comes while another plays them waits for that.
+        *known.get_or_init(|| baselines(scenario, seed, progress))
+    }
 }
 
 /// As [`run`], with what it is measured against known already; without it, `efficiency` and its like are left out.

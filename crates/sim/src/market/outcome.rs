@@ -1,14 +1,19 @@
 //! What a run came to.
 
-use serde::Serialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+/// One of few, which live as long as the program.
+pub type Name = &'static str;
 
 /// What a run came to. The same scenario and seed give the same outcome, to the bit, on every machine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunOutcome {
     /// By name; each is in [`METRICS`]. One that has no value in this run (a weeding-out time where there is no cheat) is
     /// not there.
-    pub metrics: BTreeMap<&'static str, f64>,
+    #[serde(deserialize_with = "by_name")]
+    pub metrics: BTreeMap<Name, f64>,
     /// What changed over time.
     pub series: Vec<Series>,
     /// Some or all agents, providers first, in the order in which they joined.
@@ -18,20 +23,22 @@ pub struct RunOutcome {
 }
 
 /// One number over time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Which number.
-    pub name: &'static str,
+    #[serde(deserialize_with = "name")]
+    pub name: Name,
     /// Whose: the name of a group of the scenario, or "all".
     pub group: String,
     /// Its unit.
-    pub unit: &'static str,
+    #[serde(deserialize_with = "name")]
+    pub unit: Name,
     /// The end of each step in hours since the start, and the number over that step.
     pub points: Vec<(f64, f64)>,
 }
 
 /// Which side of the market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Sells computing time.
@@ -41,16 +48,18 @@ pub enum Side {
 }
 
 /// How one agent fared, from start to end of the run (the warm-up too).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentRow {
     /// Which side.
     pub side: Side,
     /// Which group of its side in the scenario, from 0.
     pub group: u32,
     /// Its behaviour's name.
-    pub behaviour: &'static str,
+    #[serde(deserialize_with = "name")]
+    pub behaviour: Name,
     /// Its policy's name.
-    pub policy: &'static str,
+    #[serde(deserialize_with = "name")]
+    pub policy: Name,
     /// In reference machines; 0 for a requestor.
     pub speed: f64,
     /// Of one busy slot; 0 for a requestor.
@@ -78,7 +87,7 @@ pub struct AgentRow {
 }
 
 /// What happens to a subtask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// It was agreed on.
@@ -107,7 +116,7 @@ impl EventKind {
 }
 
 /// One thing that happened to a subtask.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventRow {
     /// When, in hours since the start.
     pub hour: f64,
@@ -118,7 +127,8 @@ pub struct EventRow {
     /// Which group of providers in the scenario, from 0.
     pub group: u32,
     /// Its behaviour's name.
-    pub behaviour: &'static str,
+    #[serde(deserialize_with = "name")]
+    pub behaviour: Name,
     /// Handed out: the price of an hour of work. Accepted: what the result is worth, less than nothing where it is wrong.
     /// Paid: how much. Failed: 0.
     pub gnt: f64,
@@ -136,6 +146,26 @@ pub enum Better {
     Lower,
     /// Neither: it describes.
     Neither,
+}
+
+fn name_of(text: String) -> Name {
+    static NAMES: Mutex<BTreeSet<Name>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(name) = names.get(text.as_str()) {
+        return name;
+    }
+    let name: Name = text.leak();
+    names.insert(name);
+    name
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Name, D::Error> {
+    String::deserialize(from).map(name_of)
+}
+
+fn by_name<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Name, f64>, D::Error> {
+    let read = BTreeMap::<String, f64>::deserialize(from)?;
+    Ok(read.into_iter().map(|(name, value)| (name_of(name), value)).collect())
 }
 
 /// What a metric is.
