@@ -120,6 +120,9 @@ fn main() -> ExitCode {
     if std::env::args_os().skip(1).eq([golem_sandbox::WORKER_COMMAND]) {
         return golem_sandbox::sandbox_worker();
     }
+    // Before it is known whether the rest makes sense: a script is told of that, too.
+    let json = std::env::args_os().skip(1).take_while(|argument| argument != "--").any(|argument| argument == "--json");
+    let fail = |error: &anyhow::Error| failed(error, json);
     let split = parameters::split_parameters(std::env::args_os().collect(), &Cli::command());
     let (arguments, parameters) = match split {
         Ok(split) => split,
@@ -129,7 +132,12 @@ fn main() -> ExitCode {
     let cli = match cli {
         Ok(cli) => cli,
         // clap knows whether it is help (stdout, 0) or a mistake (stderr, 2).
-        Err(error) => error.exit(),
+        Err(error) => {
+            if json && error.use_stderr() {
+                print_failure(error.to_string().trim_start_matches("error: ").trim_end());
+            }
+            error.exit()
+        }
     };
     if let Err(error) = start_log(&cli.global) {
         return fail(&error);
@@ -168,12 +176,22 @@ async fn dispatch(cli: Cli, parameters: parameters::Parameters) -> anyhow::Resul
     }
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
+fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
     if output::reader_is_gone(error) {
         return ExitCode::SUCCESS;
     }
-    note!("golem: {}", output::error_text(error));
+    let text = output::error_text(error);
+    if json {
+        print_failure(&text);
+    }
+    note!("golem: {text}");
     ExitCode::from(2)
+}
+
+/// For a script, as the last line of what it reads.
+fn print_failure(text: &str) {
+    // Where it cannot be written there is nobody to tell.
+    let _ = output::line(&serde_json::json!({ "error": text }).to_string());
 }
 
 fn start_log(global: &Global) -> anyhow::Result<()> {

@@ -158,10 +158,15 @@ impl Display for Shown {
         for program in programs {
             let Some(delivered) = program.delivered else { continue };
             let subtasks = count(program.results, "subtask");
-            let (promised, delivered) = (program.promised / 1_000_000, delivered / 1_000_000);
+            let promised = program.promised / 1_000_000;
+            // How long a subtask waited at the other side is not known, and is in its favour: of short ones no more is.
+            let delivered = match delivered / 1_000_000 {
+                delivered if delivered < promised => format!("{delivered} million"),
+                _ => "no less".to_owned(),
+            };
             writeln!(
                 f,
-                "  {}: promised {promised} million fuel a second, delivered {delivered} million over {subtasks}",
+                "  {}: promised {promised} million fuel a second, delivered {delivered} over {subtasks}",
                 program_name(&program.program)
             )?;
             if program.overstated {

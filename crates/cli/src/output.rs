@@ -143,6 +143,15 @@ pub fn files<'a>(files: impl ExactSizeIterator<Item = (&'a Path, u64)>) -> anyho
     Ok(())
 }
 
+/// A size for people.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => count(bytes, "byte"),
+        1_000..100_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
 /// A time span for people.
 pub fn span(seconds: u64) -> String {
     match seconds {

@@ -197,9 +197,9 @@ impl TaskScreen {
                 self.say(&copies_wait_text(*subtasks, *copies, near.as_ref(), held));
             }
             RequestorNotice::ProgramFetched { provider, size, .. } => self.say(&format!(
-                "{} fetches the program ({:.1} MB), and compiles it before its first subtask",
+                "{} fetches the program ({}), and compiles it before its first subtask",
                 short(&provider.0),
-                size.0 as f64 / 1e6
+                output::size(size.0)
             )),
             RequestorNotice::ProofLookedAt { provider, found, .. } => {
                 self.say(&format!("somebody told of a wrong result of {}; {found}", short(&provider.0)));

@@ -161,7 +161,13 @@ impl ProvideArgs {
                  the {one} bytes of one (--memory-max, memory_max_mib): raise it, or lower that"
             );
         }
-        let programs = self.only.iter().map(|program| program_digest(program)).collect::<Result<_, _>>()?;
+        let of = |programs: &[String], said: &'static str| -> anyhow::Result<Vec<ContentHash>> {
+            programs.iter().map(|program| program_digest(program).context(said)).collect()
+        };
+        let programs = match &file.provider.programs {
+            Some(programs) if self.only.is_empty() => of(programs, "provider.programs in golem.toml")?,
+            _ => of(&self.only, "--only")?,
+        };
         Ok(Owned { programs, hours: Hours::parse(&self.hours)? })
     }
 
@@ -179,9 +185,7 @@ impl ProvideArgs {
         config.trace = self.trace.clone().or(config.trace.take());
         self.network.apply(&mut config.network, &mut config.api);
         config.memory_total = self.memory_total.map(ByteCount::from_bytes).or(config.memory_total);
-        if !self.only.is_empty() {
-            config.programs = owned.programs;
-        }
+        config.programs = owned.programs;
         if !self.hours.is_empty() {
             config.owner.hours = owned.hours;
         }
@@ -198,9 +202,9 @@ fn program_digest(program: &str) -> anyhow::Result<ContentHash> {
         return Ok(ContentHash(digest));
     }
     if Path::new(program).extension().is_some_and(|extension| extension == "wasm") {
-        return Ok(files::hash(Path::new(program)).context("--only")?.0);
+        return Ok(files::hash(Path::new(program))?.0);
     }
-    Source::open(program, &[]).context("--only")?.module_digest()
+    Source::open(program, &[])?.module_digest()
 }
 
 async fn watch(handle: &ProviderHandle, screen: &mut Screen, signals: &mut StopSignals) -> anyhow::Result<Stop> {

@@ -65,7 +65,7 @@ impl Workbench {
         if self.talk == Talk::Told && !self.sandbox.is_compiled(&self.module) {
             let name = path.file_name().unwrap_or(path.as_os_str()).display();
             let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-            note!("compiling {name} ({:.1} MB), which is kept for the next time", bytes as f64 / 1e6);
+            note!("compiling {name} ({}), which is kept for the next time", output::size(bytes));
         }
     }
 
@@ -103,8 +103,31 @@ impl Workbench {
 
 /// How a run ended, with the program's last words.
 pub fn ending(outcome: &RunOutcome) -> String {
-    match output::tame(outcome.stderr_tail.trim()) {
+    match last_lines(&output::tame(outcome.stderr_tail.trim())) {
         said if said.is_empty() => outcome.exit.to_string(),
         said => format!("{}; it said: {said}", outcome.exit),
+    }
+}
+
+/// The end of what a program said, as far as a screen has room.
+fn last_lines(said: &str) -> String {
+    const LINES_MAX: usize = 20;
+    let lines: Vec<&str> = said.lines().collect();
+    match lines.len().checked_sub(LINES_MAX).filter(|more| *more > 0) {
+        Some(more) => format!("... {} before\n{}", output::count(more, "line"), lines[more..].join("\n")),
+        None => said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_end_of_what_a_program_said() {
+        assert_eq!(last_lines("one\ntwo"), "one\ntwo");
+        let flood: String = (1..=150).map(|line| format!("line {line}\n")).collect();
+        let shown = last_lines(&flood);
+        assert!(shown.starts_with("... 130 lines before\nline 131\n") && shown.ends_with("line 150"), "{shown}");
     }
 }

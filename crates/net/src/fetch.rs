@@ -265,6 +265,13 @@ fn open_partial(to: &Path) -> Result<Partial, FetchError> {
     }
 }
 
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Closing it is not enough: a process that is being started still holds it. Where this fails it goes with the file.
+        let _ = self.lock().unlock();
+    }
+}
+
 impl Partial {
     fn lock(&self) -> MutexGuard<'_, File> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)

@@ -30,7 +30,7 @@
 //! cpu_percent = 100                   # of a core, each slot
 //! memory_max_mib = 1024               # of one subtask
 //! memory_total_mib = 3072             # of all at once: as many run as fit; without, enough for every slot
-//! programs = []                       # only these, by digest, where not empty
+//! programs = []                       # only these where not empty: apps by name, others by digest or file
 //! identity_bits = 0                   # work that a requestor's key must have in it
 //! hours = ["mon-fri 22:00-06:00"]     # when the machine is rented out, by its own clock; without, always
 //! yield_percent = 50                  # rest while the owner's programs use this share of all processors or more
@@ -80,7 +80,7 @@ use crate::settings::{
 use golem_deal::CopyAddresses;
 use golem_market::{Choice, Ratio, Rules};
 use golem_protocol::units::AmountError;
-use golem_protocol::{Address, B256, ByteCount, ContentHash, NodeId, Wei};
+use golem_protocol::{Address, ByteCount, NodeId, Wei};
 use golem_sandbox::Isolation;
 use serde::Deserialize;
 use std::io;
@@ -185,8 +185,8 @@ pub struct ProviderSection {
     pub memory_max_mib: Option<u64>,
     /// The most memory of all subtasks at once, in MiB.
     pub memory_total_mib: Option<u64>,
-    /// The only programs that are run.
-    pub programs: Option<Vec<B256>>,
+    /// The only programs that are run, as `--only` takes them: whoever starts the node knows their names.
+    pub programs: Option<Vec<String>>,
     /// Work that a requestor's key must have in it.
     pub identity_bits: Option<u8>,
     /// When the machine is rented out.
@@ -330,8 +330,7 @@ fn in_words(reason: &str) -> String {
         ("invalid string length", DIGITS),
         ("odd number of digits", DIGITS),
     ];
-    const DIGITS: &str = "expected 0x and hexadecimal digits: 40 of an account or a node, 64 of a program, which `golem \
-                          app info NAME` shows for what ships";
+    const DIGITS: &str = "expected 0x and hexadecimal digits: 40 of an account or a node, 64 of a digest";
     // At the end only: before that the lines are quoted as they were written.
     let said = reason.trim_end();
     let ending = WORDS.iter().find_map(|(ending, words)| said.strip_suffix(ending).map(|before| (before, words)));
@@ -377,7 +376,7 @@ impl ConfigFile {
         PeerLists { allow: self.peers.allow.clone(), deny: self.peers.deny.clone() }
     }
 
-    /// Puts its settings into a provider's.
+    /// Puts its settings into a provider's, but for [`ProviderSection::programs`].
     pub fn apply_to_provider(&self, config: &mut ProviderConfig) -> Result<(), ConfigError> {
         let section = &self.provider;
         self.apply_to_network(&mut config.network);
@@ -395,8 +394,6 @@ impl ConfigFile {
         set(&mut config.memory_max, size("provider.memory_max_mib", section.memory_max_mib)?);
         let memory_total = size("provider.memory_total_mib", section.memory_total_mib)?;
         set(&mut config.memory_total, memory_total.map(Some));
-        let programs = section.programs.as_ref().map(|digests| digests.iter().copied().map(ContentHash).collect());
-        set(&mut config.programs, programs);
         set(&mut config.identity_bits, section.identity_bits);
         set(&mut config.owner.hours, section.hours.clone());
         set(&mut config.owner.yield_percent, section.yield_percent.map(Some));
@@ -521,8 +518,8 @@ mod tests {
         for (text, words) in [
             ("min_price_gnt_per_hour = 0.1", "expected text in quotes, such as \"0.1\""),
             ("slots = 100000", "expected a whole number from 0 to 65535"),
-            ("programs = [\"mine\"]", "64 of a program, which `golem app info NAME` shows"),
-            ("programs = [\"xyz\"]", "expected 0x and hexadecimal digits"),
+            ("payee = \"me\"", "40 of an account or a node"),
+            ("payee = \"xyz\"", "expected 0x and hexadecimal digits"),
         ] {
             let said = parse(&format!("[provider]\n{text}\n")).unwrap_err().to_string();
             assert!(said.contains(words) && said.contains("line 2"), "{text}: {said}");
@@ -534,7 +531,7 @@ mod tests {
     #[test]
     fn takes_over_what_is_set() {
         let text = "[provider]\nmin_price_gnt_per_hour = \"0.25\"\nslots = 3\nmemory_max_mib = 5\nmemory_total_mib = 12\nyield_percent = 40\nhours = [\"22:00-06:00\"]\n\
-                    programs = [\"0x0000000000000000000000000000000000000000000000000000000000000007\"]\nclaim_on_exit = true\n\
+                    programs = [\"mine\"]\nclaim_on_exit = true\n\
                     claim_waiting_ppm_per_day = 7\ngnt_per_ether = \"0.5\"\n[network]\nmdns = false\nupload_mbit = 8\n[sandbox]\nisolation = \"process\"\n[peers]\ndeny = [\"0x0000000000000000000000000000000000000007\"]\n";
         let home = tempfile::tempdir().unwrap();
         let mut config = provider(home.path());
@@ -558,7 +555,7 @@ mod tests {
         }
         assert_eq!(config.owner.yield_percent, Some(40));
         assert_eq!(Ok(config.owner.hours.clone()), Hours::parse(&["22:00-06:00".to_owned()]));
-        assert_eq!(config.programs, [ContentHash(B256::with_last_byte(7))]);
+        assert_eq!(config.programs, [], "names are for who knows them");
         assert_eq!(config.network.bandwidth.upload.map(|rate| rate.get()), Some(1_000_000));
         assert_eq!(config.network.bandwidth.download, None);
         assert_eq!(config.claim.waiting_ppm_per_day, 7);

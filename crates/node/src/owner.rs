@@ -15,7 +15,7 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// When a machine is rented out, by its own clock.
 ///
-/// Shape: texts such as `22:00-06:00` for every day, or `mon-fri 22:00-06:00` and `sat,sun 00:00-24:00`; a span that ends
+/// Shape: texts such as `22:00-06:00` for every day, or `mon-fri 22:00-06:00` and `sat,sun` for whole days; a span that ends
 /// before it begins ends the day after. None at all is always.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hours(Vec<Span>);
@@ -30,7 +30,9 @@ struct Span {
 
 /// Why a text is no span of hours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a time to rent out; write \"22:00-06:00\", or with days \"mon-fri 22:00-06:00\"")]
+#[error(
+    "`{text}` is not a time to rent out; write \"22:00-06:00\", with days \"mon-fri 22:00-06:00\", or \"sat,sun\" for whole days"
+)]
 pub struct HoursError {
     /// The text.
     pub text: String,
@@ -90,7 +92,11 @@ impl<'de> Deserialize<'de> for Hours {
 impl Span {
     fn parse(text: &str) -> Result<Span, HoursError> {
         let span = || {
-            let (days, times) = text.trim().rsplit_once(' ').unwrap_or(("mon-sun", text.trim()));
+            let text = text.trim();
+            if let Some(days) = day_bits(text) {
+                return Some(Span { days, from_min: 0, to_min: DAY_MIN });
+            }
+            let (days, times) = text.rsplit_once(' ').unwrap_or(("mon-sun", text));
             let (from, to) = times.split_once('-')?;
             let (from_min, to_min) = (minute(from)?, minute(to)?);
             (from_min != to_min && from_min < DAY_MIN).then_some(Span { days: day_bits(days)?, from_min, to_min })
@@ -253,6 +259,7 @@ mod tests {
         assert!(at(5, 3, 0), "Friday's goes into Saturday, which is rented out anyway");
         assert!(at(6, 12, 0) && at(5, 23, 59));
         assert!(hours(&["sat-mon 10:00-11:00"]).contain(6, 610), "days go round the end of the week");
+        assert_eq!(hours(&["sat,sun"]), hours(&["sat,sun 00:00-24:00"]), "whole days");
     }
 
     #[test]
@@ -272,6 +279,7 @@ mod tests {
             "22:00-22:00",
             "24:00-06:00",
             "someday 22:00-06:00",
+            "someday",
             "2:00-06:00",
         ] {
             assert_eq!(Hours::parse(&[text.to_owned()]), Err(HoursError { text: text.to_owned() }), "{text}");

@@ -316,7 +316,7 @@ pub enum ModuleFault {
         export: String,
     },
     /// It has more of something than any module may.
-    #[error("it has {got} {what} ({place}) and the most is {max}; split the program, or move data to an input file")]
+    #[error("it has {got} {what} ({place}) and the most is {max}; {}", if what == "data segments" { "move data to an input file" } else { "split the program" })]
     TooManyResources {
         /// What it has too many of.
         what: String,

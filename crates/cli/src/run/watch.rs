@@ -4,7 +4,7 @@ use super::failures;
 use super::quiet::Standing;
 use super::terms::TermArgs;
 use crate::Answer;
-use crate::output::{self, Table, count, short_gnt};
+use crate::output::{self, Table, at_most_gnt, count, short_gnt};
 use crate::plan_report;
 use crate::preview::Watching;
 use crate::process::StopSignals;
@@ -221,8 +221,9 @@ async fn wait_for_copies(node: &RequestorHandle, header: B256, signals: &mut Sto
         if !said {
             said = true;
             note!(
-                "The results are here. Further copies that are agreed are still under way, {reserved} at most, and are \
-                 waited for; Ctrl-C leaves, and they are paid when this data folder is used next."
+                "The results are here. Further copies that are agreed are still under way, {} at most, and are waited for; \
+                 Ctrl-C leaves, and they are paid when this data folder is used next.",
+                at_most_gnt(reserved)
             );
         }
         tokio::select! {
@@ -300,7 +301,8 @@ pub(super) async fn finish(
             .as_ref()
             .map(|report| format!(" in {:.1} s", report.wall_ms as f64 / 1000.0))
             .unwrap_or_default();
-        let to_author = if fees == Wei::ZERO { String::new() } else { format!(", and {fees} for the app's author") };
+        let to_author =
+            if fees == Wei::ZERO { String::new() } else { format!(", and {} for the app's author", short_gnt(fees)) };
         let copies = task.as_ref().is_some_and(|task| task.checks.copies > 0);
         let later = ran.shown.filter(|shown| copies && *shown < spent.saturating_add(fees));
         let later = later.map(|shown| {
@@ -309,7 +311,7 @@ pub(super) async fn finish(
                 short_gnt(Wei(spent.saturating_add(fees).0 - shown.0))
             )
         });
-        output::line(&format!("{spent} spent{to_author}{wall}{}.", later.unwrap_or_default()))?;
+        output::line(&format!("{} spent{to_author}{wall}{}.", short_gnt(spent), later.unwrap_or_default()))?;
         if let Some(task) = &task {
             output::line(&plan_report::check_cost_line(&task.checks))?;
         }

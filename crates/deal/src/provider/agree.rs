@@ -14,6 +14,10 @@ use std::collections::BTreeSet;
 /// repeated every few seconds, and the answer is known; yet the first may have been lost.
 const REFUSE_AGAIN_MS: u64 = 30_000;
 
+/// How long nothing is offered for a task whose requestor said that its lists leave this node out, in milliseconds. Reason:
+/// lists change by hand.
+const UNWANTED_MS: u64 = 600_000;
+
 /// Work is turned down for other work that brings more by a part in so many. Reason: prices move all the time, and who is
 /// turned down for a trifle goes elsewhere.
 const BETTER_BY: u128 = 4;
@@ -37,6 +41,10 @@ impl Provider {
             // It may have been lost: the requestor still asks.
             return step.send(requestor, Message::Offer(offer.into_signed()));
         }
+        let unwanted = self.headers.get(&digest).and_then(|known| known.unwanted);
+        if unwanted.is_some_and(|since| now.local.saturating_sub(since) < UNWANTED_MS) {
+            return;
+        }
         self.note_if_in_vain(policy, digest, now);
         match self.make_offer(policy, &header, now) {
             Err(reason) => {
@@ -45,7 +53,7 @@ impl Provider {
                     .as_ref()
                     .is_none_or(|(before, at)| *before != reason || now.local.saturating_sub(*at) >= REFUSE_AGAIN_MS);
                 let refused = if again { Some((reason.clone(), now.local)) } else { said };
-                self.remember(Known { header, heard: now.local, offer: None, taken: false, refused });
+                self.remember(Known { header, heard: now.local, offer: None, taken: false, refused, unwanted: None });
                 if again {
                     step.refuse(requestor, digest, reason);
                 }
@@ -53,7 +61,14 @@ impl Provider {
             Ok(offer) => {
                 step.say(ProviderEvent::Offered { requestor, header: digest, price: offer.price });
                 step.send(requestor, Message::Offer(offer.signed().clone()));
-                self.remember(Known { header, heard: now.local, offer: Some(offer), taken: false, refused: None });
+                self.remember(Known {
+                    header,
+                    heard: now.local,
+                    offer: Some(offer),
+                    taken: false,
+                    refused: None,
+                    unwanted: None,
+                });
             }
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Known {
     pub taken: bool,
     /// What was said instead of an offer, and when.
     pub refused: Option<(RefusalReason, LocalTime)>,
+    /// When the requestor last said that it takes none of this node's offers.
+    pub unwanted: Option<LocalTime>,
 }
 
 pub(super) struct Unchecked {

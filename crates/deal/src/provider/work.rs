@@ -341,6 +341,7 @@ impl Provider {
         for known in self.headers.values_mut().filter(|known| known.header.requestor == from) {
             if known.offer.as_ref().is_some_and(|offer| offer.digest() == about) {
                 known.offer = None;
+                known.unwanted = (refusal.reason == RefusalReason::Denied).then_some(now.local);
             }
         }
         if let Some(deal) = self.deals.get_mut(&about)
