@@ -305,13 +305,16 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         random: u64,
     ) -> Ranking {
         let mut ranking = Ranking::default();
+        let mut known = Vec::with_capacity(offers.len().min(OFFERS_MAX));
         for (position, offer) in offers.iter().enumerate() {
             if position >= OFFERS_MAX {
                 let full = RefusalReason::Full(format!("the book of {OFFERS_MAX} offers for one header"));
                 ranking.refused.push((position, *offer, full));
                 continue;
             }
-            let record = self.record(&offer.provider).unwrap_or_default();
+            let record = self.record(&offer.provider);
+            known.push(record.is_some());
+            let record = record.unwrap_or_default();
             match self.admit_known(&record, offer, header, now) {
                 Ok(()) => {
                     let score = self.score_known(&record, offer, header);
@@ -332,7 +335,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             Choice::Boltzmann { greed } => choice::shuffle(&mut ranking.ranked, greed, random),
         }
         if self.settings.rules == Rules::Golem {
-            self.hold_back(&mut ranking, header, now, waited.into());
+            self.hold_back(&mut ranking, &known, header, now, waited.into());
         }
         ranking
     }
@@ -346,7 +349,8 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             return;
         }
         for provider in providers {
-            if self.record(&provider).is_none() {
+            // No stranger has a record.
+            if !self.strangers.heard_again(&provider, self.dealings) && self.record(&provider).is_none() {
                 self.strangers.heard(provider, self.dealings);
             }
         }
@@ -472,6 +476,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
 
     /// Sets what is remembered of a provider, for explanations and imports.
     pub(crate) fn remember(&mut self, provider: NodeId, record: ProviderRecord) {
+        self.strangers.met(&provider);
         self.providers.insert(provider, record);
     }
 

@@ -1,7 +1,7 @@
 //! Who has been around for how long, of those that nobody here has dealt with.
 
-use crate::book::Book;
 use golem_protocol::NodeId;
+use std::collections::HashMap;
 
 /// The most strangers remembered. Reason: a few dealings with each tell more, and names are cheap to make.
 const STRANGERS_MAX: usize = 4_096;
@@ -13,7 +13,7 @@ const GONE_AFTER: u64 = 10_000;
 /// A cheat that takes a new name after each wrong result is always young; an honest machine that was not given work yet
 /// grows old. So the old ones are tried first. A flood of names does not push them out: what is new finds no room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Strangers(Book<NodeId, Seen>);
+pub(crate) struct Strangers(HashMap<NodeId, Seen>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
@@ -23,15 +23,22 @@ struct Seen {
 }
 
 impl Strangers {
-    /// A stranger offers.
-    pub(crate) fn heard(&mut self, provider: NodeId, dealings: u64) {
-        if let Some(seen) = self.0.get_mut(&provider) {
+    /// Who offers and is remembered as a stranger offers again. Whether it is.
+    pub(crate) fn heard_again(&mut self, provider: &NodeId, dealings: u64) -> bool {
+        let seen = self.0.get_mut(provider);
+        let is_known = seen.is_some();
+        if let Some(seen) = seen {
             seen.last = dealings;
-            return;
         }
+        is_known
+    }
+
+    /// A stranger offers for the first time.
+    pub(crate) fn heard(&mut self, provider: NodeId, dealings: u64) {
         if self.0.len() >= STRANGERS_MAX {
-            let gone =
-                self.0.iter().find(|(_, seen)| dealings.saturating_sub(seen.last) > GONE_AFTER).map(|(node, _)| *node);
+            let gone = self.0.iter().filter(|(_, seen)| dealings.saturating_sub(seen.last) > GONE_AFTER);
+            // In an order of its own, so that the same is forgotten everywhere.
+            let gone = gone.map(|(node, _)| *node).min();
             let Some(gone) = gone else { return };
             self.0.remove(&gone);
         }

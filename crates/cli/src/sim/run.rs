@@ -14,8 +14,8 @@ use golem_sim::experiment::charts::charts;
 use golem_sim::experiment::plot::{Ink, svg};
 use golem_sim::experiment::table;
 use golem_sim::experiment::{
-    Checked, Expected, Experiment, IndexEntry, Keep, LIBRARY, Options, Progress, REPEAT_MAX, Results, RunFacts,
-    Verdict, import, index_page, page, play, with_width,
+    ALIKE, ALIKE_MEANS, Checked, Expected, Experiment, IndexEntry, Keep, LIBRARY, Options, Progress, REPEAT_MAX,
+    Results, RunFacts, Verdict, import, index_page, page, play,
 };
 use golem_sim::market::Measured;
 use serde_json::json;
@@ -451,15 +451,23 @@ fn print(results: &Results) -> anyhow::Result<()> {
             .map(|(axis, point)| axis.points.get(*point).map(|point| point.name.clone()).unwrap_or_default())
             .collect();
         row.push(runs.seeds.len().to_string());
-        row.extend(metrics.iter().map(|metric| with_width(&results.estimate(number, metric))));
+        row.extend(metrics.iter().map(|metric| results.told(number, metric)));
         table.row_of(row);
     }
-    output::line(table.render().trim_end())?;
+    let shown = table.render();
+    output::line(shown.trim_end())?;
+    if shown.contains(ALIKE) {
+        output::line(&format!("({ALIKE} {ALIKE_MEANS})"))?;
+    }
     if experiment.shown().len() > metrics.len() {
         output::line("(more metrics are in summary.json and report.html)")?;
     }
     for checked in &results.checked {
         output::line(&verdict_line(checked))?;
+    }
+    if experiment.left_out > 0 {
+        let left_out = count(experiment.left_out, "expectation");
+        output::line(&format!("({left_out} of the file cannot be told in the small size, and were left out)"))?;
     }
     output::line("")
 }

@@ -119,8 +119,16 @@ impl Held {
 }
 
 impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
-    /// Takes out what is too dear or too doubtful for now.
-    pub(super) fn hold_back(&self, ranking: &mut Ranking, header: &HeaderTerms, now: LocalTime, open: Waited) {
+    /// Takes out what is too dear or too doubtful for now. `known` says of each position whether there is a record of its
+    /// provider.
+    pub(super) fn hold_back(
+        &self,
+        ranking: &mut Ranking,
+        known: &[bool],
+        header: &HeaderTerms,
+        now: LocalTime,
+        open: Waited,
+    ) {
         let patience_s = u128::from(self.settings.patience.parts()) * u128::from(open.unit_s(header));
         let waited = Ratio::of_rounded_down(u128::from(open.s) * u128::from(Ratio::ONE.parts()), patience_s);
         let share_max = match self.reference(header.pricing) {
@@ -153,21 +161,23 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             ahead += 1;
             true
         });
-        self.doubt(ranking, doubtful, waited >= Ratio::ONE);
+        self.doubt(ranking, known, doubtful, waited >= Ratio::ONE);
     }
 
     /// Of those in doubt, all are taken where there is nobody to wait for or nobody has come in time, else one now and
     /// then.
-    fn doubt(&self, ranking: &mut Ranking, mut doubtful: Vec<Ranked>, waited_enough: bool) {
+    fn doubt(&self, ranking: &mut Ranking, known: &[bool], doubtful: Vec<Ranked>, waited_enough: bool) {
         let newcomer = self.newcomers.chance(&self.settings.numbers, &Efficacy::default());
-        let class = |ranked: &Ranked| match self.record(&ranked.offer.provider) {
+        let class = |ranked: &Ranked| match known.get(ranked.position) {
             _ if self.proofs.is_proven(&ranked.offer.provider) => DoubtClass::Proven,
-            Some(_) if ranked.score.quality >= newcomer => DoubtClass::BetterThanStrangers,
-            Some(_) => DoubtClass::WorseThanStrangers,
-            None => DoubtClass::Stranger,
+            Some(true) if ranked.score.quality >= newcomer => DoubtClass::BetterThanStrangers,
+            Some(true) => DoubtClass::WorseThanStrangers,
+            Some(false) | None => DoubtClass::Stranger,
         };
-        // Stable: of equals the better score stays first.
-        doubtful.sort_by_key(|ranked| (class(ranked), self.strangers.since(&ranked.offer.provider)));
+        // Looked up once for each. Stable: of equals the better score stays first.
+        let place = |ranked: Ranked| (class(&ranked), self.strangers.since(&ranked.offer.provider), ranked);
+        let mut doubtful: Vec<(DoubtClass, u64, Ranked)> = doubtful.into_iter().map(place).collect();
+        doubtful.sort_by_key(|(class, since, _)| (*class, *since));
         let everybody = self.providers.count() < PROVIDERS_FEW || waited_enough;
         let room = if everybody {
             doubtful.len()
@@ -179,10 +189,10 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         // results as they come, and others that are busy now are free a little later.
         let waits = |(_, offer, _): &(usize, OfferTerms, WaitReason)| !self.proofs.is_proven(&offer.provider);
         let somebody_else = !ranking.ranked.is_empty()
-            || doubtful.iter().any(|ranked| class(ranked) != DoubtClass::Proven)
+            || doubtful.iter().any(|(class, ..)| *class != DoubtClass::Proven)
             || ranking.waiting.iter().any(waits);
-        for (place, doubted) in doubtful.into_iter().enumerate() {
-            let refused = class(&doubted) == DoubtClass::Proven && (somebody_else || !everybody);
+        for (place, (class, _, doubted)) in doubtful.into_iter().enumerate() {
+            let refused = class == DoubtClass::Proven && (somebody_else || !everybody);
             if place < room && !refused {
                 ranking.ranked.push(doubted);
             } else {

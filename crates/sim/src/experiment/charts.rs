@@ -1,7 +1,7 @@
 //! Which plots show an experiment: metrics over what is varied, series over time, and who earns what.
 
 use super::plot::{Line, Mark, Plot, Trace};
-use super::results::{Results, metric_info};
+use super::results::{Results, is_time, metric_info};
 use super::vary::Axis;
 use crate::market::{AgentRow, Side};
 
@@ -142,6 +142,26 @@ pub(super) fn spoken(name: &str) -> String {
     name.replace('_', " ")
 }
 
+/// Between what every value of a metric or series is.
+fn bounds(name: &str) -> (f64, f64) {
+    let any = (f64::NEG_INFINITY, f64::INFINITY);
+    match name {
+        // Of what a planner gains, who can gain less than others or nothing; of what is paid; of copies beyond the first.
+        "surplus_share"
+        | "checking_cost_share"
+        | "disputes_cost_share"
+        | "deposits_cost_share"
+        | "copies_share"
+        | "overpaid_share"
+        | "rerun_share" => any,
+        "utilisation" | "share_of_work" | "cheat_share_last_quarter" | "deadbeat_share_last_quarter" => (0.0, 1.0),
+        _ if name.ends_with("_share") => (0.0, 1.0),
+        "open_subtasks" | "online_slots" => (0.0, f64::INFINITY),
+        _ if is_time(name) => (0.0, f64::INFINITY),
+        _ => any,
+    }
+}
+
 fn slug(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' });
     plain.collect::<String>().to_lowercase().split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
@@ -162,9 +182,13 @@ fn metric_charts(results: &Results, layout: &Layout) -> Vec<Chart> {
             let lines = results.points_of(layout.lines).into_iter().enumerate().map(|(look, line)| {
                 let points = (0..axis.points.len()).filter_map(|at| {
                     let place: Vec<(usize, usize)> = panel.iter().copied().chain(line).chain([(x, at)]).collect();
-                    let estimate = results.estimate(results.cell_at(&place)?, metric);
+                    let cell = results.cell_at(&place)?;
+                    let estimate = results.estimate(cell, metric);
+                    if is_time(metric) && results.cells.get(cell)?.seeds.len() > estimate.n {
+                        return None;
+                    }
                     let number = axis.points.get(at)?.number.filter(|_| axis.is_numeric()).unwrap_or(at as f64);
-                    Some(Mark::wide(number, estimate.mean, estimate.half_width))
+                    Some(Mark::wide(number, estimate.mean, estimate.half_width).within(bounds(metric)))
                 });
                 let name = line.map_or_else(String::new, |(axis, point)| results.place_title(&[(axis, point)]));
                 Line { name, look, points: points.collect(), trace: Trace::Joined }
@@ -182,7 +206,10 @@ fn metric_charts(results: &Results, layout: &Layout) -> Vec<Chart> {
                 plot: Plot {
                     title: titled(&spoken(metric), &place),
                     x_label: with_unit(&axis.label, &axis.unit),
-                    y_label: with_unit(&spoken(metric), unit),
+                    y_label: match is_time(metric) {
+                        true => format!("{}, where all runs have it", with_unit(&spoken(metric), unit)),
+                        false => with_unit(&spoken(metric), unit),
+                    },
                     categories,
                     lines,
                     y_include: vec![0.0],
@@ -253,7 +280,8 @@ fn time_charts(results: &Results, layout: &Layout) -> Vec<Chart> {
 fn band_line(results: &Results, cell: usize, (name, group): (&str, &str), line: String, look: usize) -> Option<Line> {
     let band = results.cells.get(cell)?.bands.iter().find(|band| band.name == name && band.group == group)?;
     let points = band.points.iter().filter(|point| point.n > 0);
-    let points: Vec<Mark> = points.map(|p| Mark::wide(p.hour / 24.0, p.mean, p.half_width())).collect();
+    let points: Vec<Mark> =
+        points.map(|p| Mark::wide(p.hour / 24.0, p.mean, p.half_width()).within(bounds(name))).collect();
     (!points.is_empty()).then_some(Line { name: line, look, points, trace: Trace::Curve })
 }
 

@@ -202,6 +202,8 @@ pub struct Experiment {
     pub show: Show,
     /// What must hold.
     pub expects: Vec<Expect>,
+    /// How many expectations the small size leaves out, since it cannot tell.
+    pub left_out: usize,
     /// What of its file is run.
     pub options: Options,
     /// What the command line calls it: its id, or the path of its file.
@@ -240,6 +242,7 @@ impl Experiment {
             scale = file.quick.scale.unwrap_or(1.0);
             shrink(&mut base, &mut axes, &mut repeat, file.quick)?;
         }
+        let all = expects.len();
         let expects = if options.quick {
             let kept = file.expect.into_iter().zip(expects).filter(|(_, expect)| expect.quick);
             read_expects(kept.map(|(spec, _)| spec.at_points_of(&axes)).collect(), &axes, &metrics)?
@@ -264,6 +267,7 @@ impl Experiment {
             cells,
             repeat,
             show: file.show,
+            left_out: all - expects.len(),
             expects,
             options: options.clone(),
         })

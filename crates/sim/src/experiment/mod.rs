@@ -31,7 +31,7 @@ pub use expect::{Direction, Expect, Expected, Holds, Quantity};
 pub use file::{Cell, Experiment, ExperimentError, Options, REPEAT_MAX, Repeat, Show};
 pub use golem_des::{IMPORT_BYTES_MAX, ImportError, Imported, import};
 pub use library::{LIBRARY, Listed, library, listed};
-pub use page::{IndexEntry, RunFacts, index_page, page, with_width};
+pub use page::{ALIKE, ALIKE_MEANS, IndexEntry, RunFacts, index_page, page, with_width};
 pub use play::{CellRuns, Keep, Progress, RunFailure, RunId, play};
 pub use results::{CellSummary, MetricSummary, Results, Summary, metric_info};
 pub use vary::{Axis, CELLS_MAX, Only, Place, Point};

@@ -204,14 +204,23 @@ fn things(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Stands behind a mean where all runs came to the same.
+pub const ALIKE: &str = "*";
+
+/// What that mark says.
+pub const ALIKE_MEANS: &str = "the same in all runs: no spread was seen, which is not that there is none";
+
 /// A mean with its half width, both to the digit that the width makes doubtful.
 pub fn with_width(estimate: &Estimate) -> String {
     let Estimate { mean, half_width, .. } = *estimate;
     if !mean.is_finite() {
         return "-".into();
     }
-    if !half_width.is_finite() || half_width == 0.0 {
+    if !half_width.is_finite() {
         return short(mean);
+    }
+    if half_width == 0.0 {
+        return format!("{}{ALIKE}", short(mean));
     }
     // Two digits of the width; no more than six after the point.
     let after = 1 - libm::log10(half_width).floor() as i32;
@@ -230,7 +239,8 @@ fn table(results: &Results, body: &mut String) {
     let open = if results.cells.len() <= ROWS_OPEN { " open" } else { "" };
     let _ = write!(
         body,
-        "<section><h2>In numbers</h2><p class=\"note\">Mean ± half the 95 % interval over n repetitions.</p>\
+        "<section><h2>In numbers</h2><p class=\"note\">Mean ± half the 95 % interval over n repetitions; {ALIKE} {ALIKE_MEANS}. Where some \
+         runs have no value, as of a time to something that they never reached, the mean is over the others.</p>\
          <details{open}><summary>{}</summary><div class=\"scroll\"><table><thead><tr>",
         things(results.cells.len(), "cell")
     );
@@ -253,7 +263,7 @@ fn table(results: &Results, body: &mut String) {
         }
         let _ = write!(body, "<td class=\"n\">{}</td>", runs.seeds.len());
         for metric in &shown {
-            let _ = write!(body, "<td class=\"n\">{}</td>", with_width(&results.estimate(number, metric)));
+            let _ = write!(body, "<td class=\"n\">{}</td>", results.told(number, metric));
         }
         body.push_str("</tr>");
     }
@@ -299,7 +309,7 @@ mod tests {
         let of = |mean, half_width| with_width(&Estimate { mean, half_width, sd: 1.0, n: 30 });
         assert_eq!(of(0.532_45, 0.012_3), "0.532 ± 0.012");
         assert_eq!(of(1_234.567, 45.6), "1235 ± 46");
-        assert_eq!(of(2.0, 0.0), "2");
+        assert_eq!(of(2.0, 0.0), "2*");
         assert_eq!(of(f64::NAN, 1.0), "-");
         assert_eq!(of(0.5, f64::NAN), "0.5");
         assert_eq!(of(123_456.0, 2_345.0), "123\u{202f}456 ± 2345");

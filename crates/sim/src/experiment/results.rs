@@ -1,6 +1,7 @@
 //! What an experiment came to: cells, verdicts, and the tables that files are written from.
 
 use super::file::Experiment;
+use super::page::with_width;
 use super::play::CellRuns;
 use super::stats::{Estimate, Interval, Survival, bootstrap, kaplan_meier, mean, median, mser5};
 use super::table::{Column, Table};
@@ -113,6 +114,16 @@ impl Results {
     /// A metric in a cell.
     pub fn estimate(&self, cell: usize, metric: &str) -> Estimate {
         Estimate::of(self.cells.get(cell).map_or(&[], |runs| runs.values(metric)))
+    }
+
+    /// A metric in a cell as people read it: how many runs have it is said where not all do.
+    pub fn told(&self, cell: usize, metric: &str) -> String {
+        let estimate = self.estimate(cell, metric);
+        let runs = self.cells.get(cell).map_or(0, |cell| cell.seeds.len());
+        match estimate.n {
+            n if n > 0 && n < runs => format!("{} ({n} of {runs})", with_width(&estimate)),
+            _ => with_width(&estimate),
+        }
     }
 
     /// What a script reads.
@@ -308,6 +319,11 @@ fn side_name(side: Side) -> &'static str {
         Side::Provider => "provider",
         Side::Requestor => "requestor",
     }
+}
+
+/// Whether a metric is a time to something which some runs never reach: a mean of those that did says too little.
+pub(super) fn is_time(name: &str) -> bool {
+    metric_info(name).is_some_and(|metric| metric.unit == "h")
 }
 
 /// What is known of a metric by its name.

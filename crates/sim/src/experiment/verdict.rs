@@ -1,6 +1,7 @@
 //! Whether an expectation holds, and how that is known.
 
 use super::expect::{Direction, Expect, Expected, Holds};
+use super::results::is_time;
 use super::stats::{CONFIDENCE, Estimate, Paired, holm, paired};
 use super::vary::Axis;
 use serde::{Deserialize, Serialize};
@@ -161,10 +162,16 @@ impl Evidence<'_> {
             Holds::Within { low, high } => Gathered::Within(
                 cells
                     .map(|(number, cell)| {
-                        let estimate = Estimate::of(&self.of(expect, number));
+                        let values = self.of(expect, number);
+                        let estimate = Estimate::of(&values);
+                        // Runs that never got there would count as if they had not been.
+                        let left_out = estimate.n < values.len() && expect.quantity.metrics().any(is_time);
                         Finding {
                             place: self.place(cell, None),
-                            verdict: within(&estimate, low, high),
+                            verdict: match within(&estimate, low, high) {
+                                Verdict::Pass if left_out => Verdict::Inconclusive,
+                                verdict => verdict,
+                            },
                             estimate,
                             p: None,
                         }

@@ -89,4 +89,9 @@ impl Mark {
         let half = if half_width.is_finite() { half_width } else { 0.0 };
         Mark { x, y, low: y - half, high: y + half }
     }
+
+    /// The same, with the interval cut where no value can be.
+    pub fn within(self, (least, most): (f64, f64)) -> Mark {
+        Mark { low: self.low.max(least.min(self.y)), high: self.high.min(most.max(self.y)), ..self }
+    }
 }

@@ -45,6 +45,11 @@ impl Estimate {
         Estimate { mean, half_width, sd, n }
     }
 
+    /// Whether no spread was seen, so that the interval has no width: which is not that there is none.
+    pub fn is_alike(&self) -> bool {
+        self.n > 1 && self.sd == 0.0
+    }
+
     /// The lower end of the interval.
     pub fn low(&self) -> f64 {
         self.mean - self.half_width
@@ -132,8 +137,10 @@ pub fn paired(a: &[f64], b: &[f64], margin: f64) -> Paired {
     let (p_greater, p_less) = if difference.n < 2 {
         (f64::NAN, f64::NAN)
     } else if difference.sd == 0.0 {
-        // Every pair says the same: there is no doubt left, unless they say nothing.
-        (if above > 0.0 { 0.0 } else { 1.0 }, if above < 0.0 { 0.0 } else { 1.0 })
+        // Every pair says the same, and how far others would be off is not known: only how likely so many on one side are
+        // where each could be on either.
+        let by_chance = libm::exp2(-(difference.n as f64));
+        (if above > 0.0 { by_chance } else { 1.0 }, if above < 0.0 { by_chance } else { 1.0 })
     } else {
         let (t, degrees) = (above / (difference.sd / (difference.n as f64).sqrt()), difference.n as f64 - 1.0);
         (t_tail(t, degrees), t_tail(-t, degrees))
