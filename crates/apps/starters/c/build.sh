@@ -5,6 +5,8 @@ cd "$(dirname "$0")"
 # Each is tried on the smallest program there is, with the flags of the real one: zig makes its C library once for each.
 flags="-O2 -Wall"
 try() {
+  command -v "$1" >/dev/null || return 0
+  echo "trying $*: the first time this may take a minute" >&2
   printf 'int main(void) { return 0; }\n' | "$@" $flags -x c - -o .probe.wasm >/dev/null 2>&1 || return 0
   rm -f .probe.wasm
   "$@" $flags -Wl,--strip-all main.c -o NAME.wasm || exit 1
