@@ -13,7 +13,11 @@ const GONE_AFTER: u64 = 10_000;
 /// A cheat that takes a new name after each wrong result is always young; an honest machine that was not given work yet
 /// grows old. So the old ones are tried first. A flood of names does not push them out: what is new finds no room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Strangers(HashMap<NodeId, Seen>);
+pub(crate) struct Strangers {
+    seen: HashMap<NodeId, Seen>,
+    /// None of them last offered before that, so that not all are looked through for each that finds no room.
+    none_before: u64,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
@@ -25,7 +29,7 @@ struct Seen {
 impl Strangers {
     /// Who offers and is remembered as a stranger offers again. Whether it is.
     pub(crate) fn heard_again(&mut self, provider: &NodeId, dealings: u64) -> bool {
-        let seen = self.0.get_mut(provider);
+        let seen = self.seen.get_mut(provider);
         let is_known = seen.is_some();
         if let Some(seen) = seen {
             seen.last = dealings;
@@ -35,28 +39,34 @@ impl Strangers {
 
     /// A stranger offers for the first time.
     pub(crate) fn heard(&mut self, provider: NodeId, dealings: u64) {
-        if self.0.len() >= STRANGERS_MAX {
-            let gone = self.0.iter().filter(|(_, seen)| dealings.saturating_sub(seen.last) > GONE_AFTER);
+        if self.seen.len() >= STRANGERS_MAX {
+            let is_gone = |last: u64| dealings.saturating_sub(last) > GONE_AFTER;
+            if !is_gone(self.none_before) {
+                return;
+            }
             // In an order of its own, so that the same is forgotten everywhere.
-            let gone = gone.map(|(node, _)| *node).min();
-            let Some(gone) = gone else { return };
-            self.0.remove(&gone);
+            let gone = self.seen.iter().filter(|(_, seen)| is_gone(seen.last)).map(|(node, _)| *node).min();
+            let Some(gone) = gone else {
+                self.none_before = self.seen.values().map(|seen| seen.last).min().unwrap_or(dealings);
+                return;
+            };
+            self.seen.remove(&gone);
         }
-        self.0.insert(provider, Seen { first: dealings, last: dealings });
+        self.seen.insert(provider, Seen { first: dealings, last: dealings });
     }
 
     /// It is no stranger any more.
     pub(crate) fn met(&mut self, provider: &NodeId) {
-        self.0.remove(provider);
+        self.seen.remove(provider);
     }
 
     /// At which dealing it first offered: the less, the older. Who is not remembered is the youngest.
     pub(crate) fn since(&self, provider: &NodeId) -> u64 {
-        self.0.get(provider).map_or(u64::MAX, |seen| seen.first)
+        self.seen.get(provider).map_or(u64::MAX, |seen| seen.first)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.seen.len()
     }
 
     /// The most there may be.
