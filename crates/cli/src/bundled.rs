@@ -118,8 +118,17 @@ pub fn find(name: &str) -> Option<&'static BundledApp> {
 
 /// What people call a program: an app that ships with golem by its name, else by the digest.
 pub fn program_name(digest: &ContentHash) -> String {
-    let is_it = |app: &&BundledApp| blake3::hash(app.module()).as_bytes() == digest.0.as_slice();
+    let is_it = |app: &&BundledApp| self::digest(app) == *digest;
     BUNDLED.iter().find(is_it).map_or_else(|| digest.to_string(), |app| app.name.to_owned())
+}
+
+fn digest(app: &BundledApp) -> ContentHash {
+    ContentHash((*blake3::hash(app.module()).as_bytes()).into())
+}
+
+/// A text for people with names in place of the digests of apps that ship with golem.
+pub fn with_names(text: &str) -> String {
+    BUNDLED.iter().fold(text.to_owned(), |text, app| text.replace(&digest(app).to_string(), app.name))
 }
 
 /// Their names, for a sentence.

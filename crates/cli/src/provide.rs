@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::apps::Source;
+use crate::bundled::with_names;
 use crate::context::{self, ChainArgs, Context, NetworkArgs, chain_settings, gnt};
 use crate::files;
 use crate::output::{self, count, short, short_gnt};
@@ -276,7 +277,7 @@ impl Screen {
             status.performance / 1_000_000,
             status.payee
         ))?;
-        output::line(&format!("Limits: {}.", status.limits.join("; ")))?;
+        output::line(&format!("Limits: {}.", with_names(&status.limits.join("; "))))?;
         output::line(&format!("Isolation of requestors' programs: {}.", status.isolation))?;
         for address in &status.network.addresses {
             output::line(&format!("Listening on {address}"))?;

@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::api::{LiveNode, Role};
-use crate::bundled::program_name;
+use crate::bundled::{program_name, with_names};
 use crate::channel::{payee_json, payer_json, print_channels, wei};
 use crate::context::{ChainArgs, Context, chain_settings};
 use crate::ledger::Ledgers;
@@ -127,7 +127,7 @@ fn provider(status: &Value) -> anyhow::Result<()> {
         percent(&status["margin"])
     ))?;
     for limit in status["limits"].as_array().into_iter().flatten() {
-        output::line(&format!("limit        {}", text(limit)))?;
+        output::line(&format!("limit        {}", with_names(&text(limit))))?;
     }
     for seen in status["programs"].as_array().into_iter().flatten() {
         output::line(&format!(

@@ -66,8 +66,8 @@ pub fn check(path: &Path, header: &Header) -> anyhow::Result<()> {
             path.display()
         ),
         Some(found) => bail!(
-            "{} has the runs of another experiment that was stopped: go on with it by `{}`, drop them with --force, or choose \
-             another folder with --out",
+            "{} has the runs of another experiment that was stopped: go on with it by `{}` and the same --out, drop them \
+             with --force, or choose another folder with --out",
             path.display(),
             found.command
         ),

@@ -467,7 +467,7 @@ fn print(results: &Results) -> anyhow::Result<()> {
     }
     if experiment.left_out > 0 {
         let left_out = count(experiment.left_out, "expectation");
-        output::line(&format!("({left_out} of the file cannot be told in the small size, and were left out)"))?;
+        output::line(&format!("(left out, as the small size cannot tell: {left_out} of the file)"))?;
     }
     output::line("")
 }
