@@ -104,7 +104,22 @@ fn a_requestor_makes_room_by_what_is_over_and_gathered_and_by_nothing_else() {
     assert!(gone.code == Some(2) && gone.stderr.contains("were gathered before"), "{}", gone.stderr);
     let status = provider.status().expect("it runs");
     assert_eq!(status["counters"]["completed"], 6, "nothing is computed twice: {status:#}");
+
+    // A month later what was gathered is forgotten, and what was not is there.
+    let blocked = stage.path("fourth");
+    std::fs::create_dir_all(&blocked).expect("a folder can be made");
+    std::fs::write(blocked.join("in-4-1"), "in the way").expect("a file can be written");
+    let fourth = begin(4, &blocked);
+    assert_eq!(fourth.code, Some(2), "{}\n{}", fourth.stdout, fourth.stderr);
     assert_eq!(running.stop(PATIENCE).code, Some(0));
+    stage.pass(40 * 24 * 3_600);
+    let gathered = requestor.golem(resume_args(None, &stage.path("late"), &known));
+    assert_eq!(gathered.code, Some(0), "{}", gathered.stderr);
+    results(4, &stage.path("late"));
+    let status = requestor.json(["status", "--json"]);
+    let tasks = status["tasks"].as_array().expect("tasks are listed");
+    assert_eq!(tasks.len(), 1, "{status:#}");
+    assert_eq!(wei(&status["channels"][0]["signed_wei"]), worth(8), "what was paid stays: {status:#}");
 }
 
 /// From now on a process can write no file, as if its disk were full.

@@ -36,10 +36,10 @@ pub use provider::{
 };
 pub use record::{Record, Table};
 pub use requestor::{
-    Checks, CopyAddresses, FetchJob, Near, OwnRunReason, PaidShare, Rechecks, Requestor, RequestorEffect,
+    Checks, CopyAddresses, FetchJob, Near, OldTask, OwnRunReason, PaidShare, Rechecks, Requestor, RequestorEffect,
     RequestorEvent, RequestorInput, RequestorSettings, Site, SlowResult, TaskOrder, TaskStatus,
 };
-pub use requestor::{agreed_on, copies_wait_ms, own_run_reason};
+pub use requestor::{agreed_on, copies_wait_ms, old_tasks, own_run_reason};
 
 /// The keys an agent signs with: who it is, and whose money it moves. They may be one.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use crate::prepared::{CheckCost, ProviderShare};
 use crate::requestor_handle::Outputs;
 use golem_market::Lot;
 use golem_protocol::B256;
-use golem_store::{Record, Store, StoreError, Table, for_each_record};
+use golem_store::{Batch, Record, Store, StoreError, Table, for_each_record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -134,6 +134,17 @@ pub(crate) struct TaskShares {
 impl Record for TaskShares {
     const TABLE: Table = Table::new("task_share");
     const VERSION: u16 = 2;
+}
+
+/// What is noted of a task under its header's digest, in every table.
+const TABLES: [Table; 6] =
+    [TaskNote::TABLE, TaskBegun::TABLE, TaskGathered::TABLE, TaskShares::TABLE, PreviewNote::TABLE, SourceNote::TABLE];
+
+/// Ends everything that is noted of a task.
+pub(crate) fn end_notes(header: B256, batch: &mut Batch) {
+    for table in TABLES {
+        batch.delete(table, header);
+    }
 }
 
 /// A secret of this node, from which the choice of rechecks is drawn: nobody else can foresee it.

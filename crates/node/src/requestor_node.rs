@@ -6,7 +6,7 @@ use crate::content::{Contents, Room};
 use crate::error::StartError;
 use crate::events::EventLog;
 use crate::lifecycle::{ending, local_now};
-use crate::note::{RecheckSecret, SecretLot, TaskBegun, TaskGathered, TaskNote, TaskShares};
+use crate::note::{RecheckSecret, SecretLot, TaskBegun, TaskGathered, TaskNote, TaskShares, end_notes};
 use crate::origin::RequestorOrigin;
 use crate::progress::{Kept, Progress};
 use crate::proofs::PROOF_CONTENT_MAX;
@@ -14,20 +14,23 @@ use crate::provider_handle::COMMANDS_MAX;
 use crate::requestor_handle::{RequestorHandle, RequestorLink};
 use crate::requestor_loop::{RequestorLoop, RequestorParts};
 use crate::requestor_room::ROOM_WANTED_MAX;
-use crate::saver::Saver;
+use crate::saver::{Saver, batch};
 use crate::settings::RequestorConfig;
 use crate::startup::{Base, BaseSettings, joined};
 use crate::trace::{Notebook, Role, Tracer};
 use golem_protocol::limits::SLOTS_MAX;
-use golem_protocol::{B256, Now};
+use golem_protocol::{B256, ChainTime, Now};
 use golem_sandbox::Pace;
 use golem_store::{Batch, Record, Store, StoreError, for_each_record, get_record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Where requestors start.
 pub struct RequestorNode;
+
+/// How long after its deadline a task that ended stays on record, in seconds of the chain: thirty days.
+const TASKS_KEPT_S: u64 = 30 * 24 * 3_600;
 
 /// The key of the one secret of a node.
 const SECRET_KEY: &[u8] = b"recheck";
@@ -105,13 +108,47 @@ fn load_notes(store: &dyn Store) -> Result<Notes, StoreError> {
     Ok(Notes { secret, tasks })
 }
 
-async fn start_on(config: RequestorConfig, base: Base) -> Result<RequestorHandle, StartError> {
-    let (store, path) = (base.store.clone(), config.folder.store());
-    let loaded = tokio::task::spawn_blocking(move || {
-        load_notes(store.as_ref()).map_err(|source| StartError::Read { path, source })
-    });
-    let Notes { secret, mut tasks } = joined(loaded.await)?;
+/// Deletes what is on record of tasks that ended long ago and whose results, where there are any, their owner has in a
+/// folder; gives the records that are left. What was paid stays on record.
+fn forget_old_tasks(
+    store: &dyn Store,
+    records: Vec<golem_deal::Record>,
+    now: ChainTime,
+) -> Result<Vec<golem_deal::Record>, StoreError> {
+    let before = ChainTime(now.0.saturating_sub(TASKS_KEPT_S));
+    // What cannot be read is told where it is taken up.
+    let Ok(old) = golem_deal::old_tasks(&records, before) else { return Ok(records) };
+    let gathered = by_header::<TaskGathered>(store)?;
+    let mut deleted = BTreeSet::new();
+    for task in old {
+        let has_all = gathered.get(&task.header) == Some(&TaskGathered::of(&task.outputs));
+        if !has_all && !task.outputs.is_empty() {
+            continue;
+        }
+        let mut ends = batch(&task.deleted);
+        end_notes(task.header, &mut ends);
+        if let Err(error) = store.commit(ends) {
+            tracing::warn!(%error, "a task that ended long ago stays on record");
+            break;
+        }
+        tracing::info!(header = %task.header, "forgot a task that ended long ago");
+        deleted.extend(task.deleted.into_iter().map(|record| (record.table, record.key)));
+    }
+    let mut left = records;
+    left.retain(|record| !deleted.contains(&(record.table, record.key.clone())));
+    Ok(left)
+}
+
+async fn start_on(config: RequestorConfig, mut base: Base) -> Result<RequestorHandle, StartError> {
     let now = Now { local: local_now(), chain: base.chain.time().await? };
+    let (store, path, records) = (base.store.clone(), config.folder.store(), std::mem::take(&mut base.records));
+    let loaded = tokio::task::spawn_blocking(move || {
+        let loaded = forget_old_tasks(store.as_ref(), records, now.chain)
+            .and_then(|records| Ok((records, load_notes(store.as_ref())?)));
+        loaded.map_err(|source| StartError::Read { path, source })
+    });
+    let (records, Notes { secret, mut tasks }) = joined(loaded.await)?;
+    base.records = records;
     let origin = RequestorOrigin::new(&config, now);
     let notes = Notebook::new(config.trace.is_some());
     let (keys, lot) = (notes.keys(config.keys.signers()), notes.lot(Box::new(SecretLot(secret))));

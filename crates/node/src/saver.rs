@@ -87,7 +87,8 @@ impl Saver {
     }
 }
 
-fn batch(records: &[Record]) -> Batch {
+/// What saves them.
+pub(crate) fn batch(records: &[Record]) -> Batch {
     let mut batch = Batch::new();
     for record in records {
         let table = Table::new(record.table.name());

@@ -122,10 +122,10 @@ pub(super) struct Deal {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DealRecord {
-    agreement: Signed<Agreement>,
-    stage: Stage,
-    parts: BTreeMap<u32, Part>,
+pub(super) struct DealRecord {
+    pub agreement: Signed<Agreement>,
+    pub stage: Stage,
+    pub parts: BTreeMap<u32, Part>,
     verdicts: BTreeMap<B256, Signed<Verdict>>,
 }
 

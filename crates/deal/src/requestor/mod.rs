@@ -10,6 +10,7 @@ mod copies;
 mod deal;
 mod interface;
 mod machine;
+mod old;
 mod pace;
 mod retry;
 mod shares;
@@ -27,5 +28,6 @@ pub use interface::{
 pub use machine::Requestor;
 #[cfg(test)]
 pub(crate) use machine::TASKS_MAX;
+pub use old::{OldTask, old_tasks};
 pub use shares::PaidShare;
 pub use site::{CopyAddresses, Near, Site};

@@ -1,7 +1,7 @@
 //! What is over: agreements that come again, tasks past their deadline, tasks that have ended.
 
 use super::refusals::*;
-use super::world::{Fixed, header, keys, provider_settings, requestor_settings};
+use super::world::{CALM, Fixed, Nature, World, header, keys, load, order, provider_settings, requestor_settings};
 use crate::provider::KEPT_S;
 use crate::*;
 use golem_protocol::*;
@@ -112,4 +112,38 @@ fn a_folder_takes_new_tasks_however_many_have_ended_in_it() {
     request(&mut requestor, &mut Fixed::default(), RequestorInput::Tick, later);
     assert!(requestor.tasks().iter().all(|task| task.finished));
     assert_eq!(start(&mut requestor, 1_001, 9_000, later), most + 1);
+}
+
+#[test]
+fn a_task_that_was_over_long_ago_leaves_nothing_but_what_was_paid() {
+    const LATE: ChainTime = ChainTime(u64::MAX);
+    let mut world = World::new(1, order(20, 20 * 14_000, Pricing::Tender), &[Nature::Honest; 2], CALM);
+    while world.requestor.tasks().first().is_none_or(|task| task.done == 0) {
+        world.next();
+    }
+    let deadline = world.requestor.order(world.header).unwrap().header.deadline;
+    let under_way = load(&world.requestor_disk);
+    assert_eq!(old_tasks(&under_way, LATE).unwrap(), vec![], "it goes on");
+    world.run(3_600_000);
+    assert_eq!(world.finished, Some(0));
+    let records = load(&world.requestor_disk);
+    assert_eq!(old_tasks(&records, deadline).unwrap(), vec![], "its deadline is not over");
+    let old = old_tasks(&records, ChainTime(deadline.0 + 1)).unwrap();
+    let [task] = &old[..] else { panic!("{old:?}") };
+    assert_eq!((task.header, &task.outputs), (world.header, &world.requestor.outputs(world.header)));
+    // What is left is the money, and a requestor takes it up.
+    let is_deleted =
+        |record: &Record| task.deleted.iter().any(|end| (end.table, &end.key) == (record.table, &record.key));
+    let left: Vec<Record> = records.into_iter().filter(|record| !is_deleted(record)).collect();
+    assert!(left.iter().all(|record| ![Table::Task, Table::RequestorDeal].contains(&record.table)), "{left:?}");
+    let again = Requestor::recover(requestor_settings(), keys(1), &left, NOW).unwrap();
+    assert_eq!(again.ledgers(), world.requestor.ledgers());
+    assert!(again.tasks().is_empty());
+
+    // One deal that is open holds the task.
+    let ended = load(&world.requestor_disk).into_iter().filter(|record| record.table == Table::Task);
+    let deals = under_way.into_iter().filter(|record| record.table == Table::RequestorDeal);
+    let mixed: Vec<Record> = ended.chain(deals).collect();
+    assert!(mixed.len() > 1);
+    assert_eq!(old_tasks(&mixed, LATE).unwrap(), vec![]);
 }

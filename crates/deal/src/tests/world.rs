@@ -365,6 +365,14 @@ impl World {
         self.providers.iter().position(|host| host.machine.node() == node)
     }
 
+    /// What happens next.
+    pub fn next(&mut self) {
+        if let Some(Timed(time, _, event)) = self.due.pop() {
+            self.time = time;
+            self.step(event);
+        }
+    }
+
     pub fn run(&mut self, until_ms: u64) {
         while let Some(Timed(time, _, event)) = self.due.pop() {
             self.time = time;
