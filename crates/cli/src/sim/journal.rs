@@ -56,9 +56,7 @@ pub fn check(path: &Path, header: &Header) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    let mut magic = vec![0; MAGIC.len()];
-    let is_ours = file.read_exact(&mut magic).is_ok() && magic == MAGIC;
-    let found: Option<Header> = if is_ours { read_record(&mut file) } else { None };
+    let (is_ours, found) = begin(&mut file);
     match found {
         Some(found) if found == *header => Ok(()),
         Some(found) if found.command == header.command && found.experiment == header.experiment => bail!(
@@ -106,9 +104,7 @@ impl Journal {
             ),
             Err(TryLockError::Error(error)) => return Err(error).with_context(explain),
         }
-        let mut magic = vec![0; MAGIC.len()];
-        let is_ours = file.read_exact(&mut magic).is_ok() && magic == MAGIC;
-        let found: Option<Header> = if is_ours { read_record(&mut file) } else { None };
+        let (_, found) = begin(&mut file);
         let mut runs = BTreeMap::new();
         if found.as_ref() == Some(header) {
             let mut whole = file.stream_position().with_context(explain)?;
@@ -155,6 +151,13 @@ fn record(of: &impl Serialize) -> anyhow::Result<Vec<u8>> {
     let body = postcard::to_stdvec(of)?;
     let length = u32::try_from(body.len()).context("a run is too large to be kept")?;
     Ok([&length.to_le_bytes(), blake3::hash(&body).as_bytes().as_slice(), &body].concat())
+}
+
+/// Whether it is such a file, and whose runs are in it; what is torn has no header.
+fn begin(file: &mut impl Read) -> (bool, Option<Header>) {
+    let mut magic = vec![0; MAGIC.len()];
+    let is_ours = file.read_exact(&mut magic).is_ok() && magic == MAGIC;
+    (is_ours, if is_ours { read_record(file) } else { None })
 }
 
 /// The next record; none at the end, or where it is torn.

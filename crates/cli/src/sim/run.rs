@@ -105,6 +105,8 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
     let total = jobs.len();
     for (number, job) in jobs.iter().enumerate() {
         if let Some(kept) = &job.kept {
+            // Left where a stop came after the results were written.
+            journal::remove(&job.part)?;
             if kept.checked.iter().any(Checked::is_contradicted) {
                 answer = Answer::No;
             }
@@ -502,8 +504,12 @@ mod tests {
         args: RunArgs,
     }
 
+    fn args_of(line: &[&str]) -> RunArgs {
+        Line::try_parse_from([&["run"], line].concat()).unwrap().args
+    }
+
     fn jobs_of(line: &[&str]) -> anyhow::Result<Vec<Job>> {
-        jobs(&Line::try_parse_from([&["run"], line].concat())?.args)
+        jobs(&args_of(line))
     }
 
     #[test]
@@ -555,12 +561,17 @@ mod tests {
             assert!(jobs_of(&line).is_err(), "{file}");
             std::fs::write(&path, whole).unwrap();
         }
-        assert!(jobs_of(&line).unwrap().remove(0).kept.is_some());
+        let job = jobs_of(&line).unwrap().remove(0);
+        assert!(job.kept.is_some());
+        // A stop after the results were written, and before the runs went.
+        drop(Journal::open(job.part.clone(), &job.header).unwrap());
+        run(args_of(&line)).unwrap();
+        assert!(!job.part.exists());
     }
 
     #[test]
     fn all_is_of_everything() {
-        assert!(jobs_of(&[]).is_err());
-        assert!(jobs_of(&["--all", "S01"]).is_err());
+        assert!(Line::try_parse_from(["run"]).is_err());
+        assert!(Line::try_parse_from(["run", "--all", "S01"]).is_err());
     }
 }

@@ -216,8 +216,12 @@ impl Provider {
         if deadline < now_s {
             return step.refuse(from, digest, RefusalReason::Expired { expires: deadline, now: now_s });
         }
-        if self.unchecked.contains_key(&digest) || self.over.contains(&digest) {
+        if self.unchecked.contains_key(&digest) {
             return;
+        }
+        if self.over.contains(&digest) {
+            // Who asks again may not have heard that it was given back. Who did everything about it passes this over.
+            return step.refuse(from, digest, RefusalReason::UnknownHeader(digest));
         }
         if let Err(reason) = self.check_as_offered(&agreement, now) {
             return step.refuse(from, digest, reason);

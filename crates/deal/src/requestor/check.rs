@@ -54,9 +54,13 @@ impl Requestor {
 
     fn on_refusal(&mut self, from: NodeId, refusal: Refusal, now: Now, step: &mut Step) {
         let about = refusal.about;
+        let deal = self.deals.get(&about).filter(|deal| deal.provider() == from);
+        if deal.is_some_and(|deal| deal.stage == Stage::Closed) {
+            // Asked twice, and the second came after everything was done.
+            return;
+        }
         step.say(RequestorEvent::RefusedByPeer { provider: from, about, reason: refusal.reason.clone() });
-        let proposed = self.deals.get(&about).filter(|deal| deal.provider() == from);
-        let Some(deal) = proposed.filter(|deal| deal.stage == Stage::Proposed) else { return };
+        let Some(deal) = deal.filter(|deal| deal.stage == Stage::Proposed) else { return };
         let (header, offer) = (deal.agreement.header, deal.agreement.offer);
         if matches!(refusal.reason, RefusalReason::Channel(_) | RefusalReason::FeeUnpaid { .. }) {
             // Perhaps the chain tells something else than we know.

@@ -18,14 +18,17 @@ fn an_agreement_that_is_over_is_no_new_work_when_it_comes_again_not_after_a_rest
     let verdict = from(&side.requestor, verdict);
     let records = saved(&mut side, verdict, NOW);
     let [first, second, late] = again;
-    assert_eq!(provide(&mut side.provider, &mut side.policy, first), vec![], "it was done and paid");
+    let is_gone = |effects: &[ProviderEffect]| is_refused_as_gone(effects, agreement.digest());
+    let effects = provide(&mut side.provider, &mut side.policy, first);
+    assert!(is_gone(&effects), "it was done and paid: {effects:?}");
     assert_eq!(side.earned(), VALUE);
     // Its offer may be the same to the bit after a restart: nothing in it is drawn by chance.
     let own = keys(2);
     let mut side = Side { provider: Provider::recover(provider_settings(&own), own, &records, NOW).unwrap(), ..side };
     provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(side.header.clone())));
     side.channel(ChannelState { deposit: Wei(100_000), epoch: 1, ..ChannelState::default() });
-    assert_eq!(provide(&mut side.provider, &mut side.policy, second), vec![]);
+    let effects = provide(&mut side.provider, &mut side.policy, second);
+    assert!(is_gone(&effects), "{effects:?}");
     // Nor is it once nobody remembers it, here or on the disk.
     let then = Now { chain: ChainTime(agreement.deadline.0 + KEPT_S), ..NOW };
     assert_eq!(saved(&mut side, ProviderInput::Tick, then), vec![]);
@@ -37,6 +40,17 @@ fn an_agreement_that_is_over_is_no_new_work_when_it_comes_again_not_after_a_rest
         matches!(effect, ProviderEffect::Happened(ProviderEvent::Refused { reason: RefusalReason::Expired { .. }, .. }))
     };
     assert!(effects.iter().any(expired) && computes(&effects) == 0, "{effects:?}");
+}
+
+/// Whether that is all: it is said to be unknown, and nothing is signed or begun.
+fn is_refused_as_gone(effects: &[ProviderEffect], agreement: B256) -> bool {
+    let gone = RefusalReason::UnknownHeader(agreement);
+    let is_that = |effect: &ProviderEffect| match effect {
+        ProviderEffect::Send { message: Message::Refusal(refusal), .. } => refusal.reason == gone,
+        ProviderEffect::Happened(ProviderEvent::Refused { reason, .. }) => *reason == gone,
+        _ => false,
+    };
+    !effects.is_empty() && effects.iter().all(is_that)
 }
 
 /// What a step saves; what waits for that is done.
@@ -64,12 +78,15 @@ fn an_agreement_given_back_is_no_new_work_when_it_comes_again_not_after_a_restar
     let records = saved(&mut side, rest(Some("its owner is using the machine")), NOW);
     side.policy.credit = Wei::MAX;
     provide(&mut side.provider, &mut side.policy, rest(None));
-    assert_eq!(provide(&mut side.provider, &mut side.policy, again), vec![]);
+    let is_gone = |effects: &[ProviderEffect]| is_refused_as_gone(effects, agreement.digest());
+    let effects = provide(&mut side.provider, &mut side.policy, again);
+    assert!(is_gone(&effects), "{effects:?}");
     let own = keys(2);
     let mut side = Side { provider: Provider::recover(provider_settings(&own), own, &records, NOW).unwrap(), ..side };
     provide(&mut side.provider, &mut side.policy, ProviderInput::Header(Box::new(side.header.clone())));
     side.channel(ChannelState { deposit: Wei(100_000), epoch: 1, ..ChannelState::default() });
-    assert_eq!(provide(&mut side.provider, &mut side.policy, late), vec![]);
+    let effects = provide(&mut side.provider, &mut side.policy, late);
+    assert!(is_gone(&effects), "{effects:?}");
 }
 
 #[test]

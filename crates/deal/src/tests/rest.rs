@@ -57,6 +57,12 @@ fn cancels_a_batch_of_which_nothing_was_begun_when_it_goes_to_rest() {
     assert_eq!(computes(&side.propose(&agreement)), 0);
     let effects = rest(&mut side, Some("it is outside of its hours"));
     assert!(effects.iter().any(|e| matches!(e, ProviderEffect::Send { message: Message::Cancel(_), .. })));
+    // Had neither that nor the countersignature arrived, the requestor would ask again, and must not wait in vain.
+    let effects = side.propose(&agreement);
+    let gone = RefusalReason::UnknownHeader(agreement.digest());
+    assert_eq!((refusal(&effects), computes(&effects)), (Some(&gone), 0));
+    rest(&mut side, None);
+    assert_eq!(refusal(&side.propose(&agreement)), Some(&gone), "it is not agreed twice");
 }
 
 #[test]
