@@ -513,3 +513,15 @@ fn a_mistake_in_a_flag_of_provide_is_told_before_a_chain_is_asked_or_a_password(
         );
     }
 }
+
+#[test]
+fn a_usage_line_asks_for_no_flag_that_the_environment_stands_for() {
+    let bench = Bench::set();
+    for line in ["golem app new", "GOLEM_PASSWORD_FILE=none golem app new"] {
+        let ended = bench.shell(".", line);
+        assert!(ended.code == Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains("Usage: golem app new --lang <LANG> <NAME>\n"), "{line}: {}", ended.stderr);
+    }
+    let ended = bench.shell(".", "golem status --nothing");
+    assert!(ended.code == Some(2) && ended.stderr.contains("--nothing"), "{}", ended.stderr);
+}

@@ -50,6 +50,7 @@ mod workbench;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::{Context, Global};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -128,8 +129,7 @@ fn main() -> ExitCode {
         Ok(split) => split,
         Err(error) => return fail(&error),
     };
-    let cli = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match cli {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
         // clap knows whether it is help (stdout, 0) or a mistake (stderr, 2).
         Err(error) => {
@@ -154,6 +154,24 @@ fn main() -> ExitCode {
         Ok(Answer::No) => ExitCode::from(1),
         Err(error) => fail(&error),
     }
+}
+
+/// Reads the command line.
+///
+/// Errors: of a mistake, as it is where no variable of the environment stands for a flag, or the usage line would have that
+/// flag among those that have to be given.
+fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let parse_by = |command: clap::Command| {
+        command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches))
+    };
+    parse_by(Cli::command()).map_err(|error| match parse_by(without_environment(Cli::command())) {
+        Err(alone) if error.use_stderr() && alone.kind() == error.kind() => alone,
+        Ok(_) | Err(_) => error,
+    })
+}
+
+fn without_environment(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.env(None::<&'static str>)).mut_subcommands(without_environment)
 }
 
 async fn dispatch(cli: Cli, parameters: parameters::Parameters) -> anyhow::Result<Answer> {
