@@ -117,6 +117,22 @@ impl ContentStore {
         self.insert(file, path)
     }
 
+    /// Moves a file in, which has to be on the same disk as the folder: it is read, and not written again. Returns its hash
+    /// and size. Where it fails, the file stays.
+    pub fn take_file(&self, path: &Path) -> Result<(ContentHash, u64), ContentError> {
+        let file = File::options().read(true).write(true).open(path).map_err(ContentError::io("open", path))?;
+        let size = file.metadata().map_err(ContentError::io("look at", path))?.len();
+        self.check_size(size, self.room())?;
+        let list = PieceList::read(&file, |_| Ok(())).map_err(ContentError::io("read", path))?;
+        file.sync_all().map_err(ContentError::io("write", path))?;
+        let (_, incoming_list) = self.next_incoming();
+        let taken = self.settle(&list, size, path, &incoming_list);
+        if taken.is_err() {
+            let _ = fs::remove_file(&incoming_list);
+        }
+        taken
+    }
+
     /// The size of content, where it is held.
     pub fn has(&self, hash: ContentHash) -> Option<u64> {
         self.lock().sizes.get(&hash).copied()
@@ -160,14 +176,11 @@ impl ContentStore {
     }
 
     fn insert(&self, content: impl Read, origin: &Path) -> Result<(ContentHash, u64), ContentError> {
-        let number = {
-            let mut held = self.lock();
-            held.incoming += 1;
-            held.incoming
-        };
-        let incoming = self.folder.join(format!("{number}.{INCOMING_EXTENSION}"));
-        let incoming_list = self.folder.join(format!("{number}-{LIST_EXTENSION}.{INCOMING_EXTENSION}"));
-        let result = self.insert_through(content, origin, &incoming, &incoming_list);
+        let (incoming, incoming_list) = self.next_incoming();
+        let result = self.copy(content, origin, &incoming).and_then(|(list, size)| {
+            // Only now is it known to be whole.
+            self.settle(&list, size, &incoming, &incoming_list)
+        });
         if result.is_err() {
             let _ = fs::remove_file(&incoming);
             let _ = fs::remove_file(&incoming_list);
@@ -175,25 +188,24 @@ impl ContentStore {
         result
     }
 
-    fn insert_through(
-        &self,
-        content: impl Read,
-        origin: &Path,
-        incoming: &Path,
-        incoming_list: &Path,
-    ) -> Result<(ContentHash, u64), ContentError> {
+    /// Where content and its list lie on their way in.
+    fn next_incoming(&self) -> (PathBuf, PathBuf) {
+        let mut held = self.lock();
+        held.incoming += 1;
+        let number = held.incoming;
+        let file = |name: String| self.folder.join(format!("{name}.{INCOMING_EXTENSION}"));
+        (file(number.to_string()), file(format!("{number}-{LIST_EXTENSION}")))
+    }
+
+    fn copy(&self, content: impl Read, origin: &Path, incoming: &Path) -> Result<(PieceList, u64), ContentError> {
         let mut file = File::create(incoming).map_err(ContentError::io("create", incoming))?;
-        let room = self.quota_bytes.saturating_sub(self.used_bytes());
+        let room = self.room();
         let mut size = 0;
         let mut refusal = None;
         let list = PieceList::read(content, |piece| {
             size += piece.len() as u64;
-            if size > CONTENT_BYTES_MAX {
-                refusal = Some(ContentError::TooLarge { got: size, max: CONTENT_BYTES_MAX });
-            } else if size > room {
-                refusal = Some(self.over_quota(size));
-            }
-            if refusal.is_some() {
+            if let Err(error) = self.check_size(size, room) {
+                refusal = Some(error);
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
             file.write_all(piece)
@@ -203,29 +215,51 @@ impl ContentStore {
         }
         let list = list.map_err(ContentError::io("copy", origin))?;
         file.sync_all().map_err(ContentError::io("write", incoming))?;
+        Ok((list, size))
+    }
+
+    /// Puts a whole file, which is durable, in its place.
+    fn settle(
+        &self,
+        list: &PieceList,
+        size: u64,
+        incoming: &Path,
+        incoming_list: &Path,
+    ) -> Result<(ContentHash, u64), ContentError> {
+        let hash = list.hash();
         fs::write(incoming_list, list.to_bytes()).map_err(ContentError::io("write", incoming_list))?;
         let mut held = self.lock();
-        if held.sizes.contains_key(&list.hash()) {
+        if held.sizes.contains_key(&hash) {
             fs::remove_file(incoming).map_err(ContentError::io("remove", incoming))?;
             fs::remove_file(incoming_list).map_err(ContentError::io("remove", incoming_list))?;
-            return Ok((list.hash(), size));
+            return Ok((hash, size));
         }
         // Again under the lock: others may have come in meanwhile.
         if held.bytes + size > self.quota_bytes {
             return Err(ContentError::Quota { wanted: size, used: held.bytes, quota: self.quota_bytes });
         }
-        let path = self.path(list.hash());
+        let path = self.path(hash);
         let list_path = path.with_extension(LIST_EXTENSION);
         // The content's own name comes last: it is what says that both are there.
         fs::rename(incoming_list, &list_path).map_err(ContentError::io("write", &list_path))?;
         fs::rename(incoming, &path).map_err(ContentError::io("write", &path))?;
-        held.sizes.insert(list.hash(), size);
+        held.sizes.insert(hash, size);
         held.bytes += size;
-        Ok((list.hash(), size))
+        Ok((hash, size))
     }
 
-    fn over_quota(&self, wanted: u64) -> ContentError {
-        ContentError::Quota { wanted, used: self.used_bytes(), quota: self.quota_bytes }
+    fn room(&self) -> u64 {
+        self.quota_bytes.saturating_sub(self.used_bytes())
+    }
+
+    fn check_size(&self, size: u64, room: u64) -> Result<(), ContentError> {
+        if size > CONTENT_BYTES_MAX {
+            Err(ContentError::TooLarge { got: size, max: CONTENT_BYTES_MAX })
+        } else if size > room {
+            Err(ContentError::Quota { wanted: size, used: self.used_bytes(), quota: self.quota_bytes })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -304,6 +338,31 @@ mod tests {
         assert_eq!(read, bytes);
         assert_eq!(store.remove(hash).unwrap(), size);
         assert_eq!((store.has(hash), store.used_bytes(), fs::read_dir(dir.path()).unwrap().count()), (None, 0, 0));
+    }
+
+    #[test]
+    fn moves_a_file_in_and_leaves_it_where_it_has_no_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = ContentStore::open(&dir.path().join("store"), 3 * PIECE_BYTES as u64).unwrap();
+        let fetched = dir.path().join("fetched");
+        let bytes = vec![7; PIECE_BYTES + 9];
+        for _ in 0..2 {
+            fs::write(&fetched, &bytes).unwrap();
+            let (hash, size) = store.take_file(&fetched).unwrap();
+            assert_eq!((hash.0.0, size), (*blake3::hash(&bytes).as_bytes(), bytes.len() as u64));
+            assert_eq!((store.used_bytes(), fs::read(store.path(hash)).unwrap()), (size, bytes.clone()), "kept once");
+            assert!(!fetched.exists());
+            let to = NodeId(golem_protocol::Address::ZERO);
+            let list = PieceList::verified(hash, size, &store.piece_list(to, hash, size).unwrap().unwrap()).unwrap();
+            assert!(list.matches(1, &store.piece(to, hash, size, 1).unwrap().unwrap()));
+        }
+        let large = vec![8; 2 * PIECE_BYTES];
+        fs::write(&fetched, &large).unwrap();
+        let error = store.take_file(&fetched).unwrap_err();
+        let wanted = large.len() as u64;
+        assert!(matches!(error, ContentError::Quota { wanted: size, .. } if size == wanted), "{error}");
+        assert_eq!(fs::read(&fetched).unwrap(), large);
+        assert_eq!(fs::read_dir(dir.path().join("store")).unwrap().count(), 2);
     }
 
     #[test]

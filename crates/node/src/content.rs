@@ -322,6 +322,14 @@ impl Contents {
         Ok((hash, size))
     }
 
+    /// Moves a file in that was fetched. Blocks.
+    fn take_file(&self, path: &Path) -> Result<ContentHash, ContentError> {
+        // On the disk it is already.
+        let (hash, _) = self.with_room(0, |store| store.take_file(path))?;
+        self.touch(hash);
+        Ok(hash)
+    }
+
     /// Has so many bytes of the disk free, if by taking away what may go. Blocks.
     fn room_on_disk(&self, bytes: u64) -> Result<(), ContentError> {
         while bytes > self.free_on_disk() {
@@ -462,13 +470,12 @@ impl Contents {
     async fn fetch_now(&self, hash: ContentHash, size: u64, from: NodeId) -> Result<(), ContentError> {
         let net = self.net()?;
         let to = self.inner.incoming.join(hash.0.to_string());
-        // It is copied when it is whole.
-        self.taking_in(move |contents| contents.room_on_disk(size.saturating_mul(2))).await?;
+        self.taking_in(move |contents| contents.room_on_disk(size)).await?;
         net.fetch(hash, size, &[from], &to).await.map_err(|error| not_fetched(hash, &error))?;
         let from = to.clone();
-        let inserted = self.taking_in(move |contents| contents.insert_file(&from)).await;
+        let taken = self.taking_in(move |contents| contents.take_file(&from)).await;
         let _ = tokio::fs::remove_file(&to).await;
-        inserted.map(drop)
+        taken.map(drop)
     }
 
     fn net(&self) -> Result<&NetworkHandle, ContentError> {
