@@ -40,6 +40,7 @@ mod note;
 mod origin;
 mod owner;
 mod owner_limits;
+mod pace;
 pub mod prepared;
 mod progress;
 mod proofs;

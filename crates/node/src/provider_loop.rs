@@ -10,6 +10,7 @@ use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::{local_now, wall_now};
 use crate::owner::OwnerWatch;
+use crate::pace::Pace;
 use crate::proofs::ProofGate;
 use crate::provider_chain::Read;
 use crate::provider_claims::{Asker, ClaimQuestion, RuleState, Settled};
@@ -26,8 +27,8 @@ use golem_market::ProviderMarketPolicy;
 use golem_net::{GossipVerdict, NetworkEvent, NetworkHandle};
 use golem_payments::ClaimPlan;
 use golem_protocol::{
-    B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, LocalTime, Message, Now, PROOF_TOPIC, RefusalReason,
-    SubtaskOutcome, Wei,
+    B256, ChannelId, ChannelState, FailureKind, HEADER_TOPIC, Message, Now, PROOF_TOPIC, RefusalReason, SubtaskOutcome,
+    Wei,
 };
 use golem_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,12 +44,6 @@ const DRAIN: Duration = Duration::from_secs(30);
 const VERDICTS: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last saves and messages.
 const FLUSH: Duration = Duration::from_secs(5);
-/// The longest time without a tick, in milliseconds. Reason: a clock that was set, a wake that was missed.
-const TICK_MS_MAX: u64 = 10_000;
-/// Steps between two looks at the invariants; every step is looked at in debug builds. Reason: a look costs as much as
-/// many steps once there are many deals.
-const CHECK_STEPS: u64 = if cfg!(debug_assertions) { 1 } else { 1024 };
-
 /// Everything the loop is made of.
 pub(crate) struct ProviderParts {
     pub(crate) machine: Provider,
@@ -123,12 +118,11 @@ pub(crate) struct ProviderLoop {
     closed: Option<RefusalReason>,
     /// How channels stood when this node looked first.
     looked_first: Vec<(ChannelId, ChannelState)>,
-    wake: LocalTime,
+    pace: Pace,
     phase: Phase,
     /// When something last ran, or the node was not asked to stop yet.
     busy_at: tokio::time::Instant,
     disk_was_full: bool,
-    steps: u64,
     pub(crate) fatal: Option<String>,
 }
 
@@ -188,11 +182,10 @@ impl ProviderLoop {
             tracer,
             closed: None,
             looked_first,
-            wake: LocalTime::default(),
+            pace: Pace::default(),
             phase: Phase::Running,
             busy_at: tokio::time::Instant::now(),
             disk_was_full: false,
-            steps: 0,
             fatal: None,
         }
     }
@@ -281,10 +274,7 @@ impl ProviderLoop {
     }
 
     fn until_wake(&self) -> Duration {
-        let latest = local_now().saturating_add(TICK_MS_MAX);
-        let wake = if self.wake == LocalTime::default() { latest } else { self.wake.min(latest) };
-        // At least a millisecond, so that a wake in the past cannot make the loop spin.
-        let until = Duration::from_millis(wake.saturating_sub(local_now()).max(1));
+        let until = self.pace.until_wake();
         match self.phase {
             Phase::Running => until,
             Phase::Draining(at) => {
@@ -337,9 +327,7 @@ impl ProviderLoop {
     /// One step of the machine, and its effects.
     pub(crate) fn step(&mut self, input: ProviderInput) {
         self.now.local = local_now();
-        if !matches!(input, ProviderInput::Persisted(_)) {
-            self.wake = LocalTime::default();
-        }
+        self.pace.begin(matches!(input, ProviderInput::Persisted(_)));
         tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, ProviderInput::Tick);
         let told = self.tracer.told(|| ProviderTold::from(&input));
@@ -352,17 +340,8 @@ impl ProviderLoop {
         if is_tick {
             self.audience.keep(|agreement| self.machine.is_open(agreement));
         }
-        self.steps += 1;
-        if self.steps.is_multiple_of(CHECK_STEPS) {
-            let broken = self.machine.check_invariants();
-            if let Some(violation) = broken.first() {
-                tracing::error!(?broken, "an invariant is broken");
-                self.fatal = Some(format!(
-                    "an internal rule was broken ({}), so the node stopped before anything else is signed: keep the data \
-                     folder and report this",
-                    violation.0
-                ));
-            }
+        if let Some(broken) = self.pace.broken_rule(|| self.machine.check_invariants()) {
+            self.fatal = Some(broken);
         }
     }
 
@@ -394,9 +373,7 @@ impl ProviderLoop {
                 tracing::debug!(effect = "claim", %payer);
                 self.claim_soon(payer);
             }
-            ProviderEffect::WakeAt(at) => {
-                self.wake = if self.wake == LocalTime::default() { at } else { self.wake.min(at) };
-            }
+            ProviderEffect::WakeAt(at) => self.pace.wake_at(at),
             ProviderEffect::Happened(event) => self.happened(event),
         }
     }

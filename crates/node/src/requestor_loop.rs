@@ -9,6 +9,7 @@ use crate::error::{NodeStopped, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::{local_now, wall_now};
+use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::proofs::{ProofDesk, ProofGate};
 use crate::provider_loop::{LoopEnd, next_chain_event};
@@ -45,12 +46,6 @@ const FLUSH: Duration = Duration::from_secs(5);
 const FETCHES_MAX: usize = 16;
 /// Headers on their way to the network. Reason: they are announced again every few seconds.
 const ANNOUNCEMENTS_MAX: usize = 512;
-/// The longest time without a tick, in milliseconds. Reason: a clock that was set, a wake that was missed.
-const TICK_MS_MAX: u64 = 10_000;
-/// Steps between two looks at the invariants; every step is looked at in debug builds. Reason: a look costs as much as
-/// many steps once there are many subtasks.
-const CHECK_STEPS: u64 = if cfg!(debug_assertions) { 1 } else { 1024 };
-
 /// Everything the loop is made of.
 pub(crate) struct RequestorParts {
     pub(crate) machine: Requestor,
@@ -127,10 +122,9 @@ pub(crate) struct RequestorLoop {
     pub(crate) announcing: usize,
     pub(crate) shares_saved: LocalTime,
     tracer: Tracer,
-    wake: LocalTime,
+    pace: Pace,
     phase: Phase,
     disk_was_full: bool,
-    steps: u64,
     pub(crate) fatal: Option<String>,
 }
 
@@ -193,10 +187,9 @@ impl RequestorLoop {
             announcing: 0,
             shares_saved: LocalTime::default(),
             tracer,
-            wake: LocalTime::default(),
+            pace: Pace::default(),
             phase: Phase::Running,
             disk_was_full: false,
-            steps: 0,
             fatal: None,
         }
     }
@@ -293,10 +286,7 @@ impl RequestorLoop {
     }
 
     fn until_wake(&self) -> Duration {
-        let latest = local_now().saturating_add(TICK_MS_MAX);
-        let wake = if self.wake == LocalTime::default() { latest } else { self.wake.min(latest) };
-        // At least a millisecond, so that a wake in the past cannot make the loop spin.
-        let until = Duration::from_millis(wake.saturating_sub(local_now()).max(1));
+        let until = self.pace.until_wake();
         match self.phase {
             Phase::Running => until,
             Phase::Lingering(at) => until.min(at.saturating_duration_since(tokio::time::Instant::now())),
@@ -327,9 +317,7 @@ impl RequestorLoop {
     /// One step of the machine, and its effects.
     pub(crate) fn step(&mut self, input: RequestorInput) {
         self.now.local = local_now();
-        if !matches!(input, RequestorInput::Persisted(_)) {
-            self.wake = LocalTime::default();
-        }
+        self.pace.begin(matches!(input, RequestorInput::Persisted(_)));
         tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, RequestorInput::Tick);
         let told = self.tracer.told(|| RequestorTold::Input(input.clone()));
@@ -343,17 +331,8 @@ impl RequestorLoop {
             self.audience.keep(|agreement| self.machine.is_open(agreement));
             self.room.keep(|agreement| self.machine.is_open(agreement));
         }
-        self.steps += 1;
-        if self.steps.is_multiple_of(CHECK_STEPS) {
-            let broken = self.machine.check_invariants();
-            if let Some(violation) = broken.first() {
-                tracing::error!(?broken, "an invariant is broken");
-                self.fatal = Some(format!(
-                    "an internal rule was broken ({}), so the node stopped before anything else is signed: keep the data \
-                     folder and report this",
-                    violation.0
-                ));
-            }
+        if let Some(broken) = self.pace.broken_rule(|| self.machine.check_invariants()) {
+            self.fatal = Some(broken);
         }
     }
 
@@ -401,9 +380,7 @@ impl RequestorLoop {
             }
             RequestorEffect::Publish(proof) => self.keep_proof(*proof),
             RequestorEffect::KeepSlow(slow) => self.keep_slow(*slow),
-            RequestorEffect::WakeAt(at) => {
-                self.wake = if self.wake == LocalTime::default() { at } else { self.wake.min(at) };
-            }
+            RequestorEffect::WakeAt(at) => self.pace.wake_at(at),
             RequestorEffect::Happened(event) => self.happened(event),
         }
     }
