@@ -7,8 +7,10 @@ use crate::Answer;
 use crate::apps::Cut;
 use crate::output::{self, Table, count};
 use crate::process::StopSignals;
+use crate::run::failures;
 use crate::workbench::{Job, Talk, Workbench, ending};
 use anyhow::{Context as _, bail};
+use golem_node::FailedSubtask;
 use golem_node::folder::Folder;
 use golem_protocol::{ByteCount, ContentHash};
 use golem_sandbox::{CancelToken, InputFile, RunOutcome};
@@ -46,6 +48,9 @@ struct Ran {
     tried: Vec<Tried>,
     merged: Option<RunOutcome>,
     fault: Option<String>,
+    failed: Vec<FailedSubtask>,
+    /// Where those are written down.
+    written: Option<PathBuf>,
     files: Vec<(PathBuf, u64)>,
 }
 
@@ -80,6 +85,9 @@ pub async fn run(
         None => Ok(Answer::Yes),
         Some(fault) => {
             note!("golem: {}", output::tame(fault));
+            if !ran.failed.is_empty() {
+                note!("{}", failures::listed(&ran.failed, ran.written.as_deref()).trim_end());
+            }
             Ok(Answer::No)
         }
     }
@@ -90,21 +98,31 @@ impl Local {
         self.workbench.prepare()?;
         let tried = self.subtasks()?;
         let plan = &self.cut.plan;
-        let failed = tried.iter().find_map(|one| Some((one.index, one.fault.as_ref()?)));
-        if let Some((index, fault)) = failed {
-            let name = plan.subtasks.get(index as usize).map_or("", |subtask| &subtask.name);
-            let fault = Some(format!("subtask {index} ({name}): {fault}"));
-            let files = self.keep_apart(&tried, &self.out.join("partial"))?;
-            if let Some(preview) = self.cut.preview.as_ref().filter(|_| tried.iter().any(|one| one.fault.is_none())) {
+        let failed: Vec<FailedSubtask> = tried.iter().filter_map(|one| self.failure(one)).collect();
+        // As on the network: results that nothing puts together lie where they belong, whatever became of the others.
+        let apart = if plan.merge.is_some() { self.out.join("partial") } else { self.out.clone() };
+        if !failed.is_empty() {
+            let files = self.keep_apart(&tried, &apart)?;
+            if let Some(preview) = self.cut.preview.as_ref().filter(|_| failed.len() < tried.len()) {
                 preview.make_due();
-                preview.draw(&self.workbench, self.results(&tried), self.cut.plan.limits, &self.out, &self.cancel);
+                preview.draw(&self.workbench, self.results(&tried), plan.limits, &self.out, &self.cancel);
                 preview.say_where();
             }
-            return Ok(Ran { tried, merged: None, fault, files });
+            let mut fault = format!("{} of {} failed", failed.len(), count(plan.subtasks.len() as u64, "subtask"));
+            let left = plan.subtasks.len() - tried.len();
+            if left > 0 {
+                fault.push_str(&format!(
+                    ", and {left} {} not begun: without all of them there is nothing to merge",
+                    if left == 1 { "was" } else { "were" }
+                ));
+            }
+            let written = self.write_failures(&failed);
+            return Ok(Ran { tried, merged: None, fault: Some(fault), failed, written, files });
         }
+        self.write_failures(&[]);
         let Some(merge) = &plan.merge else {
-            let files = self.keep_apart(&tried, &self.out)?;
-            return Ok(Ran { tried, merged: None, fault: None, files });
+            let files = self.keep_apart(&tried, &apart)?;
+            return Ok(Ran { tried, merged: None, fault: None, failed, written: None, files });
         };
         let outcome = self.merge(merge, &tried)?;
         let (fault, files) = if outcome.exit.is_success() {
@@ -114,12 +132,33 @@ impl Local {
             }
             (None, files)
         } else {
-            (Some(format!("the merge: {}", ending(&outcome))), self.keep_apart(&tried, &self.out.join("partial"))?)
+            (Some(format!("the merge: {}", ending(&outcome))), self.keep_apart(&tried, &apart)?)
         };
-        Ok(Ran { tried, merged: Some(outcome), fault, files })
+        Ok(Ran { tried, merged: Some(outcome), fault, failed, written: None, files })
     }
 
-    /// Runs subtasks on all cores until all are done or one fails.
+    /// Writes down what failed, where anything did. Gives the file.
+    fn write_failures(&self, failed: &[FailedSubtask]) -> Option<PathBuf> {
+        let made = if failed.is_empty() { Ok(()) } else { std::fs::create_dir_all(&self.out) };
+        let kept = made
+            .with_context(|| format!("cannot create {}", self.out.display()))
+            .and_then(|()| failures::keep("that ran here", failed, &self.out));
+        kept.unwrap_or_else(|error| {
+            note!("{}", output::error_text(&error));
+            None
+        })
+    }
+
+    fn failure(&self, one: &Tried) -> Option<FailedSubtask> {
+        let reason = one.fault.clone()?;
+        Some(FailedSubtask { index: one.index, name: self.name(one.index).to_owned(), reason })
+    }
+
+    fn name(&self, index: u32) -> &str {
+        self.cut.plan.subtasks.get(index as usize).map_or("", |subtask| &subtask.name)
+    }
+
+    /// Runs subtasks on all cores until all have ended; where they are to be merged, until one fails.
     fn subtasks(&self) -> anyhow::Result<Vec<Tried>> {
         let total = self.cut.plan.subtasks.len() as u32;
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(16)).min(total as usize);
@@ -132,7 +171,7 @@ impl Local {
                 let Some(subtask) = self.cut.plan.subtasks.get(index as usize) else { break };
                 let tried = self.subtask(subtask).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
                 let counts = u32::from(tried.fault.is_none());
-                stop.fetch_or(counts == 0, Ordering::Relaxed);
+                stop.fetch_or(counts == 0 && self.cut.plan.merge.is_some(), Ordering::Relaxed);
                 // Of a task that has failed what is there is drawn once, at the end.
                 let due = self.cut.preview.as_ref().filter(|preview| counts > 0 && preview.is_due());
                 let results = {
@@ -220,8 +259,7 @@ impl Local {
     fn keep_apart(&self, tried: &[Tried], to: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
         let mut files = Vec::new();
         for one in tried.iter().filter(|one| one.fault.is_none()) {
-            let name = self.cut.plan.subtasks.get(one.index as usize).map_or("", |subtask| &subtask.name);
-            files.extend(self.keep(&one.outcome, &self.folder(one.index), &to.join(name))?);
+            files.extend(self.keep(&one.outcome, &self.folder(one.index), &to.join(self.name(one.index)))?);
         }
         Ok(files)
     }
@@ -257,7 +295,7 @@ impl Ran {
         });
         let files = self.files.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes }));
         json!({
-            "finished": self.fault.is_none(), "error": self.fault, "subtasks": subtasks.collect::<Vec<_>>(),
+            "finished": self.fault.is_none(), "error": self.fault, "failures": self.failed, "subtasks": subtasks.collect::<Vec<_>>(),
             "merge": self.merged.as_ref().map(shown), "files": files.collect::<Vec<_>>(),
         })
     }

@@ -144,6 +144,8 @@ pub struct Straggler {
 pub struct Delivery {
     /// Of which task.
     pub header: B256,
+    /// Which subtask.
+    pub index: u32,
     /// Whose.
     pub provider: NodeId,
     /// Of which program.
@@ -177,6 +179,12 @@ pub enum RequestorFact {
     },
     /// A result came. It may still be wrong.
     Reported {
+        /// Of which task.
+        header: B256,
+        /// Which subtask.
+        index: u32,
+        /// Whose.
+        provider: NodeId,
         /// Of which program.
         module: ContentHash,
         /// How long it took, as this node's clock saw it, in milliseconds.

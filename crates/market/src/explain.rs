@@ -358,7 +358,7 @@ pub fn rank_json(text: &str) -> Result<RankReport, ExplainError> {
     let mut market = RequestorMarket::new(input.settings);
     if let Some(reference) = input.reference {
         reachable("reference", reference, Ratio::ZERO, Ratio::ONE)?;
-        market.paid_before(input.header.pricing, reference);
+        market.paid_before(&input.header.terms(), reference);
     }
     let mut histories = std::collections::BTreeMap::new();
     for (second, offer) in input.offers.iter().enumerate() {

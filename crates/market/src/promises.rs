@@ -56,6 +56,9 @@ pub struct TimedResult {
     pub took_ms: u64,
     /// What of the task's inputs had to be fetched first, at most.
     pub input_max: ByteCount,
+    /// Whether it was among the first [`WARM_UP_RESULTS`] that were reported of its program: one that is run again is accepted
+    /// after others.
+    pub first: bool,
 }
 
 impl TimedResult {
@@ -150,7 +153,7 @@ impl Promises {
         seen.promised = result.promised;
         seen.results = seen.results.saturating_add(1);
         let mut is_broken = false;
-        if seen.results > WARM_UP_RESULTS {
+        if seen.results > WARM_UP_RESULTS && !result.first {
             seen.timed = seen.timed.saturating_add(1);
             seen.fuel = seen.fuel.saturating_add(result.fuel.0);
             let due_ms = result.promised_ms().max(1);
@@ -173,6 +176,11 @@ impl Promises {
         }
         self.pairs.insert(key, seen);
         is_broken
+    }
+
+    /// How many results of a provider and a program were accepted.
+    pub fn results(&self, provider: NodeId, program: ContentHash) -> u32 {
+        self.pairs.get(&(provider, program)).map_or(0, |seen| seen.results)
     }
 
     /// A provider offers this performance for a program. It knows what it says, where it has delivered enough.
@@ -237,7 +245,7 @@ mod tests {
     /// A result of 20 G fuel: ten seconds at 2 G a second.
     fn result(promised: u64, took_ms: u64) -> TimedResult {
         let (fuel, input_max) = (Fuel(20 * G), ByteCount::from_bytes(250_000));
-        TimedResult { provider: PROVIDER, program: PROGRAM, promised, fuel, took_ms, input_max }
+        TimedResult { provider: PROVIDER, program: PROGRAM, promised, fuel, took_ms, input_max, first: false }
     }
 
     fn after(results: &[TimedResult]) -> Promises {

@@ -157,6 +157,17 @@ pub struct Ranking {
     pub waiting: Vec<(usize, OfferTerms, WaitReason)>,
 }
 
+/// Maximal prices, each of the last task that something was paid for; zero where none is known.
+///
+/// Units: wei per hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maxima {
+    /// Of work that is paid by the subtask.
+    pub tender: Wei,
+    /// Of metered work.
+    pub metered: Wei,
+}
+
 /// A requestor's book of providers. What is stored is the whole of it but the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +190,9 @@ pub struct RequestorMarket<B = Book<NodeId, ProviderRecord>> {
     /// [`RequestorMarket::paid_metered`].
     #[serde(skip)]
     reference_metered: Option<Ratio>,
+    /// Of which maximal prices these are shares. Stored apart, see [`RequestorMarket::maxima`].
+    #[serde(skip)]
+    maxima: Maxima,
     /// How many subtasks went to providers in doubt.
     doubted: u64,
     /// How many of the dealings were others'. Not stored: nodes are told of none.
@@ -211,6 +225,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             newcomers: Newcomers::default(),
             reference: None,
             reference_metered: None,
+            maxima: Maxima::default(),
             doubted: 0,
             told: 0,
         }
@@ -460,9 +475,9 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             let before = record.efficiency.unwrap_or_else(start);
             record.efficiency = Some(efficiency_after(before, seen, self.settings.numbers.psi));
             let share = price_share(offer, header);
-            let before = self.reference(header.pricing);
+            let before = self.reference(header);
             let share = before.map_or(share, |reference| self.settings.numbers.towards(reference, share));
-            self.paid_before(header.pricing, share);
+            self.paid_before(header, share);
         }
         self.providers.insert(provider, record);
     }
@@ -480,12 +495,18 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         self.providers.insert(provider, record);
     }
 
-    /// What was paid before, as a share of the maximum.
-    fn reference(&self, pricing: Pricing) -> Option<Ratio> {
-        match pricing {
-            Pricing::Tender => self.reference,
-            Pricing::Metered => self.reference_metered,
+    /// What was paid before, as a share of a header's maximum.
+    fn reference(&self, header: &HeaderTerms) -> Option<Ratio> {
+        let (share, max) = match header.pricing {
+            Pricing::Tender => (self.reference?, self.maxima.tender),
+            Pricing::Metered => (self.reference_metered?, self.maxima.metered),
+        };
+        if max == Wei::ZERO || max == header.max_price {
+            return Some(share);
         }
+        let of_this = mul_div(max.0, u128::from(share.parts()), header.max_price.0);
+        let parts = of_this.and_then(|(parts, _)| u64::try_from(parts).ok());
+        Some(parts.map_or(Ratio::ONE, Ratio::from_parts).min(Ratio::ONE))
     }
 
     /// What was paid for metered work, as a share of the maximum, to store it.
@@ -493,11 +514,21 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         self.reference_metered
     }
 
-    /// Sets what was paid before, as a share of the maximum.
-    pub(crate) fn paid_before(&mut self, pricing: Pricing, share: Ratio) {
-        match pricing {
-            Pricing::Tender => self.reference = Some(share),
-            Pricing::Metered => self.reference_metered = Some(share),
+    /// Of which maximal prices the shares are that were paid, to store it.
+    pub fn maxima(&self) -> Maxima {
+        self.maxima
+    }
+
+    /// Goes on with what was stored apart.
+    pub(crate) fn recall(&mut self, metered: Option<Ratio>, maxima: Maxima) {
+        (self.reference_metered, self.maxima) = (metered, maxima);
+    }
+
+    /// Sets what was paid before, as a share of a header's maximum.
+    pub(crate) fn paid_before(&mut self, header: &HeaderTerms, share: Ratio) {
+        match header.pricing {
+            Pricing::Tender => (self.reference, self.maxima.tender) = (Some(share), header.max_price),
+            Pricing::Metered => (self.reference_metered, self.maxima.metered) = (Some(share), header.max_price),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::events::{EventLog, NodeNotice, ProviderNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::{local_now, wall_now};
 use crate::owner::OwnerWatch;
-use crate::pace::Pace;
+use crate::pace::{Cause, Pace};
 use crate::proofs::ProofGate;
 use crate::provider_chain::Read;
 use crate::provider_claims::{Asker, ClaimQuestion, RuleState, Settled};
@@ -182,7 +182,7 @@ impl ProviderLoop {
             tracer,
             closed: None,
             looked_first,
-            pace: Pace::default(),
+            pace: Pace::new(),
             phase: Phase::Running,
             busy_at: tokio::time::Instant::now(),
             disk_was_full: false,
@@ -327,7 +327,11 @@ impl ProviderLoop {
     /// One step of the machine, and its effects.
     pub(crate) fn step(&mut self, input: ProviderInput) {
         self.now.local = local_now();
-        self.pace.begin(matches!(input, ProviderInput::Persisted(_)));
+        self.pace.begin(match input {
+            ProviderInput::Persisted(_) => Cause::Persisted,
+            ProviderInput::Tick => Cause::Tick,
+            _ => Cause::Other,
+        });
         tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, ProviderInput::Tick);
         let told = self.tracer.told(|| ProviderTold::from(&input));

@@ -95,7 +95,9 @@ impl RequestorLoop {
             }
             Done::Read { channel, state } => {
                 self.reading.remove(&channel);
-                self.step(RequestorInput::Channel { channel, state });
+                // What a second look shows is so.
+                let is_sure = self.doubted.remove(&channel);
+                self.channel_seen(channel, state, is_sure);
             }
             Done::Funded { payee, result } => self.on_funded(payee, result),
             Done::CloseRequested { payee, result, reply } => {

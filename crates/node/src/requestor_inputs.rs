@@ -12,7 +12,9 @@ use crate::trace::MarketTold;
 use golem_chain::ChainEvent;
 use golem_deal::{RequestorInput, Site, TaskOrder, TaskStatus};
 use golem_net::{GossipVerdict, NetworkEvent};
-use golem_protocol::{Address, B256, Document, HEADER_TOPIC, Header, Message, NodeId, PROOF_TOPIC, Signed};
+use golem_protocol::{
+    Address, B256, ChannelId, ChannelState, Document, HEADER_TOPIC, Header, Message, NodeId, PROOF_TOPIC, Signed,
+};
 
 impl RequestorLoop {
     pub(crate) async fn on_net(&mut self, event: NetworkEvent) {
@@ -73,7 +75,7 @@ impl RequestorLoop {
             Some(ChainEvent::Time { time, .. }) => self.now.chain = self.now.chain.max(time),
             Some(ChainEvent::Channel { id, state, confirmed, .. }) => {
                 if confirmed {
-                    self.step(RequestorInput::Channel { channel: id, state });
+                    self.channel_seen(id, state, false);
                 }
             }
             Some(ChainEvent::Down { error, .. }) => {
@@ -92,6 +94,19 @@ impl RequestorLoop {
                 self.watcher = None;
                 self.fatal = Some("the chain's follower stopped by itself; start the node again".to_owned());
             }
+        }
+    }
+
+    /// How a channel stands. Answers come in any order: less than is known is looked at again before it is believed, since an
+    /// older block may be told of after a funding's.
+    pub(crate) fn channel_seen(&mut self, channel: ChannelId, state: ChannelState, is_sure: bool) {
+        if is_sure || !self.machine.takes_back(channel, &state) {
+            return self.step(RequestorInput::Channel { channel, state });
+        }
+        // One that is under way began before; it comes here as well.
+        if !self.reading.contains(&channel) {
+            self.doubted.insert(channel);
+            self.read(channel);
         }
     }
 

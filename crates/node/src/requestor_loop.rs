@@ -9,7 +9,7 @@ use crate::error::{NodeStopped, StopError};
 use crate::events::{EventLog, NodeNotice, RequestorNotice};
 use crate::gossip::{HeaderGate, QuestionGate};
 use crate::lifecycle::{local_now, wall_now};
-use crate::pace::Pace;
+use crate::pace::{Cause, Pace};
 use crate::progress::Progress;
 use crate::proofs::{ProofDesk, ProofGate};
 use crate::provider_loop::{LoopEnd, next_chain_event};
@@ -117,6 +117,8 @@ pub(crate) struct RequestorLoop {
     pub(crate) rechecking: BTreeMap<(B256, u32), Rerun>,
     fetch_turns: Arc<Semaphore>,
     pub(crate) reading: BTreeSet<ChannelId>,
+    /// Of those, which are looked at a second time: there was less on them than was known.
+    pub(crate) doubted: BTreeSet<ChannelId>,
     /// Payees whose channel is being funded, and what is to be done after that.
     pub(crate) funding: BTreeMap<Address, Option<(Wei, u32)>>,
     pub(crate) announcing: usize,
@@ -183,11 +185,12 @@ impl RequestorLoop {
             rechecking: BTreeMap::new(),
             fetch_turns: Arc::new(Semaphore::new(FETCHES_MAX)),
             reading: BTreeSet::new(),
+            doubted: BTreeSet::new(),
             funding: BTreeMap::new(),
             announcing: 0,
             shares_saved: LocalTime::default(),
             tracer,
-            pace: Pace::default(),
+            pace: Pace::new(),
             phase: Phase::Running,
             disk_was_full: false,
             fatal: None,
@@ -317,7 +320,11 @@ impl RequestorLoop {
     /// One step of the machine, and its effects.
     pub(crate) fn step(&mut self, input: RequestorInput) {
         self.now.local = local_now();
-        self.pace.begin(matches!(input, RequestorInput::Persisted(_)));
+        self.pace.begin(match input {
+            RequestorInput::Persisted(_) => Cause::Persisted,
+            RequestorInput::Tick => Cause::Tick,
+            _ => Cause::Other,
+        });
         tracing::debug!(input = input.name(), chain_s = self.now.chain.0, "step");
         let is_tick = matches!(input, RequestorInput::Tick);
         let told = self.tracer.told(|| RequestorTold::Input(input.clone()));

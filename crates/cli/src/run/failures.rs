@@ -3,7 +3,7 @@
 use crate::output::{count, tame};
 use anyhow::Context as _;
 use golem_node::FailedSubtask;
-use golem_protocol::B256;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// The file with all of it.
@@ -18,7 +18,7 @@ const LINES_ALONE_MAX: usize = 16;
 
 /// Writes the failures of a task down, each with all that is known of it, and gives the file; where there are none, what
 /// an earlier run of it left is removed.
-pub(super) fn keep(header: B256, failed: &[FailedSubtask], out: &Path) -> anyhow::Result<Option<PathBuf>> {
+pub fn keep(task: impl Display, failed: &[FailedSubtask], out: &Path) -> anyhow::Result<Option<PathBuf>> {
     let path = out.join(FILE);
     let ours = match std::fs::read(&path) {
         Ok(bytes) => bytes.starts_with(HEADING.as_bytes()),
@@ -33,14 +33,14 @@ pub(super) fn keep(header: B256, failed: &[FailedSubtask], out: &Path) -> anyhow
     if !ours {
         anyhow::bail!("{} is there and of something else, so what failed is not written down", path.display());
     }
-    let mut text = format!("{HEADING}{header}\n");
+    let mut text = format!("{HEADING}{task}\n");
     failed.iter().for_each(|one| text.push_str(&format!("\n{}", shown(one, usize::MAX))));
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Some(path))
 }
 
 /// The first of them, and where the others are.
-pub(super) fn listed(failed: &[FailedSubtask], file: Option<&Path>) -> String {
+pub fn listed(failed: &[FailedSubtask], file: Option<&Path>) -> String {
     let lines_max = if failed.len() == 1 { LINES_ALONE_MAX } else { LINES_MAX };
     let mut text: String = failed.iter().take(SHOWN_MAX).map(|one| shown(one, lines_max)).collect();
     let more = failed.len().saturating_sub(SHOWN_MAX);

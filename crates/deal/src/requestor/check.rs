@@ -28,7 +28,7 @@ impl Requestor {
         now: Now,
         step: &mut Step,
     ) {
-        self.lost.remove(&from);
+        self.is_back(from, step);
         match message {
             Message::Offer(signed) => self.on_offer(policy, from, signed, now, step),
             Message::Countersignature(signed) => self.on_countersignature(from, signed, now, step),
@@ -119,7 +119,8 @@ impl Requestor {
         for result in &report.results {
             let is_completed = matches!(result.outcome, SubtaskOutcome::Completed { .. });
             if let Some(took_ms) = took_ms.get(&result.index).copied().filter(|_| is_completed) {
-                policy.note(&RequestorFact::Reported { module: header.module, took_ms }, now);
+                let (header, index, module) = (header.digest(), result.index, header.module);
+                policy.note(&RequestorFact::Reported { header, index, provider: from, module, took_ms }, now);
             }
         }
         let mut checks = BTreeMap::new();
@@ -495,7 +496,7 @@ fn enter(
             // Where nothing is paid by fuel it may be said wrong, and where it was seen here it is known.
             let fuel = own_run.and_then(|known| known.answer.as_ref().ok()).map_or(answer.fuel, |seen| seen.fuel);
             let (module, promised) = (task.header.module, deal.agreement.fuel_rate);
-            (took_ms, policy.timed(&Delivery { header, provider, module, promised, fuel, took_ms }, now))
+            (took_ms, policy.timed(&Delivery { header, index, provider, module, promised, fuel, took_ms }, now))
         });
         // What the provider says of its time is not signed, and cannot be less than what was seen.
         let computation_ms = (*time_ms).max(timed.map_or(0, |(_, timed)| timed.least_ms)).max(1);

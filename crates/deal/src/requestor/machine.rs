@@ -103,6 +103,8 @@ pub struct Requestor {
     pub(super) channels: BTreeMap<Address, Channel>,
     /// Peers that cannot be reached, since when. Only those with open deals are looked at.
     pub(super) lost: BTreeMap<NodeId, LocalTime>,
+    /// What was taken back of those while they were not: they are told once they are there again.
+    untold: BTreeMap<NodeId, BTreeSet<B256>>,
     /// What is timed of providers; only those that have something under way.
     pub(super) paces: BTreeMap<NodeId, Pace>,
     /// Where providers' connections came from last; at most `SITES_MAX`, and nothing of before the start.
@@ -143,6 +145,7 @@ impl Requestor {
             deals: BTreeMap::new(),
             channels: BTreeMap::new(),
             lost: BTreeMap::new(),
+            untold: BTreeMap::new(),
             paces: BTreeMap::new(),
             sites: BTreeMap::new(),
             stepped: LocalTime::default(),
@@ -256,11 +259,13 @@ impl Requestor {
                 self.on_rechecked(policy, agreement, index, outcome, now, &mut step)
             }
             RequestorInput::Seen { peer, site } => self.on_seen(peer, site),
-            RequestorInput::Reachable { peer, reachable } => self.on_reachable(peer, reachable, now),
+            RequestorInput::Reachable { peer, reachable } => self.on_reachable(peer, reachable, now, &mut step),
             RequestorInput::Tick => self.on_tick(policy, now, &mut step),
         }
         let digests: Vec<B256> = self.tasks.keys().copied().collect();
         for digest in digests {
+            // In any step: a task past its deadline asks for no tick.
+            self.give_up_after_deadline(digest, now, &mut step);
             self.finish_if_settled(digest, &mut step);
             self.hand_out(policy, digest, now, &mut step);
         }
@@ -307,6 +312,12 @@ impl Requestor {
     /// The ledgers of all channels of this requestor.
     pub fn ledgers(&self) -> Vec<PayerLedger> {
         self.channels.values().map(|channel| channel.ledger.clone()).collect()
+    }
+
+    /// Whether less rests on a channel, by this state, than is known here: a reorg, or an older state that comes late.
+    pub fn takes_back(&self, channel: ChannelId, state: &ChannelState) -> bool {
+        let known = self.channels.get(&channel.payee).filter(|_| channel.payer == self.keys.payment.address());
+        known.is_some_and(|known| is_undone(known.ledger.state(), state))
     }
 
     /// The batches that are proposed or agreed, and not over.
@@ -384,7 +395,7 @@ impl Requestor {
         if before.close_at.0 != 0 && state.close_at.0 == 0 && is_same && state.deposit <= before.deposit {
             step.say(RequestorEvent::CloseUndone { payee });
         }
-        if !(state.epoch < before.epoch || (is_same && state.deposit < before.deposit)) {
+        if !is_undone(&before, &state) {
             return;
         }
         // Of the epoch that was open: it is the one that comes back.
@@ -416,15 +427,22 @@ impl Requestor {
         self.sites.insert(peer, site);
     }
 
-    fn on_reachable(&mut self, peer: NodeId, reachable: bool, now: Now) {
+    fn on_reachable(&mut self, peer: NodeId, reachable: bool, now: Now, step: &mut Step) {
         if reachable {
-            self.lost.remove(&peer);
-            return;
+            return self.is_back(peer, step);
         }
         // What it did meanwhile comes late.
         self.paces.remove(&peer);
         if self.deals.values().any(|deal| deal.stage != Stage::Closed && deal.provider() == peer) {
             self.lost.entry(peer).or_insert(now.local);
+        }
+    }
+
+    /// Whoever was lost is there again. It may still keep its slots, and what covers them, for what was taken back meanwhile.
+    pub(super) fn is_back(&mut self, peer: NodeId, step: &mut Step) {
+        self.lost.remove(&peer);
+        for about in self.untold.remove(&peer).unwrap_or_default() {
+            step.send(peer, Message::Refusal(Refusal { about, reason: RefusalReason::NothingLeft }));
         }
     }
 
@@ -453,7 +471,6 @@ impl Requestor {
         let tasks: Vec<B256> = self.tasks.keys().copied().collect();
         for digest in &tasks {
             self.announce(*digest, now, step);
-            self.give_up_after_deadline(*digest, now, step);
         }
         let deals: Vec<B256> =
             self.deals.iter().filter(|(_, deal)| deal.stage != Stage::Closed).map(|(digest, _)| *digest).collect();
@@ -537,6 +554,9 @@ impl Requestor {
             if strikes {
                 task.strike(provider, now);
             }
+        }
+        if self.lost.contains_key(&provider) {
+            self.untold.entry(provider).or_default().insert(digest);
         }
         // The provider need not go on with it.
         step.send(provider, Message::Refusal(Refusal { about: digest, reason: RefusalReason::NothingLeft }));
@@ -659,4 +679,10 @@ impl Requestor {
 /// named twice.
 pub(super) fn legs(payee: Address, value: Wei, app: AppFee, fees: Wei) -> impl Iterator<Item = (Address, Wei)> {
     [Some((payee, value)), app.payee().map(|author| (author, fees))].into_iter().flatten()
+}
+
+/// Whether of what was deposited before, in an epoch that goes on, less is there.
+fn is_undone(before: &ChannelState, state: &ChannelState) -> bool {
+    let is_same = state.epoch == before.epoch && state.deposit > Wei::ZERO;
+    state.epoch < before.epoch || (is_same && state.deposit < before.deposit)
 }

@@ -166,3 +166,18 @@ fn a_requestor_pays_in_the_next_opening_what_it_accepts_after_the_end_and_opens_
     let there = RequestorInput::Channel { channel, state: open(2, VALUE.0) };
     assert_eq!(fundings(&request(&mut requestor, &mut policy, there, later)), []);
 }
+
+#[test]
+fn less_on_a_channel_than_is_known_is_told_apart_from_more_and_from_its_end() {
+    let (requestor, _, agreement) = agreed();
+    let channel = agreement.channel();
+    let known = *requestor.ledgers()[0].state();
+    assert!(known.deposit > Wei(1) && known.epoch == 1, "{known:?}");
+    let takes_back = |state: ChannelState| requestor.takes_back(channel, &state);
+    assert!(!takes_back(known) && !takes_back(ChannelState { deposit: Wei::MAX, ..known }));
+    assert!(takes_back(ChannelState { deposit: Wei(1), ..known }));
+    assert!(takes_back(ChannelState { epoch: 0, deposit: Wei::ZERO, ..known }));
+    assert!(!takes_back(ChannelState { deposit: Wei::ZERO, ..known }), "it was finalized");
+    let other = ChannelId { payer: Address::repeat_byte(9), ..channel };
+    assert!(!requestor.takes_back(other, &ChannelState::default()));
+}

@@ -106,6 +106,42 @@ fn a_task_past_its_deadline_that_somebody_still_works_on_wakes_nobody_at_a_time_
 }
 
 #[test]
+fn a_task_past_its_deadline_is_given_up_in_any_step_since_it_asks_for_no_tick() {
+    let (mut requestor, mut policy, _) = started();
+    let then = Now { chain: ChainTime(1_000_001), ..NOW };
+    let somebody = RequestorInput::Reachable { peer: NodeId(Address::repeat_byte(9)), reachable: true };
+    let effects = request(&mut requestor, &mut policy, somebody, then);
+    let is_end = |effect: &RequestorEffect| {
+        matches!(effect, RequestorEffect::Happened(RequestorEvent::Finished { failed: 4, .. }))
+    };
+    assert!(effects.iter().any(is_end), "{effects:?}");
+}
+
+#[test]
+fn who_was_lost_hears_of_what_was_taken_back_once_it_is_there_again() {
+    let (mut requestor, mut policy, agreement) = agreed();
+    let peer = agreement.provider;
+    let mut reach = |reachable: bool, ms: u64| {
+        let now = Now { local: LocalTime(NOW.local.0 + ms), ..NOW };
+        let mut effects = request(&mut requestor, &mut policy, RequestorInput::Reachable { peer, reachable }, now);
+        effects.extend(request(&mut requestor, &mut policy, RequestorInput::Tick, now));
+        let is_told = |effect: &&RequestorEffect| match effect {
+            RequestorEffect::Send { to, message: Message::Refusal(refusal) } => {
+                *to == peer && refusal.about == agreement.digest() && refusal.reason == RefusalReason::NothingLeft
+            }
+            _ => false,
+        };
+        effects.iter().filter(is_told).count()
+    };
+    assert_eq!(reach(false, 0), 0);
+    assert_eq!(reach(true, 5_000), 0, "nothing was taken back yet");
+    assert_eq!(reach(false, 6_000), 0);
+    assert_eq!(reach(false, 22_000), 1, "which does not arrive");
+    assert_eq!(reach(true, 30_000), 1);
+    assert_eq!(reach(true, 31_000), 0, "once");
+}
+
+#[test]
 fn a_folder_takes_new_tasks_however_many_have_ended_in_it() {
     let (mut requestor, mut policy) = (Requestor::new(requestor_settings(), keys(1)), Fixed::default());
     let mut start = |requestor: &mut Requestor, nonce: u64, deadline: u64, now: Now| {

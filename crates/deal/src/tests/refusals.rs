@@ -431,7 +431,7 @@ fn a_drained_provider_cancels_what_it_has_not_begun() {
     assert!(side.provider.is_idle());
 }
 
-fn started() -> (Requestor, Fixed, B256) {
+pub(super) fn started() -> (Requestor, Fixed, B256) {
     started_with(Wei(1_000_000), AppFee::NONE)
 }
 

@@ -5,7 +5,7 @@ use super::usual::Usual;
 use super::{PolicyError, TERMS_MAX, check_identity, remember};
 use crate::access::AccessLists;
 use crate::checking::{CheckRate, PPM};
-use crate::promises::{Overstated, Promises, TimedResult};
+use crate::promises::{Overstated, Promises, TimedResult, WARM_UP_RESULTS};
 use crate::requestor::OfferTerms;
 use crate::standing::{self, Standing};
 use crate::{
@@ -13,7 +13,9 @@ use crate::{
     WaitReason, Waited,
 };
 use golem_deal::{Checks, Delivery, Rechecks, Record, Reported, RequestorFact, RequestorPolicy, Straggler, Timed};
-use golem_protocol::{B256, ByteCount, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei};
+use golem_protocol::{
+    B256, ByteCount, ContentHash, Header, LocalTime, NodeId, Now, Offer, Pricing, RefusalReason, Wei,
+};
 use std::collections::BTreeMap;
 
 const KEY: &[u8] = b"requestor";
@@ -23,6 +25,8 @@ const KEY_PROOFS: &[u8] = b"proofs";
 const KEY_PROMISES: &[u8] = b"promises";
 /// Apart for the same reason: what subtasks usually take, and what was paid for metered work.
 const KEY_LATELY: &[u8] = b"lately";
+/// Of which prices that is a share: the key of their record.
+const KEY_MAXIMA: &[u8] = b"maxima";
 
 /// Where a requestor's choices come from that nobody else may foresee: a node draws them from the machine and from a
 /// secret of its own, a simulation from its seed.
@@ -49,6 +53,8 @@ pub struct RequestorMarketPolicy {
     looks: Vec<Claim>,
     /// What speeds were promised, and what was seen of them.
     promises: Promises,
+    /// Of each provider and program those results that were reported first, until they are judged.
+    first: BTreeMap<(NodeId, ContentHash), Vec<(B256, u32)>>,
     /// What subtasks usually take.
     usual: Usual,
     /// What an input of each task has to fetch at most, by header digest, where that is known.
@@ -57,6 +63,7 @@ pub struct RequestorMarketPolicy {
     saving_proofs: Saving,
     saving_promises: Saving,
     saving_lately: Saving,
+    saving_maxima: Saving,
 }
 
 impl RequestorMarketPolicy {
@@ -71,9 +78,7 @@ impl RequestorMarketPolicy {
     ) -> Result<RequestorMarketPolicy, PolicyError> {
         let (mut market, promises) = remembered(settings, records)?;
         let (usual, metered): (Usual, Option<Ratio>) = stored(records, KEY_LATELY)?.unwrap_or_default();
-        if let Some(share) = metered {
-            market.paid_before(Pricing::Metered, share);
-        }
+        market.recall(metered, stored(records, KEY_MAXIMA)?.unwrap_or_default());
         *market.access_mut() = lists;
         Ok(RequestorMarketPolicy {
             market,
@@ -84,12 +89,14 @@ impl RequestorMarketPolicy {
             opened: BTreeMap::new(),
             looks: Vec::new(),
             promises,
+            first: BTreeMap::new(),
             usual,
             inputs_max: BTreeMap::new(),
             saving: Saving::new(KEY),
             saving_proofs: Saving::new(KEY_PROOFS),
             saving_promises: Saving::new(KEY_PROMISES),
             saving_lately: Saving::new(KEY_LATELY),
+            saving_maxima: Saving::new(KEY_MAXIMA),
         })
     }
 
@@ -184,6 +191,21 @@ impl RequestorMarketPolicy {
         self.market.outcome(&offer, &HeaderTerms { subtask_timeout_s, ..terms }, outcome);
     }
 
+    /// The first results of a program may have waited for its compilation, and may be judged after others.
+    fn note_first(&mut self, header: B256, index: u32, provider: NodeId, module: ContentHash) {
+        if self.promises.results(provider, module) >= WARM_UP_RESULTS {
+            self.first.remove(&(provider, module));
+            return;
+        }
+        if self.first.len() >= TERMS_MAX && !self.first.contains_key(&(provider, module)) {
+            self.first.pop_first();
+        }
+        let first = self.first.entry((provider, module)).or_default();
+        if first.len() < WARM_UP_RESULTS as usize {
+            first.push((header, index));
+        }
+    }
+
     /// Since when a task's offers have been looked at.
     fn opened(&mut self, header: &Header, now: Now) -> LocalTime {
         if let Some((opened, _)) = self.opened.get(&header.nonce) {
@@ -255,8 +277,9 @@ impl RequestorPolicy for RequestorMarketPolicy {
 
     fn timed(&mut self, delivery: &Delivery, now: Now) -> Timed {
         let Some(input_max) = self.inputs_max.get(&delivery.header).copied() else { return Timed::default() };
-        let Delivery { provider, module: program, promised, fuel, took_ms, .. } = *delivery;
-        let result = TimedResult { provider, program, promised, fuel, took_ms, input_max };
+        let Delivery { header, index, provider, module: program, promised, fuel, took_ms } = *delivery;
+        let first = self.first.get(&(provider, program)).is_some_and(|first| first.contains(&(header, index)));
+        let result = TimedResult { provider, program, promised, fuel, took_ms, input_max, first };
         let breaks_promise = self.promises.timed(&result);
         self.saving_promises.touch(now);
         Timed { least_ms: result.least_ms(), breaks_promise }
@@ -265,8 +288,9 @@ impl RequestorPolicy for RequestorMarketPolicy {
     fn note(&mut self, fact: &RequestorFact, now: Now) {
         match *fact {
             RequestorFact::Assigned { provider, subtasks } => self.market.assigned(provider, subtasks),
-            RequestorFact::Reported { module, took_ms } => {
+            RequestorFact::Reported { header, index, provider, module, took_ms } => {
                 self.usual.took(module, took_ms);
+                self.note_first(header, index, provider, module);
                 self.saving_lately.touch(now);
                 return;
             }
@@ -274,6 +298,7 @@ impl RequestorPolicy for RequestorMarketPolicy {
                 self.outcome(provider, subtask_timeout_s, Outcome::Success { computation_ms });
                 self.market.paid(&provider, paid);
                 self.saving_lately.touch(now);
+                self.saving_maxima.touch(now);
             }
             RequestorFact::TimedOut { provider } => self.outcome(provider, 0, Outcome::TimedOut),
             RequestorFact::Failed { provider } => self.outcome(provider, 0, Outcome::Failed),
@@ -291,6 +316,7 @@ impl RequestorPolicy for RequestorMarketPolicy {
         records.extend(self.saving_proofs.records(self.market.proofs()));
         records.extend(self.saving_promises.records(&self.promises));
         records.extend(self.saving_lately.records(&(&self.usual, self.market.paid_metered())));
+        records.extend(self.saving_maxima.records(&self.market.maxima()));
         records
     }
 }

@@ -205,11 +205,32 @@ fn remembers_across_a_restart_how_long_a_program_takes_so_that_short_work_is_not
     let taken = |policy: &mut RequestorMarketPolicy, s| !policy.rank(&header(100), &[&dear], at(s)).is_empty();
     assert!(!taken(&mut policy, 0), "a fifth of it was paid before");
     assert!(!taken(&mut policy, 239) && taken(&mut policy, 240), "not after four timeouts: they may be far too long");
-    policy.note(&RequestorFact::Reported { module: header(0).module, took_ms: 500 }, Now::default());
+    policy.note(&came(0, 500), Now::default());
     let mut again = recover(&policy.records());
     assert!(!taken(&mut again, 0) && !taken(&mut again, 31) && taken(&mut again, 32));
-    again.note(&RequestorFact::Reported { module: header(0).module, took_ms: 1_000_000 }, Now::default());
+    again.note(&came(1, 1_000_000), Now::default());
     assert!(!taken(&mut again, 14_399) && taken(&mut again, 14_400), "four timeouts");
+}
+
+#[test]
+fn what_was_paid_is_the_same_price_whatever_another_task_pays_at_most_and_after_a_restart() {
+    let ours = |records: &[Record]| {
+        let rules = RequestorSettings::default();
+        RequestorMarketPolicy::recover(rules, AccessLists::default(), Box::new(Fixed), records).unwrap()
+    };
+    let mut policy = ours(&[]);
+    policy.admit(&header(100), &offer(node(3), 30), Now::default()).unwrap();
+    policy.note(&succeeded(1), Now::default());
+    let records = policy.records();
+    let taken = |max: u128, price: u128| {
+        let mut policy = ours(&records);
+        !policy.rank(&header(max), &[&offer(node(4), price)], Now::default()).is_empty()
+    };
+    for max in [100, 40, 1_000] {
+        assert!(taken(max, 30), "{max}: it was paid before");
+        assert!(!taken(max, 32), "{max}: it is dearer");
+    }
+    assert!(taken(20, 20), "less was never paid");
 }
 
 #[test]
@@ -382,6 +403,43 @@ fn deals_only_with_those_whose_identity_cost_what_is_asked() {
     assert!(policy.quote(&from(dear), Now::default()).is_ok());
 }
 
+fn came(index: u32, took_ms: u64) -> RequestorFact {
+    let (header, module) = (B256::repeat_byte(9), header(0).module);
+    RequestorFact::Reported { header, index, provider: node(3), module, took_ms }
+}
+
+#[test]
+fn what_waited_for_a_compiler_is_not_timed_however_late_it_is_accepted() {
+    let mut policy = requestor(AccessLists::default(), &[]);
+    policy.weigh(B256::repeat_byte(9), ByteCount(1));
+    let delivery = |index: u32, took_ms: u64| Delivery {
+        header: B256::repeat_byte(9),
+        index,
+        provider: node(3),
+        module: header(100).module,
+        promised: 10_000,
+        fuel: Fuel(100_000),
+        took_ms,
+    };
+    policy.admit(&header(100), &offer(node(3), 50), Now::default()).unwrap();
+    policy.note(&succeeded(1_000), Now::default());
+    let delivered = |policy: &RequestorMarketPolicy| {
+        let program = policy.standings()[0].programs[0].clone();
+        (program.results, program.delivered)
+    };
+    for index in 0..7 {
+        policy.note(&came(index, if index == 0 { 90_000 } else { 9_000 }), Now::default());
+    }
+    // The first is run again, so it is judged last.
+    for index in (1..7).chain([0]) {
+        policy.timed(&delivery(index, if index == 0 { 90_000 } else { 9_000 }), Now::default());
+    }
+    assert_eq!(delivered(&policy), (3, Some(10_000)), "as it promised");
+    // Any later one counts.
+    policy.timed(&delivery(7, 90_000), Now::default());
+    assert_eq!(delivered(&policy), (4, Some(3_418)));
+}
+
 /// A policy that bought so many results of 100,000 fuel, each of which took a minute, at the performance that was offered.
 fn bought(results: u32, performance: u64, weighed: bool) -> RequestorMarketPolicy {
     let mut policy = requestor(AccessLists::default(), &[]);
@@ -394,6 +452,7 @@ fn bought(results: u32, performance: u64, weighed: bool) -> RequestorMarketPolic
         policy.admit(&header(100), &offered, Now::default()).unwrap();
         let delivery = Delivery {
             header: task,
+            index: 0,
             provider: node(3),
             module: header(100).module,
             promised: performance,

@@ -131,7 +131,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     ) {
         let patience_s = u128::from(self.settings.patience.parts()) * u128::from(open.unit_s(header));
         let waited = Ratio::of_rounded_down(u128::from(open.s) * u128::from(Ratio::ONE.parts()), patience_s);
-        let share_max = match self.reference(header.pricing) {
+        let share_max = match self.reference(header) {
             Some(reference) if waited < Ratio::ONE => {
                 reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited))
             }
@@ -204,7 +204,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
 
     /// How long a task has to be open until an offer at this price is not too dear, in seconds, rounded up.
     fn taken_after_s(&self, price: Wei, header: &HeaderTerms, open: Waited) -> u64 {
-        let Some(reference) = self.reference(header.pricing) else { return 0 };
+        let Some(reference) = self.reference(header) else { return 0 };
         let one = u128::from(Ratio::ONE.parts());
         // Rounded up: what is a little dearer waits for that little more.
         let share = mul_div(price.0, one, header.max_price.0).map_or(one, |(parts, cut)| parts + u128::from(cut));

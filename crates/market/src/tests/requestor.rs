@@ -259,8 +259,13 @@ proptest! {
             market.outcome(&offer(n, 50), &header(50), outcome);
         }
         let json = serde_json::to_string(&market).unwrap();
-        prop_assert_eq!(&RequestorMarket::restore(settings, serde_json::from_str(&json).unwrap()), &market);
+        let restored = |stored| {
+            let mut restored = RequestorMarket::restore(settings, stored);
+            restored.recall(market.paid_metered(), market.maxima());
+            restored
+        };
+        prop_assert_eq!(&restored(serde_json::from_str(&json).unwrap()), &market);
         let bytes = postcard::to_allocvec(&market).unwrap();
-        prop_assert_eq!(&RequestorMarket::restore(settings, postcard::from_bytes(&bytes).unwrap()), &market);
+        prop_assert_eq!(&restored(postcard::from_bytes(&bytes).unwrap()), &market);
     }
 }

@@ -52,6 +52,8 @@ impl World<'_> {
             fuel: fuel_of(work_ms),
             took_ms,
             input_max: ByteCount(0),
+            // Nothing is compiled here.
+            first: false,
         });
     }
 }
