@@ -161,6 +161,35 @@ fn what_a_module_says_when_it_fails_is_shown_and_ends_as_a_no() {
 }
 
 #[test]
+fn a_file_that_fails_stops_none_of_the_others_and_is_written_down_until_it_is_mended() {
+    let bench = Bench::set();
+    let module = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/apps/montecarlo/montecarlo.wasm");
+    let market = read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/apps/montecarlo/markets/example.csv")));
+    let place = |n: usize| format!("m{n:02}.csv");
+    let inputs: Vec<String> =
+        (0..12).map(|n| text(&bench.file(&place(n), if n == 1 { "name,price\n" } else { &market }))).collect();
+    let simulate = "simulate --market {file} --paths 100 --seed 1 --part 0";
+    let mut args = vec!["map", module, "--args", simulate, "--local", "-o", "out"];
+    args.extend(inputs.iter().map(String::as_str));
+    let ended = bench.golem(&args);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    for says in ["1 of 12 subtasks failed", "subtask 1 (m01.csv)", "heading", "failed.txt"] {
+        assert!(ended.stderr.contains(says), "lacks `{says}`: {}", ended.stderr);
+    }
+    let results = || (0..12).filter(|n| bench.path("out").join(place(*n)).join("sums.csv").is_file()).count();
+    assert_eq!(results(), 11, "{}", ended.stdout);
+    assert!(read(&bench.path("out/failed.txt")).contains("m01.csv"));
+    let as_json = bench.golem(&[&args[..], &["--json"]].concat());
+    let answer: Value = serde_json::from_str(&as_json.stdout).expect("JSON");
+    assert_eq!((&answer["finished"], &answer["failures"][0]["name"]), (&false.into(), &"m01.csv".into()), "{answer:#}");
+
+    bench.file("m01.csv", &market);
+    let ended = bench.golem(&args);
+    assert_eq!((ended.code, results()), (Some(0), 12), "{}", ended.stderr);
+    assert!(!bench.path("out/failed.txt").exists());
+}
+
+#[test]
 fn a_value_that_only_the_merge_reads_is_refused_before_the_task_is_announced() {
     let bench = Bench::set();
     let dir = text(&bench.path("data"));
@@ -499,7 +528,8 @@ fn a_mistake_in_a_flag_of_provide_is_told_before_a_chain_is_asked_or_a_password(
         ("--listen", "127.0.0.1:4001", "/ip4/"),
         ("--bootstrap", "nobody", "nobody"),
         ("--payee", "0x12", "40 hexadecimal digits"),
-        ("--memory-total", "1", "the least is 1MiB"),
+        ("--memory-total", "1", "write 1MiB, or 1B"),
+        ("--memory-total", "1B", "the least is 1MiB"),
         ("--memory-total", "2MiB", "2097152 bytes (--memory-total"),
     ] {
         let args = ["--dir", &dir, "provide", "--rpc-url", nowhere, "--memory-max", "512MiB", flag, value];

@@ -1,5 +1,6 @@
 //! The apps that are in this binary: their manifests, modules and example inputs.
 
+use crate::programs::FETCHABLE;
 use golem_protocol::ContentHash;
 
 /// An app that ships with golem.
@@ -116,19 +117,28 @@ pub fn find(name: &str) -> Option<&'static BundledApp> {
     BUNDLED.iter().find(|app| app.name == name)
 }
 
-/// What people call a program: an app that ships with golem by its name, else by the digest.
+/// What people call a program: an app that ships with golem, or one that is fetched and used as it is, by its name, else by
+/// the digest.
 pub fn program_name(digest: &ContentHash) -> String {
-    let is_it = |app: &&BundledApp| self::digest(app) == *digest;
-    BUNDLED.iter().find(is_it).map_or_else(|| digest.to_string(), |app| app.name.to_owned())
+    let known = named_programs().find(|(known, _)| known == digest);
+    known.map_or_else(|| digest.to_string(), |(_, name)| name.to_owned())
+}
+
+fn named_programs() -> impl Iterator<Item = (ContentHash, &'static str)> {
+    let fetched = FETCHABLE.iter().filter(|one| one.package.program.is_none()).filter_map(|one| {
+        let digest = blake3::Hash::from_hex(one.package.digest).ok()?;
+        Some((ContentHash((*digest.as_bytes()).into()), one.name))
+    });
+    BUNDLED.iter().map(|app| (digest(app), app.name)).chain(fetched)
 }
 
 fn digest(app: &BundledApp) -> ContentHash {
     ContentHash((*blake3::hash(app.module()).as_bytes()).into())
 }
 
-/// A text for people with names in place of the digests of apps that ship with golem.
+/// A text for people with names in place of the digests of programs that have one.
 pub fn with_names(text: &str) -> String {
-    BUNDLED.iter().fold(text.to_owned(), |text, app| text.replace(&digest(app).to_string(), app.name))
+    named_programs().fold(text.to_owned(), |text, (digest, name)| text.replace(&digest.to_string(), name))
 }
 
 /// Their names, for a sentence.

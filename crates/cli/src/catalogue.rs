@@ -111,8 +111,8 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Answer> {
     let limits = &manifest.limits;
     output::line(&format!("\nresults     {}", app.results))?;
     output::line(&format!(
-        "a subtask   at most {} million fuel, {} MiB of memory, {} MiB of output, {} s",
-        limits.subtask.fuel_max.0 / 1_000_000,
+        "a subtask   at most {}, {} MiB of memory, {} MiB of output, {} s",
+        output::fuel(limits.subtask.fuel_max.0),
         limits.subtask.memory_max.0 >> 20,
         limits.subtask.output_max.0 >> 20,
         limits.timeout_s

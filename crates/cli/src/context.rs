@@ -297,7 +297,7 @@ fn at_most(bytes: u64, most: ByteCount) -> Result<u64, String> {
     if bytes <= most.0 { Ok(bytes) } else { Err(format!("the most that the sandbox gives a subtask is {mib}MiB")) }
 }
 
-/// Reads a size from a flag: a number of bytes, or one with KiB, MiB or GiB.
+/// Reads a size from a flag: a number of bytes, or one with KiB, MiB or GiB. A small number without a unit is hardly meant.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
@@ -305,12 +305,14 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         .iter()
         .find_map(|(name, unit)| text.strip_suffix(name).map(|number| (number.trim(), *unit)))
         .unwrap_or((text, 1));
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| format!("`{text}` is not a size; write one such as 512MiB or 2GiB"))
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes > 0);
+    match bytes {
+        None => Err(format!("`{text}` is not a size; write one such as 512MiB or 2GiB")),
+        Some(bytes) if bytes < 1 << 20 && number.len() == text.len() => {
+            Err(format!("`{text}` is a number of bytes; write {text}MiB, or {text}B where bytes are meant"))
+        }
+        Some(bytes) => Ok(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -321,7 +323,8 @@ mod tests {
     fn reads_sizes_with_and_without_a_unit() {
         assert_eq!(bytes("512MiB"), Ok(512 << 20));
         assert_eq!(bytes("2 GiB"), Ok(2 << 30));
-        assert_eq!(bytes("17"), Ok(17));
+        assert_eq!(bytes("536870912"), Ok(512 << 20));
+        assert!(bytes("17").unwrap_err().contains("17MiB, or 17B"));
         assert_eq!(bytes("17B"), Ok(17));
         for bad in ["", "0", "-1", "1.5GiB", "1TB", "99999999999GiB"] {
             assert!(bytes(bad).is_err(), "{bad}");

@@ -57,12 +57,21 @@ pub fn eth(wei: u128) -> String {
 /// An amount of GNT that is easy on the eyes: rounded to a millionth, with a mark where that changed it, and never
 /// rounded to nothing.
 pub fn short_gnt(amount: Wei) -> String {
+    short_amount(amount.0, |wei| Wei(wei).to_string())
+}
+
+/// The same of ether.
+pub fn short_eth(wei: u128) -> String {
+    short_amount(wei, eth)
+}
+
+fn short_amount(wei: u128, text: fn(u128) -> String) -> String {
     const STEP: u128 = 1_000_000_000_000;
-    let rounded = Wei(amount.0.saturating_add(STEP / 2) / STEP * STEP);
-    match (rounded == amount, rounded == Wei::ZERO) {
-        (true, _) => amount.to_string(),
-        (false, true) => format!("{} wei", amount.0),
-        (false, false) => format!("~{rounded}"),
+    let rounded = wei.saturating_add(STEP / 2) / STEP * STEP;
+    match (rounded == wei, rounded == 0) {
+        (true, _) => text(wei),
+        (false, true) => format!("{wei} wei"),
+        (false, false) => format!("~{}", text(rounded)),
     }
 }
 
@@ -149,6 +158,22 @@ pub fn size(bytes: u64) -> String {
         0..1_000 => count(bytes, "byte"),
         1_000..100_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// A limit in MiB, or in bytes where it is less than one.
+pub fn size_limit(bytes: u64) -> String {
+    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { count(bytes, "byte") }
+}
+
+/// An amount of fuel for people.
+pub fn fuel(units: u64) -> String {
+    const MILLION: u64 = 1_000_000;
+    match units {
+        0..MILLION => format!("{units} fuel"),
+        MILLION..10_000_000_000 => format!("{} million fuel", units / MILLION),
+        10_000_000_000..10_000_000_000_000 => format!("{} thousand million fuel", units / (1_000 * MILLION)),
+        _ => format!("{} million million fuel", units / (MILLION * MILLION)),
     }
 }
 

@@ -230,11 +230,11 @@ impl<'a> PlanReport<'a> {
         row(
             "each subtask",
             format!(
-                "at most {} s, {} MiB of memory, {} MiB of output, {} million fuel",
+                "at most {} s, {} of memory, {} of output, {}",
                 limits.timeout_s,
-                limits.subtask.memory_max.0 >> 20,
-                limits.subtask.output_max.0 >> 20,
-                limits.subtask.fuel_max.0 / 1_000_000
+                output::size_limit(limits.subtask.memory_max.0),
+                output::size_limit(limits.subtask.output_max.0),
+                output::fuel(limits.subtask.fuel_max.0)
             ),
         )?;
         row(
@@ -272,7 +272,15 @@ impl<'a> PlanReport<'a> {
             )?;
         }
         if let Ok(funds) = &self.chain {
-            row("account", format!("{} and {} on chain {}", funds.gnt, output::eth(funds.eth), funds.chain_id))?;
+            row(
+                "account",
+                format!(
+                    "{} and {} on chain {}",
+                    output::short_gnt(funds.gnt),
+                    output::short_eth(funds.eth),
+                    funds.chain_id
+                ),
+            )?;
             row(
                 "gas",
                 format!(
@@ -383,13 +391,13 @@ pub fn check_cost_line(checks: &CheckCost) -> String {
 pub fn check_cost(checks: &CheckCost) -> Option<String> {
     let copies = (checks.copies > 0).then(|| {
         let results = output::count(checks.copies, "result");
-        format!("{results} paid for besides one for each subtask, {}", checks.copies_wei)
+        format!("{results} paid for besides one for each subtask, {}", output::short_gnt(checks.copies_wei))
     });
     let own = (checks.own_runs > 0).then(|| {
         // Of runs that failed no fuel is told.
         let fuel = match checks.own_run_fuel / 1_000_000 {
             0 => String::new(),
-            millions => format!(", {millions} million fuel"),
+            _ => format!(", {}", output::fuel(checks.own_run_fuel)),
         };
         format!("{} computed again here in {:.1} s{fuel}", checks.own_runs, checks.own_run_ms as f64 / 1000.0)
     });

@@ -223,6 +223,8 @@ impl TaskScreen {
                     ));
                 }
             }
+            // Others were faster: nothing that anybody need know or do.
+            RequestorEvent::Refused { reason: RefusalReason::NothingLeft, .. } => {}
             RequestorEvent::Refused { provider, reason, .. } => {
                 if let Some(times) = self.times(*provider, reason.to_string()) {
                     self.say(&format!("offer of {} not taken: {reason}{times}", short(&provider.0)));

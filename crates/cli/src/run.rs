@@ -128,6 +128,7 @@ pub async fn map(context: &Context, args: MapArgs) -> anyhow::Result<Answer> {
     let budget = match args.terms.budget {
         Some(budget) => budget,
         None if args.terms.local => Wei::ZERO,
+        None if args.terms.dry_run => Wei::MAX,
         None => bail!("--budget GNT says the most that may be spent; there is no default for it"),
     };
     let mut listed = Vec::with_capacity(args.inputs.len());
@@ -145,6 +146,12 @@ pub async fn map(context: &Context, args: MapArgs) -> anyhow::Result<Answer> {
     task.stdin = args.stdin;
     let mut plan = task.plan(listed)?;
     args.terms.apply(&mut plan);
+    if budget == Wei::MAX {
+        plan.price.budget = plan_report::cost(&plan, Wei::ZERO)?.total_max;
+        note!(
+            "No --budget was given: this is with one that pays for everything at the highest price. A run has to name one."
+        );
+    }
     start(context, &folder, Cut::without_source(plan, program.module, places), args.out.as_deref(), &args.terms).await
 }
 
@@ -251,7 +258,7 @@ async fn start(
 async fn usable(folder: &Folder, module: &Path, talk: Talk) -> anyhow::Result<()> {
     let (path, folder) = (module.to_path_buf(), folder.clone());
     let checked = tokio::task::spawn_blocking(move || Workbench::open(&folder, &path, talk)?.prepare());
-    checked.await?.with_context(|| format!("the module {} cannot run", module.display()))
+    checked.await?.with_context(|| module.display().to_string())
 }
 
 /// Whether a provider can be paid: out of a channel that is open, or one that the account can open.

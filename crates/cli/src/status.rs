@@ -118,7 +118,9 @@ fn provider(status: &Value) -> anyhow::Result<()> {
         status["performance"].as_u64().unwrap_or(0) / 1_000_000
     ))?;
     let last = match status["last_offer_wei"].as_str() {
-        Some(_) => format!("{} for an hour that is sold", short_gnt(wei(&status["last_offer_wei"]))),
+        Some(_) => {
+            format!("{} for an hour of timeout, of which a part is work", short_gnt(wei(&status["last_offer_wei"])))
+        }
         None => "none yet".to_owned(),
     };
     output::line(&format!(

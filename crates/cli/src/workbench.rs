@@ -9,6 +9,9 @@ use golem_sandbox::{CancelToken, InputFile, Limits, ModuleSource, Pace, RunOutco
 use golem_task::TaskLimits;
 use std::path::{Path, PathBuf};
 
+/// What is shorter is compiled, or refused, within moments: that need not be said.
+const SOON_COMPILED_BYTES: u64 = 64 << 10;
+
 /// How much of the end of a program's standard error is shown.
 const STDERR_TAIL: ByteCount = ByteCount::from_bytes(4096);
 
@@ -65,6 +68,9 @@ impl Workbench {
         if self.talk == Talk::Told && !self.sandbox.is_compiled(&self.module) {
             let name = path.file_name().unwrap_or(path.as_os_str()).display();
             let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            if bytes < SOON_COMPILED_BYTES {
+                return;
+            }
             note!("compiling {name} ({}), which is kept for the next time", output::size(bytes));
         }
     }

@@ -236,7 +236,7 @@ pub enum ContentError {
         digest: B256,
     },
     /// A peer that should have it did not give it. Another try may succeed.
-    #[error("the content {digest} was not fetched: {detail}")]
+    #[error("a content was not fetched: {detail}")]
     NotFetched {
         /// Which.
         digest: B256,

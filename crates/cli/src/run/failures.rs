@@ -87,7 +87,7 @@ mod tests {
         let many: String = (0..40).map(|line| format!("line {line}\n")).collect();
         let reason = format!("the program exited with code 7; it printed last:\n{many}");
         let failed: Vec<FailedSubtask> = (0..9).map(|index| failed(index, &reason)).collect();
-        let file = keep(B256::ZERO, &failed, out.path()).unwrap().unwrap();
+        let file = keep("0x12", &failed, out.path()).unwrap().unwrap();
         let text = listed(&failed, Some(&file));
         for part in
             ["subtask 0 (in-0.txt): the program exited with code 7", "    line 39\n", "3 more subtasks", "failed.txt"]
@@ -98,7 +98,7 @@ mod tests {
         assert!(listed(&failed[..1], None).contains("line 30\n"), "one alone has more room");
         let kept = std::fs::read_to_string(&file).unwrap();
         assert!(kept.contains("subtask 8 (in-8.txt)") && kept.contains("line 0\n"), "{kept}");
-        assert_eq!(keep(B256::ZERO, &[], out.path()).unwrap(), None);
+        assert_eq!(keep("0x12", &[], out.path()).unwrap(), None);
         assert!(!file.exists(), "what was tried again with success is no failure any more");
     }
 
@@ -106,8 +106,8 @@ mod tests {
     fn writes_over_no_file_of_another_kind() {
         let out = tempfile::tempdir().unwrap();
         std::fs::write(out.path().join(FILE), "mine").unwrap();
-        assert!(keep(B256::ZERO, &[failed(0, "x")], out.path()).is_err());
-        keep(B256::ZERO, &[], out.path()).unwrap();
+        assert!(keep("0x12", &[failed(0, "x")], out.path()).is_err());
+        keep("0x12", &[], out.path()).unwrap();
         assert_eq!(std::fs::read(out.path().join(FILE)).unwrap(), b"mine");
     }
 

@@ -52,7 +52,7 @@ pub(super) struct TermArgs {
     /// The most output of one subtask, standard output and error included, such as 512MiB
     #[arg(long, value_name = "SIZE", value_parser = output)]
     output_max: Option<u64>,
-    /// The most fuel of one subtask: what the sandbox counts, about a thousand million a second
+    /// The most fuel of one subtask: what the sandbox counts, two to five thousand million a second
     #[arg(long, value_name = "FUEL", value_parser = clap::value_parser!(u64).range(1..))]
     fuel_max: Option<u64>,
     /// What is paid for: tender, the share of an hour that a subtask may take at most, however long it does; or metered, the

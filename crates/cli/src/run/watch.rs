@@ -280,8 +280,15 @@ pub(super) async fn finish(
             "missing": ran.collected.missing,
         }))?;
     } else {
-        let mut table =
-            Table::new(&["provider", ">offered an hour", ">score", ">subtasks", ">not accepted", ">paid", ">checked"]);
+        let mut table = Table::new(&[
+            "provider",
+            ">offered an hour",
+            ">score",
+            ">subtasks",
+            ">not accepted",
+            ">paid",
+            ">check rate",
+        ]);
         for share in &providers {
             table.row([
                 share.provider.to_string(),
@@ -356,7 +363,10 @@ fn next_step(error: &NotWhole, header: B256, task: Option<&NamedTask>, now_s: u6
             "{kept}The deadline has passed, so what failed cannot be tried again in this task: run those inputs as a task of \
              their own."
         ),
-        NotWhole::Task(TaskError::Failed { .. }) => format!("{kept}{again} tries what failed again."),
+        NotWhole::Task(TaskError::Failed { .. }) => format!(
+            "{kept}{again} tries what failed again. What fails by the program itself fails again: mend it, and run those \
+             inputs as a task of their own."
+        ),
         NotWhole::Task(TaskError::BudgetReached { .. }) => format!(
             "{kept}The budget of a task is fixed: run what is missing as a task of its own, with more for --budget. {again} \
              goes on only where somebody asks less than now."
