@@ -249,9 +249,6 @@ impl<'a> PlanReport<'a> {
                 format!("paid is the fuel burnt, at the provider's fuel a second: {subtask_max} for a subtask at most"),
             )?,
         }
-        if let Some(text) = unlike_machines(plan) {
-            row("", text.to_owned())?;
-        }
         if let (Some(AppTerms { author, fee_max }), Ok(app)) = (plan.app, &self.app) {
             let fees_max = at_most_gnt(cost.fees_max());
             row("author", format!("{author} gets {} for each accepted subtask, {fees_max} at most", app.fee))?;
@@ -300,14 +297,6 @@ impl Funds {
     fn gas_wei(&self) -> u128 {
         u128::from(OPEN_GAS * PROVIDERS_EXPECTED) * u128::from(self.gas_price)
     }
-}
-
-/// What to think of where machines are bought by the hour and paid by the fuel.
-pub fn unlike_machines(plan: &TaskPlan) -> Option<&'static str> {
-    (plan.purchase == Purchase { pricing: Pricing::Metered, min_perf: 0 }).then_some(
-        "without --min-perf offers are compared by the hour, so slow machines look cheap: name the least fuel a second that \
-         will do",
-    )
 }
 
 /// How results are checked and what that costs at most, in the words of a person: a line each.

@@ -224,9 +224,6 @@ async fn start(
     let spent_max = cost.total_max.min(cost.budget);
     note!("{}: {}, at most {} in all.", cut.plan.name, count(cost.subtasks, "subtask"), at_most_gnt(spent_max));
     note!("Verification: {}.", plan_report::verification(&cut.plan, &cost).join("; "));
-    if let Some(text) = plan_report::unlike_machines(&cut.plan) {
-        note!("Pricing: {text}.");
-    }
     if app.fee > Wei::ZERO {
         note!(
             "Of that {} for each accepted subtask to the author {}, {} at most.",

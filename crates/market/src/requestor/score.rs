@@ -118,8 +118,8 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
 }
 
 /// `price / max_price`, at most 1; of metered work that of its fuel, over what it costs at most: at the maximal price on the
-/// slowest machine that is taken. An hour's price says nothing there, since a fast machine does more in it. Where any
-/// machine is taken there is nothing to measure it by, and it counts as in a tender.
+/// slowest machine that is taken. An hour's price says nothing there, since a fast machine does more in it. Of
+/// what was paid before without a slowest machine the price of an hour is kept.
 pub(super) fn price_share(offer: &OfferTerms, header: &HeaderTerms) -> Ratio {
     let share = Ratio::of_rounded_down(offer.price.0, header.max_price.0).min(Ratio::ONE);
     match header.pricing {

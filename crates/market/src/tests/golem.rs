@@ -124,7 +124,7 @@ fn of_metered_work_the_price_of_the_fuel_counts_and_not_that_of_the_hour() {
     };
     assert_eq!(first(Pricing::Tender, 100), node(1));
     assert_eq!(first(Pricing::Metered, 100), node(2), "60 for three hours' fuel against 40 for one's");
-    assert_eq!(first(Pricing::Metered, 0), node(1), "with nothing to measure by, the hour");
+    assert_eq!(first(Pricing::Metered, 0), node(2), "the slower one is the measure");
     // Dear is who asks more for the fuel: 60 was paid for twice as much of it.
     let header = HeaderTerms { pricing: Pricing::Metered, min_perf: 100, ..header(100) };
     let mut market = RequestorMarket::new(RequestorSettings::default());
