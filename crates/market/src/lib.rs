@@ -80,6 +80,10 @@ pub enum Rules {
     Golem,
 }
 
+/// What machines are measured by where a header of metered work takes any, in fuel per second. Reason: it is about what they do,
+/// and the same for all offers, so that an hour of one that does half as much is worth half.
+const METERED_PERF: u64 = 1_000_000_000;
+
 /// The most efficiency that is taken on somebody's word: a provider's own benchmark, or what a header says of its work.
 pub const EFFICIENCY_CLAIMED_MAX: Ratio = Ratio::from_parts(4_000_000_000);
 
@@ -120,6 +124,12 @@ pub fn efficiency_at_start(performance: u64, min_perf: u64) -> Ratio {
         return Ratio::ONE;
     }
     Ratio::of_rounded_down(performance as u128, min_perf as u128).clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
+}
+
+/// How many times as much metered work a machine does in an hour as the slowest one that is taken, or, where any is taken, as
+/// one of [`METERED_PERF`].
+pub(crate) fn metered_speed(performance: u64, min_perf: u64) -> Ratio {
+    efficiency_at_start(performance, if min_perf == 0 { METERED_PERF } else { min_perf })
 }
 
 /// `R <- psi * R + (1 - psi) * subtask_timeout / computation_time`, within the bounds of an efficiency.

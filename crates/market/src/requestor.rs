@@ -157,16 +157,6 @@ pub struct Ranking {
     pub waiting: Vec<(usize, OfferTerms, WaitReason)>,
 }
 
-/// A header by which offers can be compared: where metered work goes to any machine, the slowest of those that offer is the
-/// measure. An hour of one that does half as much is worth half.
-fn comparable(header: &HeaderTerms, offers: &[OfferTerms]) -> HeaderTerms {
-    if header.pricing != Pricing::Metered || header.min_perf != 0 {
-        return *header;
-    }
-    let slowest = offers.iter().map(|offer| offer.performance).min();
-    HeaderTerms { min_perf: slowest.unwrap_or_default(), ..*header }
-}
-
 /// Maximal prices, each of the last task that something was paid for; zero where none is known.
 ///
 /// Units: wei per hour.
@@ -330,10 +320,6 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         random: u64,
     ) -> Ranking {
         let mut ranking = Ranking::default();
-        let header = &match self.settings.rules {
-            Rules::Golem => comparable(header, offers),
-            Rules::Published => *header,
-        };
         let mut known = Vec::with_capacity(offers.len().min(OFFERS_MAX));
         for (position, offer) in offers.iter().enumerate() {
             if position >= OFFERS_MAX {

@@ -4,7 +4,7 @@ use super::{OfferTerms, ProviderRecord, RequestorMarket};
 use crate::book::Peers;
 use crate::ratio::{Ratio, mul_div};
 use crate::trust::Numbers;
-use crate::{EFFICIENCY_CLAIMED_MAX, HeaderTerms, Rules, efficiency_at_start};
+use crate::{EFFICIENCY_CLAIMED_MAX, HeaderTerms, Rules, efficiency_at_start, metered_speed};
 use golem_protocol::{NodeId, Pricing, Wei};
 use serde::Serialize;
 
@@ -118,14 +118,14 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
 }
 
 /// `price / max_price`, at most 1; of metered work that of its fuel, over what it costs at most: at the maximal price on the
-/// slowest machine that is taken. An hour's price says nothing there, since a fast machine does more in it. Of
-/// what was paid before without a slowest machine the price of an hour is kept.
+/// slowest machine that is taken, or on the one that machines are measured by. An hour's price says nothing there, since a
+/// fast machine does more in it.
 pub(super) fn price_share(offer: &OfferTerms, header: &HeaderTerms) -> Ratio {
     let share = Ratio::of_rounded_down(offer.price.0, header.max_price.0).min(Ratio::ONE);
     match header.pricing {
         Pricing::Tender => share,
         Pricing::Metered => {
-            let speed = efficiency_at_start(offer.performance, header.min_perf);
+            let speed = metered_speed(offer.performance, header.min_perf);
             Ratio::of_rounded_down(u128::from(share.parts()), u128::from(speed.parts())).min(Ratio::ONE)
         }
     }

@@ -4,7 +4,7 @@ use super::{ProviderRecord, Ranked, Ranking, RequestorMarket};
 use crate::book::Peers;
 use crate::ratio::{Ratio, mul_div};
 use crate::trust::Efficacy;
-use crate::{HeaderTerms, OfferTerms, efficiency_at_start};
+use crate::{HeaderTerms, OfferTerms, metered_speed};
 use golem_protocol::{LocalTime, Pricing, Wei};
 use serde::Serialize;
 
@@ -131,20 +131,21 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     ) {
         let patience_s = u128::from(self.settings.patience.parts()) * u128::from(open.unit_s(header));
         let waited = Ratio::of_rounded_down(u128::from(open.s) * u128::from(Ratio::ONE.parts()), patience_s);
-        let share_max = match self.reference(header) {
-            Some(reference) if waited < Ratio::ONE => {
-                reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited))
-            }
-            Some(_) | None => Ratio::ONE,
-        };
-        let limit = mul_div(header.max_price.0, share_max.parts() as u128, Ratio::ONE.parts() as u128)
-            .map_or(header.max_price, |(wei, _)| Wei(wei));
+        // Where nothing was paid before, and in the end, any price will do that is no more than the maximum.
+        let share_max = self
+            .reference(header)
+            .filter(|_| waited < Ratio::ONE)
+            .map(|reference| reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited)));
         let trust_min = self.settings.numbers.trust_min;
         let (mut ahead, mut doubtful) = (0, Vec::new());
         let waiting = &mut ranking.waiting;
         ranking.ranked.retain(|ranked| {
             let speed = speed_paid(&ranked.offer, header);
-            let limit = scaled(limit, speed, Ratio::ONE).min(header.max_price);
+            let share = |share_max: Ratio| {
+                let limit = scaled(header.max_price, share_max, Ratio::ONE);
+                scaled(limit, speed, Ratio::ONE).min(header.max_price)
+            };
+            let limit = share_max.map_or(header.max_price, share);
             if ranked.offer.price > limit {
                 let taken_after_s = self.taken_after_s(scaled(ranked.offer.price, Ratio::ONE, speed), header, open);
                 waiting.push((ranked.position, ranked.offer, WaitReason::Dear { limit, taken_after_s }));
@@ -222,7 +223,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
 fn speed_paid(offer: &OfferTerms, header: &HeaderTerms) -> Ratio {
     match header.pricing {
         Pricing::Tender => Ratio::ONE,
-        Pricing::Metered => efficiency_at_start(offer.performance, header.min_perf),
+        Pricing::Metered => metered_speed(offer.performance, header.min_perf),
     }
 }
 

@@ -124,7 +124,16 @@ fn of_metered_work_the_price_of_the_fuel_counts_and_not_that_of_the_hour() {
     };
     assert_eq!(first(Pricing::Tender, 100), node(1));
     assert_eq!(first(Pricing::Metered, 100), node(2), "60 for three hours' fuel against 40 for one's");
-    assert_eq!(first(Pricing::Metered, 0), node(2), "the slower one is the measure");
+    let g = |offer: OfferTerms| OfferTerms { performance: offer.performance * 10_000_000, ..offer };
+    let any = HeaderTerms { pricing: Pricing::Metered, min_perf: 0, ..header(100) };
+    let of_any = |waited| order(&market.rank(&[g(slow), g(fast)], &any, seconds(0), waited, 0));
+    assert_eq!(of_any(0)[0], node(2), "where any machine will do as well");
+    let slower = OfferTerms { performance: 500_000_000, ..offer(1, 40) };
+    let alone = |market: &RequestorMarket, waited| market.rank(&[slower], &any, seconds(0), waited, 0).ranked.len();
+    assert_eq!(alone(&market, 0), 1, "nothing was paid before");
+    let mut paid = market.clone();
+    (0..200).for_each(|_| paid.outcome(&g(offer(1, 60)), &any, SUCCESS));
+    assert_eq!((alone(&paid, 0), alone(&paid, 400)), (0, 1), "80 for as much fuel as 60 bought: in the end");
     // Dear is who asks more for the fuel: 60 was paid for twice as much of it.
     let header = HeaderTerms { pricing: Pricing::Metered, min_perf: 100, ..header(100) };
     let mut market = RequestorMarket::new(RequestorSettings::default());
