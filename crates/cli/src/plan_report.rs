@@ -10,7 +10,7 @@ use golem_node::config::ConfigFile;
 use golem_node::folder::Folder;
 use golem_node::keystore::PublicWallet;
 use golem_protocol::{AppFee, NodeId, Pricing, Wei};
-use golem_task::{AppTerms, CopyAddresses, CostEstimate, PPM, Purchase, TaskPlan, Verification};
+use golem_task::{AppTerms, CopyAddresses, CostEstimate, PPM, TaskPlan, Verification};
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -424,7 +424,7 @@ fn what_waited_for_a_compiler_is_not_timed_however_late_it_is_accepted() {
     policy.admit(&header(100), &offer(node(3), 50), Now::default()).unwrap();
     policy.note(&succeeded(1_000), Now::default());
     let delivered = |policy: &RequestorMarketPolicy| {
-        let program = policy.standings()[0].programs[0].clone();
+        let program = policy.standings()[0].programs[0];
         (program.results, program.delivered)
     };
     for index in 0..7 {
