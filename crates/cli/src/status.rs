@@ -118,13 +118,12 @@ fn provider(status: &Value) -> anyhow::Result<()> {
         status["performance"].as_u64().unwrap_or(0) / 1_000_000
     ))?;
     let last = match status["last_offer_wei"].as_str() {
-        Some(_) => {
-            format!("{} for an hour of timeout, of which a part is work", short_gnt(wei(&status["last_offer_wei"])))
-        }
+        Some(_) => format!("{} an hour", short_gnt(wei(&status["last_offer_wei"]))),
         None => "none yet".to_owned(),
     };
     output::line(&format!(
-        "price        an hour of work costs at least {}, and {} is asked above what it costs; last offer {last}",
+        "price        an hour of work costs at least {}, and {} is asked above what it costs; last offer {last} (in a tender an \
+         hour of timeout, of which a part is work)",
         short_gnt(wei(&status["min_price_wei"])),
         percent(&status["margin"])
     ))?;
