@@ -207,6 +207,16 @@ fn unpack(app: &BundledApp) -> std::io::Result<TempDir> {
     Ok(folder)
 }
 
+/// A module's words with the paths of files as they are here, and not as it sees them.
+fn with_own_paths(text: &str, inputs: &[InputFile]) -> String {
+    let mut inputs: Vec<&InputFile> = inputs.iter().collect();
+    // Where one path begins another, the longer one is meant.
+    inputs.sort_by_key(|input| std::cmp::Reverse(input.guest_path.len()));
+    inputs.iter().fold(text.to_owned(), |text, input| {
+        text.replace(&format!("/in/{}", input.guest_path), &input.host_path.display().to_string())
+    })
+}
+
 /// Lets the module print its own plan, in the sandbox.
 fn split(
     manifest: &Manifest,
@@ -221,17 +231,18 @@ fn split(
         let host_path = places.get(&file.content)?.clone();
         Some(InputFile { guest_path: file.guest_path.clone(), host_path })
     });
+    let inputs: Vec<InputFile> = inputs.collect();
     let job = Job {
         args,
         stdin: None,
-        inputs: inputs.collect(),
+        inputs: inputs.clone(),
         output_dir: output.path().join("out"),
         seed: [0; 32],
         limits: manifest.limits,
     };
     let outcome = workbench.run(job, &CancelToken::new())?;
     if !outcome.exit.is_success() {
-        bail!("the module could not split the task: {}", ending(&outcome));
+        bail!("the module could not split the task: {}", with_own_paths(&ending(&outcome), &inputs));
     }
     let said = crate::output::tame(outcome.stderr_tail.trim());
     if !said.is_empty() {
