@@ -14,6 +14,9 @@ use golem_payments::PayerLedger;
 use golem_protocol::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Of how many providers that were lost it is kept what was taken back of them. Reason: names cost little, and who is not told
+/// gives up at the deadline.
+const UNTOLD_MAX: usize = 1_024;
 /// The pause before an agreement is sent again, in milliseconds.
 pub(super) const RESEND_MS: u64 = 2_000;
 /// How long a provider may take to countersign, in milliseconds. Reason: it only has to look at the chain once.
@@ -555,7 +558,8 @@ impl Requestor {
                 task.strike(provider, now);
             }
         }
-        if self.lost.contains_key(&provider) {
+        let has_room = self.untold.len() < UNTOLD_MAX || self.untold.contains_key(&provider);
+        if self.lost.contains_key(&provider) && has_room {
             self.untold.entry(provider).or_default().insert(digest);
         }
         // The provider need not go on with it.
