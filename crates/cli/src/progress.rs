@@ -377,9 +377,9 @@ impl TaskScreen {
                 if tenths > self.said_tenths {
                     self.said_tenths = tenths;
                     self.say(&format!(
-                        "{} of {} subtasks done, {} spent",
+                        "{} of {} done, {} spent",
                         self.count_done(),
-                        self.subtasks,
+                        count(self.subtasks, "subtask"),
                         short_gnt(self.spent)
                     ));
                 }
