@@ -295,7 +295,8 @@ impl Ran {
         });
         let files = self.files.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes }));
         json!({
-            "finished": self.fault.is_none(), "error": self.fault, "failures": self.failed, "subtasks": subtasks.collect::<Vec<_>>(),
+            "finished": self.fault.is_none(), "error": self.fault, "failures": self.failed,
+            "subtasks": subtasks.collect::<Vec<_>>(),
             "merge": self.merged.as_ref().map(shown), "files": files.collect::<Vec<_>>(),
         })
     }

@@ -44,6 +44,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 const VERDICTS: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last saves and messages.
 const FLUSH: Duration = Duration::from_secs(5);
+
 /// Everything the loop is made of.
 pub(crate) struct ProviderParts {
     pub(crate) machine: Provider,

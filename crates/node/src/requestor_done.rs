@@ -34,6 +34,11 @@ pub(crate) enum Done {
         channel: ChannelId,
         state: ChannelState,
     },
+    /// A second look, which is believed.
+    ReadAgain {
+        channel: ChannelId,
+        state: ChannelState,
+    },
     Funded {
         payee: Address,
         result: Result<Funded, String>,
@@ -95,9 +100,11 @@ impl RequestorLoop {
             }
             Done::Read { channel, state } => {
                 self.reading.remove(&channel);
-                // What a second look shows is so.
-                let is_sure = self.doubted.remove(&channel);
-                self.channel_seen(channel, state, is_sure);
+                self.channel_seen(channel, state);
+            }
+            Done::ReadAgain { channel, state } => {
+                self.doubted.remove(&channel);
+                self.step(RequestorInput::Channel { channel, state });
             }
             Done::Funded { payee, result } => self.on_funded(payee, result),
             Done::CloseRequested { payee, result, reply } => {

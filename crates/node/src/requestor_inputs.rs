@@ -75,7 +75,7 @@ impl RequestorLoop {
             Some(ChainEvent::Time { time, .. }) => self.now.chain = self.now.chain.max(time),
             Some(ChainEvent::Channel { id, state, confirmed, .. }) => {
                 if confirmed {
-                    self.channel_seen(id, state, false);
+                    self.channel_seen(id, state);
                 }
             }
             Some(ChainEvent::Down { error, .. }) => {
@@ -99,14 +99,14 @@ impl RequestorLoop {
 
     /// How a channel stands. Answers come in any order: less than is known is looked at again before it is believed, since an
     /// older block may be told of after a funding's.
-    pub(crate) fn channel_seen(&mut self, channel: ChannelId, state: ChannelState, is_sure: bool) {
-        if is_sure || !self.machine.takes_back(channel, &state) {
+    pub(crate) fn channel_seen(&mut self, channel: ChannelId, state: ChannelState) {
+        if !self.machine.takes_back(channel, &state) {
             return self.step(RequestorInput::Channel { channel, state });
         }
-        // One that is under way began before; it comes here as well.
-        if !self.reading.contains(&channel) {
-            self.doubted.insert(channel);
-            self.read(channel);
+        // Whatever look is under way began before.
+        if self.doubted.insert(channel) {
+            let chain = self.chain.clone();
+            self.work.spawn(async move { Done::ReadAgain { channel, state: chain.read(channel).await } });
         }
     }
 

@@ -46,6 +46,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 const FETCHES_MAX: usize = 16;
 /// Headers on their way to the network. Reason: they are announced again every few seconds.
 const ANNOUNCEMENTS_MAX: usize = 512;
+
 /// Everything the loop is made of.
 pub(crate) struct RequestorParts {
     pub(crate) machine: Requestor,
@@ -117,7 +118,7 @@ pub(crate) struct RequestorLoop {
     pub(crate) rechecking: BTreeMap<(B256, u32), Rerun>,
     fetch_turns: Arc<Semaphore>,
     pub(crate) reading: BTreeSet<ChannelId>,
-    /// Of those, which are looked at a second time: there was less on them than was known.
+    /// Channels that are looked at a second time: there was less on them than was known.
     pub(crate) doubted: BTreeSet<ChannelId>,
     /// Payees whose channel is being funded, and what is to be done after that.
     pub(crate) funding: BTreeMap<Address, Option<(Wei, u32)>>,
