@@ -4,7 +4,7 @@
 use crate::Answer;
 use crate::catalogue::{self, FetchArgs, InfoArgs, ListArgs};
 use crate::claim_plan::about;
-use crate::context::{ChainArgs, Context, NetworkArgs, chain_client, chain_settings, gnt};
+use crate::context::{ChainArgs, Context, NetworkArgs, address, chain_client, chain_settings, gnt};
 use crate::files;
 use crate::output::{self, Table, count, short, short_gnt};
 use crate::parameters::Parameters;
@@ -126,7 +126,7 @@ pub struct ShowArgs {
     #[arg(value_parser = digest)]
     module: B256,
     /// Whose app; without, this key's
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     author: Option<Address>,
     #[command(flatten)]
     chain: ChainArgs,
@@ -139,7 +139,7 @@ pub struct ShowArgs {
 #[derive(Args)]
 pub struct CollectArgs {
     /// Collect for this author; without, for this key. The money goes to the author, the gas is this key's
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     author: Option<Address>,
     /// How long nodes are waited for, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]

@@ -10,7 +10,7 @@ mod show;
 pub use show::{payee_json, payer_json, print_channels, wei};
 
 use crate::Answer;
-use crate::context::{ChainArgs, Context, chain_client, chain_settings, gnt};
+use crate::context::{ChainArgs, Context, address, chain_client, chain_settings, gnt};
 use crate::ledger::note_funded;
 use crate::output;
 use crate::tx::{self, MoveArgs};
@@ -45,6 +45,7 @@ pub enum ChannelCommand {
 #[derive(Args)]
 pub struct FundArgs {
     /// The payee's payment address
+    #[arg(value_parser = address)]
     payee: Address,
     /// How much, in GNT
     #[arg(value_parser = gnt, value_name = "GNT")]
@@ -57,6 +58,7 @@ pub struct FundArgs {
 #[derive(Args)]
 pub struct CloseArgs {
     /// The payee, where this node is the payer
+    #[arg(value_parser = address)]
     payee: Option<Address>,
     #[command(flatten)]
     how: MoveArgs,

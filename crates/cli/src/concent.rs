@@ -30,6 +30,7 @@ pub enum ConcentCommand {
 #[derive(Args)]
 pub struct StatusArgs {
     /// Whose; without, this node's
+    #[arg(value_parser = crate::context::address)]
     owner: Option<Address>,
     #[command(flatten)]
     chain: ChainArgs,

@@ -300,13 +300,8 @@ fn at_most(bytes: u64, most: ByteCount) -> Result<u64, String> {
 /// Reads a size from a flag: a number of bytes, or one with KiB, MiB or GiB. A small number without a unit is hardly meant.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let units = [("KiB", 1u64 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
-    let (number, unit) = units
-        .iter()
-        .find_map(|(name, unit)| text.strip_suffix(name).map(|number| (number.trim(), *unit)))
-        .unwrap_or((text, 1));
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes > 0);
-    match bytes {
+    let (number, bytes) = in_units(text, &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)]);
+    match bytes.filter(|bytes| *bytes > 0) {
         None => Err(format!("`{text}` is not a size; write one such as 512MiB or 2GiB")),
         Some(bytes) if bytes < 1 << 20 && number.len() == text.len() => {
             Err(format!("`{text}` is a number of bytes; write {text}MiB, or {text}B where bytes are meant"))
@@ -315,9 +310,41 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     }
 }
 
+/// The number before the first of these units that a text ends in, and what it comes to.
+fn in_units<'a>(text: &'a str, units: &[(&str, u64)]) -> (&'a str, Option<u64>) {
+    let (number, unit) = units
+        .iter()
+        .find_map(|(name, unit)| text.strip_suffix(name).map(|number| (number.trim(), *unit)))
+        .unwrap_or((text, 1));
+    (number, number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)))
+}
+
+/// Reads the most fuel that a subtask may burn from a flag.
+pub fn some_fuel(text: &str) -> Result<u64, String> {
+    let nothing = || format!("nothing runs with {text} of fuel");
+    fuel(text).and_then(|fuel| if fuel > 0 { Ok(fuel) } else { Err(nothing()) })
+}
+
+/// Reads an amount of fuel from a flag: a whole number, or one of millions (M) or thousand millions (G).
+pub fn fuel(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let (_, fuel) = in_units(text, &[("M", 1_000_000), ("G", 1_000_000_000)]);
+    fuel.ok_or_else(|| format!("`{text}` is no amount of fuel; write 2000000000, or 2000M, or 2G"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_fuel_with_and_without_a_unit() {
+        assert_eq!((fuel("500M"), fuel("2G"), fuel("17")), (Ok(500_000_000), Ok(2_000_000_000), Ok(17)));
+        assert_eq!((fuel("0"), some_fuel("1M")), (Ok(0), Ok(1_000_000)));
+        assert!(some_fuel("0").is_err() && some_fuel("x").is_err());
+        for bad in ["", "-1", "1.5G", "2T", "M", "99999999999G"] {
+            assert!(fuel(bad).unwrap_err().contains("2000M"), "{bad}");
+        }
+    }
 
     #[test]
     fn reads_sizes_with_and_without_a_unit() {

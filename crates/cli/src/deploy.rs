@@ -1,7 +1,7 @@
 //! `golem deploy`: the contracts to a chain, at the addresses that they have on every chain.
 
 use crate::Answer;
-use crate::context::{Context, rpc_url};
+use crate::context::{Context, address, rpc_url};
 use crate::deployments;
 use crate::output::{self, Table};
 use crate::tx;
@@ -27,7 +27,7 @@ pub struct DeployArgs {
     chain_id: Option<u64>,
     /// A token that is there already, any ERC-20 of 18 decimals; without, GNT is deployed and its supply goes to this
     /// account
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     token: Option<Address>,
     /// How long a payee can still claim after a payer asked to close, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..=2_592_000))]
@@ -36,13 +36,13 @@ pub struct DeployArgs {
     #[arg(long, conflicts_with = "token")]
     faucet: bool,
     /// A key of Concent, for a ConcentDeposit; repeat it for each
-    #[arg(long, value_name = "ADDRESS", requires_all = ["concent_threshold", "concent_treasury"], help_heading = "Concent")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires_all = ["concent_threshold", "concent_treasury"], help_heading = "Concent")]
     concent_key: Vec<Address>,
     /// How many of Concent's keys make a ruling
     #[arg(long, value_name = "N", requires = "concent_key", help_heading = "Concent")]
     concent_threshold: Option<u32>,
     /// Whose account gets Concent's verification fees
-    #[arg(long, value_name = "ADDRESS", requires = "concent_key", help_heading = "Concent")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "concent_key", help_heading = "Concent")]
     concent_treasury: Option<Address>,
     /// Blocks until a transaction counts as done, its own included
     #[arg(long, value_name = "BLOCKS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]

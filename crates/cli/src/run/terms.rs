@@ -1,6 +1,6 @@
 //! What `golem run` and `golem map` take besides what is run: what may be spent, and how results are checked.
 
-use crate::context::{ChainArgs, NetworkArgs, address, gnt, memory, output};
+use crate::context::{ChainArgs, NetworkArgs, address, fuel, gnt, memory, output, some_fuel};
 use crate::process::StopSignals;
 use clap::Args;
 use golem_node::TaskTerms;
@@ -52,15 +52,16 @@ pub(super) struct TermArgs {
     /// The most output of one subtask, standard output and error included, such as 512MiB
     #[arg(long, value_name = "SIZE", value_parser = output)]
     output_max: Option<u64>,
-    /// The most fuel of one subtask: what the sandbox counts, two to five thousand million a second
-    #[arg(long, value_name = "FUEL", value_parser = clap::value_parser!(u64).range(1..))]
+    /// The most fuel of one subtask, such as 2G for two thousand million: what the sandbox counts, two to five thousand
+    /// million a second
+    #[arg(long, value_name = "FUEL", value_parser = some_fuel)]
     fuel_max: Option<u64>,
     /// What is paid for: tender, the share of an hour that a subtask may take at most, however long it does; or metered, the
     /// fuel that it burns, at most that [default: what the manifest says, or tender]
     #[arg(long, value_name = "WHAT", value_parser = pricing)]
     pricing: Option<Pricing>,
-    /// Take no provider that does less fuel a second [default: what the manifest says, or any]
-    #[arg(long, value_name = "FUEL")]
+    /// Take no provider that does less fuel a second, such as 500M [default: what the manifest says, or any]
+    #[arg(long, value_name = "FUEL", value_parser = fuel)]
     min_perf: Option<u64>,
     /// How long offers are gathered before the first are taken, in milliseconds [default: 1500]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=OFFER_WINDOW_MS_MAX))]
