@@ -33,12 +33,16 @@ pub struct PlanReport<'a> {
     known: Result<Vec<Standing>, String>,
 }
 
-/// How much of a known provider's work an adaptive plan runs again.
+/// How much of a known provider's work an adaptive plan runs again: the less, the less a result costs.
 #[derive(serde::Serialize)]
 struct KnownRechecks {
     provider: NodeId,
+    /// At the highest price.
     check_ppm: u32,
     rechecks: u64,
+    /// At a tenth of it.
+    check_ppm_at_tenth: u32,
+    rechecks_at_tenth: u64,
 }
 
 /// What the account holds, and what ether costs there.
@@ -69,16 +73,21 @@ impl<'a> PlanReport<'a> {
         PlanReport { known: standings.map_err(|error| output::error_text(&error)), ..self }
     }
 
-    /// How many results of each known provider an adaptive plan would run again at the highest price, were it to do all of
-    /// the task: those checked least first.
+    /// How many results of each known provider an adaptive plan would run again, were it to do all of the task: those
+    /// checked least first.
     fn rechecks_of_known(&self) -> Vec<KnownRechecks> {
         let Verification::Adaptive { floor_ppm } = self.plan.verification else { return Vec::new() };
         let known = self.known.as_deref().unwrap_or_default().iter().filter(|standing| !standing.proven_wrong);
         let mut rechecks: Vec<KnownRechecks> = known
             .map(|standing| {
-                let check_ppm = standing.adaptive_ppm(self.cost.subtask_max, floor_ppm);
-                let rechecks = (u64::from(self.cost.subtasks) * u64::from(check_ppm)).div_ceil(u64::from(PPM));
-                KnownRechecks { provider: standing.provider, check_ppm, rechecks }
+                let at = |value| {
+                    let check_ppm = standing.adaptive_ppm(value, floor_ppm);
+                    (check_ppm, (u64::from(self.cost.subtasks) * u64::from(check_ppm)).div_ceil(u64::from(PPM)))
+                };
+                let (check_ppm, rechecks) = at(self.cost.subtask_max);
+                let (check_ppm_at_tenth, rechecks_at_tenth) = at(Wei(self.cost.subtask_max.0 / 10));
+                let provider = standing.provider;
+                KnownRechecks { provider, check_ppm, rechecks, check_ppm_at_tenth, rechecks_at_tenth }
             })
             .collect();
         rechecks.sort_by_key(|known| known.check_ppm);
@@ -104,12 +113,13 @@ impl<'a> PlanReport<'a> {
         if known.is_empty() {
             lines.push("this folder has bought from nobody yet, so at first all are strangers".to_owned());
         }
-        for KnownRechecks { provider, check_ppm, rechecks } in known.iter().take(KNOWN_SHOWN_MAX) {
-            let percent = f64::from(*check_ppm) / 1e4;
-            let provider = output::short(&provider.0);
-            lines.push(format!(
-                "done by {provider}, known here: about {rechecks} of {subtasks} ({percent:.2} %), at the highest price"
-            ));
+        let percent = |ppm: u32| f64::from(ppm) / 1e4;
+        for known in known.iter().take(KNOWN_SHOWN_MAX) {
+            let dear =
+                format!("{} of {subtasks} ({:.2} %) at the highest price", known.rechecks, percent(known.check_ppm));
+            let tenth = percent(known.check_ppm_at_tenth);
+            let cheap = format!("{} ({tenth:.2} %) at a tenth of it", known.rechecks_at_tenth);
+            lines.push(format!("done by {}, known here: about {dear}, {cheap}", output::short(&known.provider.0)));
         }
         if known.len() > KNOWN_SHOWN_MAX {
             let more = output::count((known.len() - KNOWN_SHOWN_MAX) as u64, "more known provider");
@@ -480,8 +490,13 @@ mod tests {
         let rows = json["rechecks_of_known"].as_array().unwrap();
         assert_eq!(rows.len(), 2, "who is proven wrong is not counted on: {rows:?}");
         assert_eq!((rows[0]["check_ppm"].as_u64(), rows[0]["rechecks"].as_u64()), (Some(50_000), Some(2)), "the floor");
-        assert!(rows[1]["check_ppm"].as_u64().unwrap() > 50_000, "{rows:?}");
-        assert!(report.adaptive_lines()[1].contains("about 2 of 40 (5.00 %)"), "{:?}", report.adaptive_lines());
+        let of_second = |key: &str| rows[1][key].as_u64().unwrap();
+        assert!(
+            of_second("check_ppm") > 50_000 && of_second("check_ppm_at_tenth") < of_second("check_ppm"),
+            "{rows:?}"
+        );
+        let line = &report.adaptive_lines()[1];
+        assert!(line.contains("about 2 of 40 (5.00 %) at the highest price, 2 (5.00 %) at a tenth"), "{line}");
     }
 
     #[test]
