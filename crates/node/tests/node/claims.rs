@@ -2,7 +2,11 @@
 
 use crate::stage::{STORY_MAX, Stage, plan};
 use golem_chain::Account;
-use golem_node::{ClaimSettings, EtherWorth, ProviderHandle, ProviderNotice, ProviderStatus, TaskTerms};
+use golem_deal::RequestorEvent;
+use golem_node::{
+    ClaimSettings, EtherWorth, ProviderHandle, ProviderNotice, ProviderStatus, RequestorHandle, RequestorNotice,
+    TaskReport, TaskTerms,
+};
 use golem_payments::{ClaimReason, GasWorth};
 use golem_protocol::{ChannelId, ChannelState, Wei};
 use std::time::Duration;
@@ -12,15 +16,22 @@ use std::time::Duration;
 const CHEAP: EtherWorth = EtherWorth::Gnt(Wei(1_000_000));
 const DAY_S: u64 = 86_400;
 
+/// A task of four files, from its announcement to its end.
+async fn task_of_four(stage: &Stage, requestor: &RequestorHandle) -> TaskReport {
+    let (plan, module, files) = plan(stage, 4);
+    let task = requestor.prepare(&plan, &module, &files, TaskTerms::default()).await.unwrap();
+    let report = requestor.run_task(task).await.unwrap().finished().await.unwrap();
+    assert_eq!((report.done, report.failed), (4, 0), "{report:?}");
+    report
+}
+
 /// A task of one requestor on each of these providers in turn, so that each earns something; all are stopped after it.
 async fn earn(stage: &Stage, places: &[usize]) {
     for place in places {
         let (requestor, addresses) = stage.requestor().await;
         let provider = stage.provider(*place, &addresses).await;
-        let (plan, module, files) = plan(stage, 4);
-        let task = requestor.prepare(&plan, &module, &files, TaskTerms::default()).await.unwrap();
-        let report = requestor.run_task(task).await.unwrap().finished().await.unwrap();
-        assert_eq!((report.done, report.providers.len()), (4, 1), "all of it by this one: {report:?}");
+        let report = task_of_four(stage, &requestor).await;
+        assert_eq!(report.providers.len(), 1, "all of it by this one: {report:?}");
         requestor.shutdown().await.unwrap();
         assert_eq!(provider.status().await.unwrap().totals.claimable_wei, report.spent_wei);
         provider.shutdown().await.unwrap();
@@ -34,6 +45,17 @@ fn channel(stage: &Stage, place: usize) -> ChannelId {
 
 async fn state(stage: &Stage, place: usize) -> ChannelState {
     stage.devnet.client().await.unwrap().channel_state(channel(stage, place)).await.unwrap()
+}
+
+/// How many of the newest blocks have to go for a channel to be as it was then.
+async fn depth_before(stage: &Stage, place: usize, then: impl Fn(&ChannelState) -> bool) -> u64 {
+    let client = stage.devnet.client().await.unwrap();
+    let head = stage.devnet.anvil().rpc().block_number().await.unwrap();
+    let mut depth = 1;
+    while !then(&client.channel_state_after(channel(stage, place), head - depth).await.unwrap()) {
+        depth += 1;
+    }
+    depth
 }
 
 async fn payer(stage: &Stage) -> Account {
@@ -126,19 +148,55 @@ async fn waiting_story() {
     assert_eq!(claimed.claimed, earned);
 
     // Deeper than what was waited for: the claim is gone, and is made again by itself.
-    let rpc = stage.devnet.anvil().rpc();
-    let mut depth = 1;
-    let client = stage.devnet.client().await.unwrap();
-    let head = rpc.block_number().await.unwrap();
-    while client.channel_state_after(channel(&stage, 1), head - depth).await.unwrap().claimed != Wei::ZERO {
-        depth += 1;
-    }
+    let depth = depth_before(&stage, 1, |state| state.claimed == Wei::ZERO).await;
     assert!(depth >= 2, "it was confirmed");
     let before = provider.status().await.unwrap().counters.claims;
     stage.devnet.reorg(depth).await.unwrap();
     assert_eq!(state(&stage, 1).await.claimed, Wei::ZERO);
     until(&stage, &provider, |status| status.counters.claims > before).await;
     assert_eq!(state(&stage, 1).await.claimed, earned);
+    provider.shutdown().await.unwrap();
+    stage.devnet.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_that_a_reorg_took_back_is_put_in_again_and_all_is_paid() {
+    tokio::time::timeout(STORY_MAX, undone_deposit_story()).await.expect("the story ends in time");
+}
+
+async fn undone_deposit_story() {
+    let stage = Stage::set().await;
+    let (requestor, addresses) = stage.requestor().await;
+    let provider = stage.provider(1, &addresses).await;
+    let first = task_of_four(&stage, &requestor).await;
+    let owed = first.spent_wei;
+    let undone = || {
+        let told = requestor.events_since(0).into_iter().filter_map(|event| match event.event {
+            RequestorNotice::Deal(RequestorEvent::DepositUndone { deposit, uncovered, .. }) => {
+                Some((deposit, uncovered))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert!(undone().is_empty(), "the chain took nothing back yet");
+    assert!(owed > Wei::ZERO && state(&stage, 1).await.deposit >= owed);
+
+    // The chain forgets that anything was ever put in. What was signed is owed all the same.
+    let depth = depth_before(&stage, 1, |state| state.deposit == Wei::ZERO).await;
+    stage.devnet.reorg(depth).await.unwrap();
+    assert_eq!(state(&stage, 1).await.deposit, Wei::ZERO);
+    while state(&stage, 1).await.deposit < owed {
+        stage.devnet.mine(1).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(undone(), [(Wei::ZERO, owed)], "told once, and by how much");
+
+    // Work goes on, and in the end the provider has all that was signed, of before and after.
+    let second = task_of_four(&stage, &requestor).await;
+    requestor.shutdown().await.unwrap();
+    let summary = provider.claim_all().await.unwrap();
+    assert_eq!(summary.paid_wei, owed.saturating_add(second.spent_wei));
     provider.shutdown().await.unwrap();
     stage.devnet.stop();
 }
