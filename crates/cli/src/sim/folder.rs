@@ -82,7 +82,10 @@ fn explain(error: std::io::Error, path: &Path) -> anyhow::Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "; choose another folder with --out",
         _ => "",
     };
-    anyhow::anyhow!("cannot write {}: {error}{next}. Nothing of this run was kept", path.display())
+    anyhow::anyhow!(
+        "cannot write {}: {error}{next}. Runs that ended are kept: the same command goes on with them",
+        path.display()
+    )
 }
 
 /// Refuses a file name that cannot be one.
@@ -133,7 +136,7 @@ mod tests {
         let mut broken = files("2");
         broken.push(("plots/a.svg/b".into(), Vec::new()));
         let error = Folder::new(path.clone(), true).unwrap().write(&broken).unwrap_err().to_string();
-        assert!(error.contains("Nothing of this run was kept"), "{error}");
+        assert!(error.contains("the same command goes on"), "{error}");
         assert_eq!(fs::read_to_string(path.join(MARK)).unwrap(), "1");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
         let full = explain(ErrorKind::StorageFull.into(), &path).to_string();

@@ -8,7 +8,7 @@ use super::progress::Progress as Shown;
 use super::{parquet, picture};
 use crate::Answer;
 use crate::output::{self, Table, count};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use golem_sim::experiment::charts::charts;
 use golem_sim::experiment::plot::{Ink, svg};
@@ -224,16 +224,18 @@ fn kept(path: &Path, header: &Header) -> anyhow::Result<Option<Kept>> {
     let (Some(manifest), Some(summary)) = (read(MARK)?, read(SUMMARY)?) else { return Ok(None) };
     let Ok(manifest) = serde_json::from_slice::<serde_json::Value>(&manifest) else { return Ok(None) };
     let same = |key: &str, value: &str| manifest.get(key).and_then(serde_json::Value::as_str) == Some(value);
-    let is_whole = manifest.get("files").and_then(serde_json::Value::as_array).is_some_and(|files| {
-        let listed = |file: &serde_json::Value| file["name"] == SUMMARY && file["digest"] == digest(&summary);
-        files.iter().any(listed)
-    });
-    if !is_whole
+    let files = manifest.get("files").and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+    if !files.iter().any(|file| file["name"] == SUMMARY)
         || !same("program_digest", &header.program)
         || !same("experiment_digest", &header.experiment)
         || !same("command", &header.command)
     {
         return Ok(None);
+    }
+    for (name, was) in files.iter().filter_map(|file| Some((file["name"].as_str()?, file["digest"].as_str()?))) {
+        if read(name)?.is_none_or(|bytes| digest(&bytes) != was) {
+            bail!("{} is not as it was written: play it again with --force", path.join(name).display());
+        }
     }
     let readable = || -> Option<Kept> {
         let read: serde_json::Value = serde_json::from_slice(&summary).ok()?;
@@ -471,6 +473,10 @@ fn print(results: &Results) -> anyhow::Result<()> {
         let left_out = count(experiment.left_out, "expectation");
         output::line(&format!("(left out, as the small size cannot tell: {left_out} of the file)"))?;
     }
+    if experiment.not_played > 0 {
+        let not_played = count(experiment.not_played, "expectation");
+        output::line(&format!("(left out, as their cells were not played: {not_played})"))?;
+    }
     output::line("")
 }
 
@@ -490,7 +496,8 @@ fn verdict_line(checked: &Checked) -> String {
         (false, Expected::Fail, Verdict::Fail) => " (a known finding)",
         (false, ..) => "",
     };
-    format!("{:<12}  {}{note}", checked.verdict.word(), checked.text)
+    let part = if checked.in_part { " (in the cells played)" } else { "" };
+    format!("{:<12}  {}{note}{part}", checked.verdict.word(), checked.text)
 }
 
 #[cfg(test)]
@@ -551,14 +558,16 @@ mod tests {
             let error = jobs_of(&other).err().unwrap().to_string();
             assert!(error.contains("another run"), "{error}");
         }
-        for (file, from, to) in [
-            (MARK, program_digest().unwrap(), "blake3:another program".to_owned()),
-            (SUMMARY, "\"id\"".to_owned(), "\"ID\"".to_owned()),
+        for (file, from, to, wanted) in [
+            (MARK, program_digest().unwrap(), "blake3:another program".to_owned(), "another run"),
+            (SUMMARY, "\"id\"".to_owned(), "\"ID\"".to_owned(), "not as it was written"),
+            ("runs.csv", "seed".to_owned(), "seeds".to_owned(), "not as it was written"),
         ] {
             let path = Path::new(&out).join(file);
             let whole = std::fs::read_to_string(&path).unwrap();
             std::fs::write(&path, whole.replace(&from, &to)).unwrap();
-            assert!(jobs_of(&line).is_err(), "{file}");
+            let error = jobs_of(&line).err().unwrap().to_string();
+            assert!(error.contains(wanted), "{file}: {error}");
             std::fs::write(&path, whole).unwrap();
         }
         let job = jobs_of(&line).unwrap().remove(0);

@@ -98,6 +98,36 @@ pub struct Expect {
     pub expected: Expected,
     /// Whether the quick size is large enough to tell.
     pub quick: bool,
+    /// Whether only some of its cells are played.
+    pub in_part: bool,
+}
+
+impl Expect {
+    /// Whether anything of it can be looked at in these cells.
+    pub(super) fn is_asked(&self, cells: &[Vec<usize>]) -> bool {
+        let mut here = cells.iter().filter(|cell| self.place.has(cell));
+        match self.holds {
+            Holds::Within { .. } => here.next().is_some(),
+            Holds::Versus { axis, point, other, .. } => here.any(|cell| {
+                let there = |with: &&Vec<usize>| with.get(axis) == Some(&other) && same_but(with, cell, axis);
+                cell.get(axis) == Some(&point) && cells.iter().any(|with| there(&with))
+            }),
+            Holds::Trend { axis, .. } => {
+                let here: Vec<&Vec<usize>> = here.collect();
+                here.iter().any(|cell| here.iter().filter(|other| same_but(other, cell, axis)).count() > 1)
+            }
+        }
+    }
+
+    /// Whether all of its cells are among those played.
+    pub(super) fn is_whole(&self, played: &[Vec<usize>], all: &[Vec<usize>]) -> bool {
+        all.iter().filter(|cell| self.place.has(cell)).all(|cell| played.contains(cell))
+    }
+}
+
+/// Whether two cells differ in one axis at most.
+pub(super) fn same_but(a: &[usize], b: &[usize], axis: usize) -> bool {
+    a.iter().zip(b).enumerate().all(|(number, (a, b))| number == axis || a == b)
 }
 
 /// What must hold of a quantity.
@@ -177,7 +207,8 @@ impl ExpectSpec {
         let holds = self.holds(axes)?;
         let wanted = self.r#where.iter().map(|(axis, points)| (axis.as_str(), point_names(points)));
         let place = Place::find(axes, wanted)?;
-        Ok(Expect { text: self.text, quantity, holds, place, expected: self.expected, quick: self.quick })
+        let Self { text, expected, quick, .. } = self;
+        Ok(Expect { text, quantity, holds, place, expected, quick, in_part: false })
     }
 
     fn holds(&self, axes: &[Axis]) -> Result<Holds, String> {

@@ -204,6 +204,8 @@ pub struct Experiment {
     pub expects: Vec<Expect>,
     /// How many expectations the small size leaves out, since it cannot tell.
     pub left_out: usize,
+    /// How many are left out since the cells that they are of are not played.
+    pub not_played: usize,
     /// What of its file is run.
     pub options: Options,
     /// What the command line calls it: its id, or the path of its file.
@@ -257,6 +259,13 @@ impl Experiment {
         check_repeat(&repeat, &metrics).map_err(ExperimentError::Repeat)?;
         let place = options.cell.as_deref().map_or(Ok(Place::default()), |text| parse_place(&axes, text));
         let cells = cells(&base, &axes, &place?, scale)?;
+        let left_out = all - expects.len();
+        let played: Vec<Vec<usize>> = cells.iter().map(|cell| cell.points.clone()).collect();
+        let whole = super::vary::grid(&axes).map_err(ExperimentError::Vary)?;
+        let kept = expects.len();
+        let asked = expects.into_iter().filter(|expect| options.cell.is_none() || expect.is_asked(&played));
+        let expects: Vec<Expect> =
+            asked.map(|expect| Expect { in_part: !expect.is_whole(&played, &whole), ..expect }).collect();
         Ok(Experiment {
             source: file.id.clone(),
             id: file.id,
@@ -267,7 +276,8 @@ impl Experiment {
             cells,
             repeat,
             show: file.show,
-            left_out: all - expects.len(),
+            left_out,
+            not_played: kept - expects.len(),
             expects,
             options: options.clone(),
         })

@@ -162,6 +162,11 @@ fn expectations(results: &Results, body: &mut String) {
             (false, Expected::Fail, Verdict::Fail) => "<span class=\"known\">a known finding</span>",
             _ => "",
         };
+        let record = if checked.in_part {
+            format!("{record} <span class=\"known\">in the cells played</span>")
+        } else {
+            record.to_owned()
+        };
         let _ = write!(
             body,
             "<div class=\"card expect\"><p class=\"what\">{} <span>{}</span> {record}</p><p class=\"rule\"><code>{}</code> {}</p>",

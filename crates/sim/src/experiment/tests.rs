@@ -217,6 +217,26 @@ fn says_what_holds_and_what_does_not() {
 }
 
 #[test]
+fn of_some_cells_only_what_they_can_say_is_asked() {
+    let cell = |cell: &str| played(Options { cell: Some(cell.into()), ..Options::default() }, 2);
+    // One cell has no trend and nothing beside it; what is of no cell that is played is not asked.
+    let one = cell("load=0.5,who=few");
+    assert_eq!((one.checked.len(), one.experiment.not_played), (1, 3), "{:?}", one.checked);
+    assert!(one.checked[0].in_part && one.checked[0].verdict == Verdict::Fail, "{:?}", one.checked);
+    let many = cell("who=many");
+    let texts: Vec<&str> = many.checked.iter().map(|checked| checked.text.as_str()).collect();
+    assert_eq!(texts, ["use rises with load", "use is low at low load", "and it is nothing (which is wrong)"]);
+    // What fails as a whole may hold in the easy part.
+    let easy = FILE.replace("at_most = 0.0", "at_most = 0.2");
+    let options = Options { cell: Some("load=0.1".into()), ..Options::default() };
+    let experiment = Experiment::read(&easy, &options).unwrap();
+    let runs = play(&experiment, 2, formula, &(), |_| {}).unwrap();
+    let results = Results::new(experiment, runs);
+    let wrong = results.checked.iter().find(|checked| checked.expected == Expected::Fail).unwrap();
+    assert_eq!((wrong.verdict, wrong.is_contradicted()), (Verdict::Pass, false));
+}
+
+#[test]
 fn one_repetition_tells_nothing() {
     let results = played(Options { repeat: Some(1), ..Options::default() }, 2);
     assert!(results.checked.iter().all(|checked| checked.verdict == Verdict::Inconclusive), "{:?}", results.checked);

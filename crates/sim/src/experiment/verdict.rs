@@ -1,6 +1,6 @@
 //! Whether an expectation holds, and how that is known.
 
-use super::expect::{Direction, Expect, Expected, Holds};
+use super::expect::{Direction, Expect, Expected, Holds, same_but};
 use super::results::is_time;
 use super::stats::{CONFIDENCE, Estimate, Paired, holm, paired};
 use super::vary::Axis;
@@ -42,15 +42,22 @@ pub struct Checked {
     pub expected: Expected,
     /// What the results say.
     pub verdict: Verdict,
+    /// Whether that is of some of its cells only, as `--cell` asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_part: bool,
     /// What it rests on, cell by cell.
     #[serde(skip_deserializing)]
     pub findings: Vec<Finding>,
 }
 
 impl Checked {
-    /// Whether the results say the opposite of what the file records.
+    /// Whether the results say the opposite of what the file records. What fails somewhere may hold in a part.
     pub fn is_contradicted(&self) -> bool {
-        matches!((self.expected, self.verdict), (Expected::Pass, Verdict::Fail) | (Expected::Fail, Verdict::Pass))
+        match (self.expected, self.verdict) {
+            (Expected::Pass, Verdict::Fail) => true,
+            (Expected::Fail, Verdict::Pass) => !self.in_part,
+            _ => false,
+        }
     }
 }
 
@@ -118,6 +125,7 @@ pub(super) fn check_all(expects: &[Expect], evidence: &Evidence<'_>) -> Vec<Chec
                 rule: rule(expect, evidence.axes),
                 expected: expect.expected,
                 verdict: together(&findings),
+                in_part: expect.in_part,
                 findings,
             }
         })
@@ -245,10 +253,6 @@ pub(super) fn place_name(axes: &[Axis], cell: &[usize], without: Option<usize>) 
     let parts = axes.iter().zip(cell).enumerate().filter(|(number, _)| Some(*number) != without);
     let names = parts.filter_map(|(_, (axis, point))| Some(format!("{}={}", axis.name, axis.points.get(*point)?.name)));
     names.collect::<Vec<_>>().join(", ")
-}
-
-fn same_but(a: &[usize], b: &[usize], axis: usize) -> bool {
-    a.iter().zip(b).enumerate().all(|(number, (a, b))| number == axis || a == b)
 }
 
 fn within(estimate: &Estimate, low: f64, high: f64) -> Verdict {

@@ -57,6 +57,17 @@ impl Scenario {
                 return refuse(field, format!("{total} agents in all"), format!("groups of 1 to {AGENTS_MAX} in all"));
             }
         }
+        let names: [(&str, Vec<&str>); 2] = [
+            ("providers", self.providers.iter().map(|group| group.name.as_str()).collect()),
+            ("requestors", self.requestors.iter().map(|group| group.name.as_str()).collect()),
+        ];
+        for (field, names) in names {
+            for (index, name) in names.iter().enumerate() {
+                if names.iter().position(|other| other == name) != Some(index) {
+                    return refuse(field, format!("two groups `{name}`"), "groups of different names");
+                }
+            }
+        }
         for (index, group) in self.providers.iter().enumerate() {
             group.check(&format!("providers[{index}]"))?;
         }
