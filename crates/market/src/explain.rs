@@ -204,19 +204,17 @@ pub struct QuoteSettings {
 
 impl QuoteSettings {
     fn settings(&self) -> ProviderSettings {
-        let published = ProviderSettings::new(self.min_price_wei_per_hour);
+        let usual = ProviderSettings::by(self.rules, self.min_price_wei_per_hour);
         ProviderSettings {
-            rules: self.rules,
-            min_price: self.min_price_wei_per_hour,
-            factor_start: self.factor_start.unwrap_or(published.factor_start),
-            factor_min: self.factor_min.unwrap_or(published.factor_min),
-            factor_max: self.factor_max.unwrap_or(published.factor_max),
-            idle_rate: self.idle_rate.unwrap_or(published.idle_rate),
-            busy_rate: self.busy_rate.unwrap_or(published.busy_rate),
-            credit_hours: self.credit_hours.unwrap_or(published.credit_hours),
-            payment_rate_min: self.payment_rate_min.unwrap_or(published.payment_rate_min),
+            factor_start: self.factor_start.unwrap_or(usual.factor_start),
+            factor_min: self.factor_min.unwrap_or(usual.factor_min),
+            factor_max: self.factor_max.unwrap_or(usual.factor_max),
+            idle_rate: self.idle_rate.unwrap_or(usual.idle_rate),
+            busy_rate: self.busy_rate.unwrap_or(usual.busy_rate),
+            credit_hours: self.credit_hours.unwrap_or(usual.credit_hours),
+            payment_rate_min: self.payment_rate_min.unwrap_or(usual.payment_rate_min),
             // No offer is answered here.
-            ..published
+            ..usual
         }
     }
 }

@@ -132,10 +132,23 @@ pub(crate) fn metered_speed(performance: u64, min_perf: u64) -> Ratio {
     efficiency_at_start(performance, if min_perf == 0 { METERED_PERF } else { min_perf })
 }
 
-/// `R <- psi * R + (1 - psi) * subtask_timeout / computation_time`, within the bounds of an efficiency.
-pub(crate) fn efficiency_after(efficiency: Ratio, seen: Ratio, psi: Ratio) -> Ratio {
-    let new = seen.times_rounded_down(Ratio::ONE.minus(psi));
-    efficiency.times_rounded_down(psi).plus(new).clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
+impl Rules {
+    /// What a machine's efficiency `R` is after one more subtask, within its bounds. By the published rules
+    /// `psi * R + (1 - psi) * seen`, with `seen = subtask_timeout / computation_time`. By ours the same of its inverse, the
+    /// share of the timeout that the work takes: that is what costs, and many quick subtasks do not hide a slow one.
+    pub(crate) fn efficiency_after(self, efficiency: Ratio, seen: Ratio, psi: Ratio) -> Ratio {
+        let rest = Ratio::ONE.minus(psi);
+        let after = match self {
+            Rules::Published => efficiency.times_rounded_down(psi).plus(seen.times_rounded_down(rest)),
+            Rules::Golem => {
+                let (before, seen) = (u128::from(efficiency.parts()), u128::from(seen.parts()));
+                // No efficiency has more than 37 bits, and no share more than 30.
+                let weights = u128::from(psi.parts()) * seen + u128::from(rest.parts()) * before;
+                Ratio::of_rounded_down(before * seen, weights.max(1))
+            }
+        };
+        after.clamp(EFFICIENCY_MIN, EFFICIENCY_MAX)
+    }
 }
 
 /// `subtask_timeout / computation_time`, of one subtask.

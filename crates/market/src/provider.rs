@@ -5,7 +5,7 @@ use crate::book::{Book, Peers};
 use crate::ratio::{Ratio, mul_div};
 use crate::{
     EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, PSI, Rules, Violation,
-    efficiency_after, efficiency_at_start, efficiency_seen,
+    efficiency_at_start, efficiency_seen,
 };
 use golem_protocol::{LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,10 @@ mod settings;
 
 pub use settings::{ProviderSettings, SettingsError};
 
-/// The most efficiency that lowers a price by our rules: no offer is below a quarter of the minimal price.
-const EFFICIENCY_COUNTED_MAX: Ratio = EFFICIENCY_CLAIMED_MAX;
+/// The most efficiency that lowers a price by our rules: no offer is below a sixteenth of the minimal price. Reason: however
+/// short the work is, fetching it and waiting for the next takes time as well. With a quarter, as before, all machines ask
+/// alike that do the work in a quarter of its timeout, which the fast ones do, and whoever wants the best cannot tell it.
+const EFFICIENCY_COUNTED_MAX: Ratio = Ratio::from_parts(16_000_000_000);
 /// How many subtasks a requestor may leave unpaid that has paid nothing yet, in [`Rules::Golem`].
 const CREDIT_SUBTASKS: u64 = 2;
 
@@ -345,9 +347,10 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         let known = record.and_then(|record| record.efficiency);
         match (self.settings.rules, header.pricing) {
             (Rules::Published, _) => known.unwrap_or(start),
-            // However short the work is, fetching it and waiting for the next takes time as well; and a stranger's word for
-            // how little there is to do counts only so far.
-            (Rules::Golem, Pricing::Tender) => known.unwrap_or(start).min(EFFICIENCY_COUNTED_MAX),
+            // A stranger's word for how little there is to do counts only so far.
+            (Rules::Golem, Pricing::Tender) => {
+                known.map_or(start.min(EFFICIENCY_CLAIMED_MAX), |known| known.min(EFFICIENCY_COUNTED_MAX))
+            }
             // An hour's price is for an hour of work there.
             (Rules::Golem, Pricing::Metered) => Ratio::ONE,
         }
@@ -362,11 +365,12 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     /// begun for it: `k` hours, and by our rules no more than it has paid so far, or two subtasks.
     pub fn credit(&self, requestor: &NodeId, price: Wei, subtask_timeout_s: u32) -> Wei {
         let hours = self.hours_at(price);
+        // One subtask at least, however long it may take: whoever owes nothing is worked for.
+        let value = subtask_value(price, subtask_timeout_s).unwrap_or(Wei::MAX);
         match self.settings.rules {
-            Rules::Published => hours,
+            Rules::Published => hours.max(value),
             Rules::Golem => {
                 let paid = self.record(requestor).map_or(Wei::ZERO, |record| record.paid);
-                let value = subtask_value(price, subtask_timeout_s).unwrap_or(Wei::MAX);
                 let first = value.checked_mul(CREDIT_SUBTASKS).unwrap_or(Wei::MAX);
                 paid.max(first).min(hours.max(value))
             }
@@ -432,7 +436,7 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
                 Rules::Golem => seen,
             };
             let before = record.efficiency.unwrap_or_else(start);
-            record.efficiency = Some(efficiency_after(before, seen, PSI));
+            record.efficiency = Some(rules.efficiency_after(before, seen, PSI));
             self.state.requestors.insert(*requestor, record);
         }
     }

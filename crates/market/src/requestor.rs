@@ -9,7 +9,7 @@ use crate::ratio::{Ratio, mul_div};
 use crate::strangers::Strangers;
 use crate::trust::{Efficacy, Newcomers, Numbers};
 use crate::{
-    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation, efficiency_after,
+    EFFICIENCY_CLAIMED_MAX, EFFICIENCY_MAX, EFFICIENCY_MIN, HeaderTerms, PEERS_MAX, Rules, Violation,
     efficiency_at_start, efficiency_seen,
 };
 use golem_protocol::{Header, LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
@@ -473,7 +473,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
                 Rules::Golem => seen,
             };
             let before = record.efficiency.unwrap_or_else(start);
-            record.efficiency = Some(efficiency_after(before, seen, self.settings.numbers.psi));
+            record.efficiency = Some(rules.efficiency_after(before, seen, self.settings.numbers.psi));
             let share = price_share(offer, header);
             let before = self.reference(header);
             let share = before.map_or(share, |reference| self.settings.numbers.towards(reference, share));

@@ -56,10 +56,7 @@ impl ProviderOrigin {
     ///
     /// Errors: `Setting`, `Market`, `Recover`.
     pub(crate) fn build(&self, keys: Keys, records: &[Record]) -> Result<(Provider, ProviderMarketPolicy), StartError> {
-        let rules = golem_market::ProviderSettings {
-            rules: self.rules,
-            ..golem_market::ProviderSettings::new(self.min_price_wei)
-        };
+        let rules = golem_market::ProviderSettings::by(self.rules, self.min_price_wei);
         let slots = self.settings.slots;
         let lists = self.peers.lists()?;
         let mut policy = ProviderMarketPolicy::recover(rules, self.performance, slots, lists, records, self.now)?;

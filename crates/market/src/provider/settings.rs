@@ -18,7 +18,11 @@ const MARGIN_TAKEN: Ratio = Ratio::from_parts(1_002_500_000);
 /// their prices together without losing work. With steps twice as large prices differ more among equals, and more work
 /// goes to machines that cost more.
 const MARGIN_NOT_TAKEN: Ratio = Ratio::from_parts(890_000_000);
-/// The widest range of the two. Reason: a margin must not jump between its ends.
+/// The highest margin of [`Rules::Golem`]. Reason: whose offers are always taken, the cheapest, would raise their prices
+/// until they ask what machines ask that cost more, and then nothing tells the one from the other: at a load of .8 a tenth of
+/// the gain over chance is lost by that within a month.
+const MARGIN_MAX: Ratio = Ratio::from_parts(500_000_000);
+/// The widest range of the two steps. Reason: a margin must not jump between its ends.
 const MARGIN_STEP_BOUNDS: (Ratio, Ratio) = (Ratio::from_parts(100_000_000), Ratio::from_parts(2_000_000_000));
 
 /// What the user sets; it comes from configuration, not from the stored state.
@@ -39,7 +43,7 @@ pub struct ProviderSettings {
     /// `f` never falls below this; 0.01.
     #[serde(default = "factor_min")]
     pub factor_min: Ratio,
-    /// `f` never rises above this; 5.
+    /// `f` never rises above this; 5 by the published rules, 0.5 by ours.
     #[serde(default = "factor_max")]
     pub factor_max: Ratio,
     /// How fast `f` falls while nothing runs, per second; 0.00001.
@@ -91,9 +95,17 @@ const fn payment_rate_min() -> Ratio {
 }
 
 impl ProviderSettings {
+    /// These rules and their numbers, for a minimal price.
+    pub const fn by(rules: Rules, min_price: Wei) -> ProviderSettings {
+        match rules {
+            Rules::Golem => ProviderSettings::new(min_price),
+            Rules::Published => ProviderSettings::published(min_price),
+        }
+    }
+
     /// Our rules, for a minimal price.
     pub const fn new(min_price: Wei) -> ProviderSettings {
-        ProviderSettings { rules: Rules::Golem, ..ProviderSettings::published(min_price) }
+        ProviderSettings { rules: Rules::Golem, factor_max: MARGIN_MAX, ..ProviderSettings::published(min_price) }
     }
 
     /// The published rules and numbers, for a minimal price.

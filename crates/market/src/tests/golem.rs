@@ -74,7 +74,22 @@ fn asks_for_the_time_that_the_work_takes_and_no_more_of_metered_work() {
     let mut market = seller(1000);
     market.assigned(node(1), Wei(1)).unwrap();
     market.completed(&node(1), &header, 100, 1);
-    assert_eq!(market.quote(&node(1), &header, 100, seconds(0)).unwrap().price, Wei(300), "nor what was seen");
+    let quoted = market.quote(&node(1), &header, 100, seconds(0)).unwrap();
+    assert_eq!(quoted.price, Wei(75), "what was seen counts up to sixteen times");
+}
+
+#[test]
+fn many_quick_subtasks_do_not_hide_what_a_slow_one_takes() {
+    let price = |market: &ProviderMarket| market.quote(&node(1), &header(10_000), 0, seconds(0)).unwrap().price;
+    let mut market = seller(1000);
+    market.assigned(node(1), Wei(1)).unwrap();
+    (0..50).for_each(|_| market.completed(&node(1), &header(10_000), 0, 1_000));
+    assert_eq!(price(&market), Wei(75));
+    // A tenth of what counts took all of its 100 s, nine tenths a second each: .109 of an hour that is sold.
+    market.completed(&node(1), &header(10_000), 0, 100_000);
+    assert_eq!(price(&market), Wei(130));
+    (0..50).for_each(|_| market.completed(&node(1), &header(10_000), 0, 100_000));
+    assert!(price(&market) > Wei(1190), "{}", price(&market));
 }
 
 #[test]
@@ -89,7 +104,7 @@ fn the_margin_follows_what_is_taken_and_not_the_time() {
     (0..100).for_each(|_| market.answered(false));
     assert_eq!(market.factor(seconds(0)), ratio(0.01));
     (0..3000).for_each(|_| market.answered(true));
-    assert_eq!(market.factor(seconds(0)), ratio(5.0));
+    assert_eq!(market.factor(seconds(0)), ratio(0.5));
     assert_eq!(market.check_invariants(), vec![]);
 }
 

@@ -66,6 +66,7 @@ fn refuses_more_than_three_hours_of_credit() {
     let quote = market.quote(&node(1), &header(1000), 0, seconds(0)).unwrap();
     assert_eq!((quote.price, quote.credit), (Wei(275), Wei(825)));
     assert_eq!(market.credit(&node(1), Wei(275), 100), Wei(825));
+    assert_eq!(market.credit(&node(1), Wei(275), 36_000), Wei(2750), "one subtask at least, however long it may take");
     market.assigned(node(1), Wei(700)).unwrap();
     let refused = market.quote(&node(1), &header(120), 0, seconds(0));
     assert_eq!(refused, Err(RefusalReason::CreditExceeded { owed: Wei(1060), credit: Wei(360) }));

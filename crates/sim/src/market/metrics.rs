@@ -95,6 +95,15 @@ impl World<'_> {
         put(metrics, "cheat_share", share(of_groups(|of| of.handed_out), of_all(|of| of.handed_out)));
         let late = share(of_groups(|of| of.last_quarter), of_all(|of| of.last_quarter));
         put(metrics, "cheat_share_last_quarter", late);
+        let of_holders = self.scenario.providers.iter().zip(&self.tally.groups);
+        let holds = |behaviour| {
+            matches!(behaviour, ProviderBehaviour::Hold | ProviderBehaviour::WashTrade { wrong_results: false, .. })
+        };
+        let mut of_holders = of_holders.filter(|(group, _)| holds(group.behaviour)).peekable();
+        if of_holders.peek().is_some() {
+            let held = of_holders.map(|(_, of)| of.last_quarter).sum::<u64>() as f64;
+            put(metrics, "hold_share_last_quarter", share(held, of_all(|of| of.last_quarter)));
+        }
         put(metrics, "cheat_earned_gnt", Some(groups.iter().map(|of| gnt(of.earned)).sum()));
         put(metrics, "cheat_lost_hours", Some(groups.iter().map(|of| of.lost_hours).sum()));
         put(metrics, "cheat_failed", Some(of_groups(|of| of.failed)));

@@ -382,6 +382,12 @@ pub const METRICS: &[MetricInfo] = &[
     metric("cheat_share", "", Better::Lower, "share of subtasks handed out to providers that are not honest"),
     metric("cheat_share_last_quarter", "", Better::Lower, "the same in the last quarter of the run"),
     metric(
+        "hold_share_last_quarter",
+        "",
+        Better::Lower,
+        "that share of providers that take work and never complete it, in the last quarter",
+    ),
+    metric(
         "cheat_rebound",
         "",
         Better::Lower,
