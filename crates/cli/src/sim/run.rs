@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 const PARTS: u64 = 1_000;
 /// Metrics in the table on the screen. Reason: a line must stay one.
 const SCREEN_METRICS_MAX: usize = 4;
+/// What a shell makes of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 /// The file with the results in short.
 const SUMMARY: &str = "summary.json";
 
@@ -99,6 +101,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
+    say_what_a_stop_leaves(args.all);
     let painter = picture::Painter::new();
     let (mut summaries, mut entries) = (Vec::new(), Vec::new());
     let mut answer = Answer::Yes;
@@ -160,6 +163,19 @@ pub fn run(args: RunArgs) -> anyhow::Result<Answer> {
         _ => {}
     }
     Ok(answer)
+}
+
+/// On Ctrl-C says how it goes on, and ends as a shell expects. Nothing is to be saved: what ended is on disk.
+fn say_what_a_stop_leaves(all: bool) {
+    // Tests have no runtime.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            let how = if all { "with --resume goes on after them" } else { "goes on after them" };
+            note!("\nstopped: the runs that ended are kept, and the same command {how}");
+            std::process::exit(INTERRUPTED);
+        }
+    });
 }
 
 impl Job {

@@ -10,6 +10,14 @@ use toml::{Table, Value};
 /// The most repetitions that can be asked for.
 pub const REPEAT_MAX: u64 = 100_000;
 
+/// What is shown of a file that neither expects nor shows anything: of a market, of ways to find wrong results.
+const USUAL: [&[&str]; 2] = [
+    &["efficiency", "price_over_cost", "utilisation", "makespan_over_ideal", "wrong_share"],
+    &["wrong_per_million", "extra_work", "cheat_paid_share"],
+];
+const NO_QUICK: &str = "the file has none, so there is no small size: leave out --quick, or add a table `quick` with \
+                        what makes it small, such as `repeat = 2` and `scale = 0.1`";
+
 /// Why an experiment cannot run. Nothing was started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExperimentError {
@@ -148,7 +156,7 @@ struct FileSpec {
     #[serde(default)]
     repeat: Repeat,
     #[serde(default)]
-    quick: QuickSpec,
+    quick: Option<QuickSpec>,
     #[serde(default)]
     show: Show,
     #[serde(default)]
@@ -223,6 +231,7 @@ impl Experiment {
             Some(Value::Table(scenario)) => scenario.clone(),
             _ => Table::new(),
         };
+        name_groups(&mut base);
         let axes = file.vary.into_iter().map(AxisSpec::read).collect::<Result<Vec<_>, _>>();
         let mut axes = axes.map_err(ExperimentError::Vary)?;
         for (position, axis) in axes.iter().enumerate() {
@@ -241,8 +250,9 @@ impl Experiment {
         let mut repeat = file.repeat;
         let mut scale = 1.0;
         if options.quick {
-            scale = file.quick.scale.unwrap_or(1.0);
-            shrink(&mut base, &mut axes, &mut repeat, file.quick)?;
+            let quick = file.quick.ok_or_else(|| ExperimentError::Quick(NO_QUICK.into()))?;
+            scale = quick.scale.unwrap_or(1.0);
+            shrink(&mut base, &mut axes, &mut repeat, quick)?;
         }
         let all = expects.len();
         let expects = if options.quick {
@@ -324,7 +334,21 @@ impl Experiment {
                 all.push(metric);
             }
         }
+        if all.is_empty() {
+            let is_market = self.cells.iter().all(|cell| cell.scenario.verification.is_none());
+            all.extend(USUAL[usize::from(!is_market)]);
+        }
         all
+    }
+}
+
+/// Groups that a file leaves out, or leaves without a name, are found by the name that they have all the same.
+fn name_groups(base: &mut Table) {
+    for side in ["providers", "requestors"] {
+        let usual = || Value::Table(Table::from_iter([("name".to_owned(), Value::from(side))]));
+        let groups = base.entry(side).or_insert_with(|| Value::Array(vec![usual()]));
+        let unnamed = groups.as_array_mut().into_iter().flatten().filter_map(Value::as_table_mut);
+        unnamed.for_each(|group| _ = group.entry("name").or_insert_with(|| Value::from(side)));
     }
 }
 
@@ -416,7 +440,7 @@ fn apply_sets(base: &mut Table, axes: &[Axis], sets: &[String]) -> Result<(), Ex
     let refuse = |what: String| Err(ExperimentError::Option(format!("--set {what}")));
     for text in sets {
         let Some((path, value)) = text.split_once('=') else {
-            return refuse(format!("`{text}` has no `=`: write path=value, as in --set load=0.5"));
+            return refuse(format!("`{text}` has no `=`: write path=value, as in --set days=7"));
         };
         let (path, value) = (path.trim(), value.trim());
         let varies =

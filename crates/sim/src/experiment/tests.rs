@@ -1,5 +1,5 @@
 use super::*;
-use crate::market::{RunOutcome, Scenario, Series};
+use crate::market::{METRICS, RunOutcome, Scenario, Series};
 use crate::stream::Stream;
 
 const FILE: &str = r#"
@@ -114,6 +114,24 @@ fn the_quick_size_has_fewer_points_and_repetitions_and_its_own_numbers() {
     assert_eq!((experiment.cells[0].scenario.days, experiment.expects.len()), (5.0, 3));
     let counts: Vec<u32> = experiment.cells.iter().map(|cell| cell.scenario.providers[0].count).collect();
     assert_eq!((counts, experiment.cells[0].scenario.requestors[0].count), (vec![20, 5, 20, 5], 1));
+}
+
+#[test]
+fn a_file_that_says_little_still_shows_something_and_has_groups_with_names() {
+    let text = "id = 'X'\ntitle = 't'\nclaim = 'c'\nexpectation = 'e'\n[[scenario.requestors]]\ncount = 5\n";
+    let set = ["providers.providers.count=20", "requestors.requestors.load=0.5", "providers.0.slots={fixed = 2.0}"];
+    let options = Options { set: set.map(String::from).to_vec(), ..Options::default() };
+    let experiment = Experiment::read(text, &options).unwrap();
+    let scenario = &experiment.cells[0].scenario;
+    assert_eq!((scenario.providers[0].count, scenario.requestors[0].load), (20, Some(0.5)));
+    assert_eq!((scenario.providers.len(), scenario.requestors[0].count), (1, 5));
+    let known = |metric: &&str| METRICS.iter().any(|known| known.name == *metric);
+    let watched = experiment.watched();
+    assert!(watched.contains(&"efficiency") && watched == experiment.shown() && watched.iter().all(known));
+    let found = Experiment::read(&format!("{text}[scenario.verification]\n"), &Options::default()).unwrap();
+    assert!(found.shown().contains(&"extra_work") && found.shown().iter().all(known), "{:?}", found.shown());
+    let quick = Options { quick: true, ..Options::default() };
+    assert!(Experiment::read(text, &quick).unwrap_err().to_string().contains("leave out --quick"));
 }
 
 #[test]
