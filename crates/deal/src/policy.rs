@@ -96,6 +96,8 @@ pub trait RequestorPolicy {
     /// The offers in the order in which they are taken, best first, as positions in `offers`. An offer left out is not
     /// taken.
     fn rank(&mut self, header: &Header, offers: &[&Offer], now: Now) -> Vec<usize>;
+    /// Whether a provider has done anything for us before.
+    fn knows(&self, provider: NodeId) -> bool;
     /// Whether this result is run again here. Asking again and again gives no other answer by chance.
     fn rechecks(&self, result: &Reported) -> bool;
     /// A number that nobody can foresee, another one each time.
@@ -198,6 +200,8 @@ pub enum RequestorFact {
         subtask_timeout_s: u32,
         /// How long it took, as reported.
         computation_ms: u64,
+        /// The price of an hour that it was agreed at; the provider may have offered another one since.
+        price: Wei,
         /// What it was paid.
         paid: Wei,
     },

@@ -18,6 +18,9 @@ const REFUSE_AGAIN_MS: u64 = 30_000;
 /// lists change by hand.
 const UNWANTED_MS: u64 = 600_000;
 
+/// A price that fell by a part in so many is offered at once. Reason: each offer is a signature and a message.
+const CHEAPER_BY: u128 = 8;
+
 /// Work is turned down for other work that brings more by a part in so many. Reason: prices move all the time, and who is
 /// turned down for a trifle goes elsewhere.
 const BETTER_BY: u128 = 4;
@@ -38,8 +41,11 @@ impl Provider {
         if let Some(offer) = standing
             && self.stands_long_enough(&offer, now)
         {
-            // It may have been lost: the requestor still asks.
-            return step.send(requestor, Message::Offer(offer.into_signed()));
+            if !self.offer_cheaper(policy, digest, now, step) {
+                // It may have been lost: the requestor still asks.
+                step.send(requestor, Message::Offer(offer.into_signed()));
+            }
+            return;
         }
         let unwanted = self.headers.get(&digest).and_then(|known| known.unwanted);
         if unwanted.is_some_and(|since| now.local.saturating_sub(since) < UNWANTED_MS) {
@@ -53,7 +59,15 @@ impl Provider {
                     .as_ref()
                     .is_none_or(|(before, at)| *before != reason || now.local.saturating_sub(*at) >= REFUSE_AGAIN_MS);
                 let refused = if again { Some((reason.clone(), now.local)) } else { said };
-                self.remember(Known { header, heard: now.local, offer: None, taken: false, refused, unwanted: None });
+                self.remember(Known {
+                    header,
+                    heard: now.local,
+                    offer: None,
+                    earlier: None,
+                    taken: false,
+                    refused,
+                    unwanted: None,
+                });
                 if again {
                     step.refuse(requestor, digest, reason);
                 }
@@ -65,12 +79,40 @@ impl Provider {
                     header,
                     heard: now.local,
                     offer: Some(offer),
+                    earlier: None,
                     taken: false,
                     refused: None,
                     unwanted: None,
                 });
             }
         }
+    }
+
+    /// Offers less where the price has fallen since the offer that stands: who has done some of the work knows better what
+    /// it takes. Whether it did. The dearer offer stands as well, for an agreement that is on its way; only one before that
+    /// is forgotten.
+    pub(super) fn offer_cheaper(
+        &mut self,
+        policy: &mut dyn ProviderPolicy,
+        header: B256,
+        now: Now,
+        step: &mut Step,
+    ) -> bool {
+        let Some(known) = self.headers.get(&header).filter(|_| !self.draining) else { return false };
+        let header = known.header.clone();
+        let Some(standing) = known.offer.clone().filter(|offer| self.stands_long_enough(offer, now)) else {
+            return false;
+        };
+        let Ok(offer) = self.make_offer(policy, &header, now) else { return false };
+        if offer.price.0 >= standing.price.0 - standing.price.0 / CHEAPER_BY {
+            return false;
+        }
+        step.say(ProviderEvent::Offered { requestor: header.requestor, header: header.digest(), price: offer.price });
+        step.send(header.requestor, Message::Offer(offer.signed().clone()));
+        if let Some(known) = self.headers.get_mut(&header.digest()) {
+            (known.offer, known.earlier) = (Some(offer), Some(standing));
+        }
+        true
     }
 
     /// Notes that an offer nobody took has come to its end, where there was room for the work.
@@ -160,7 +202,7 @@ impl Provider {
         }
         let mut headers = BTreeSet::new();
         for (digest, known) in self.headers.iter_mut().filter(|(_, known)| known.header.module == module) {
-            known.offer = None;
+            (known.offer, known.earlier) = (None, None);
             headers.insert(*digest);
         }
         self.unchecked.retain(|_, unchecked| !headers.contains(&unchecked.agreement.header));
@@ -239,7 +281,8 @@ impl Provider {
         }
         let known = self.headers.get(&agreement.header).ok_or(RefusalReason::UnknownHeader(agreement.header))?;
         self.runs(known.header.module, now)?;
-        let offer = known.offer.as_ref().filter(|offer| offer.digest() == agreement.offer);
+        let mut offers = known.offer.iter().chain(&known.earlier);
+        let offer = offers.find(|offer| offer.digest() == agreement.offer);
         let offer = offer.ok_or(RefusalReason::UnknownHeader(agreement.offer))?;
         let header = &known.header;
         let expires = offer.expires.min(header.deadline);

@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub header: Authentic<Header>,
     pub heard: LocalTime,
     pub offer: Option<Authentic<Offer>>,
+    /// The dearer one before it, which stands as well.
+    pub earlier: Option<Authentic<Offer>>,
     /// Whether an agreement took the offer.
     pub taken: bool,
     /// What was said instead of an offer, and when.

@@ -146,7 +146,7 @@ impl Provider {
         if deal.subtasks.get(&index) != Some(&Stage::Running) {
             return;
         }
-        let requestor = deal.requestor();
+        let (requestor, header) = (deal.requestor(), deal.agreement.header);
         let (outcome, completed) = match outcome {
             SubtaskOutcome::Completed { time_ms, fuel, .. } => {
                 let fact = ProviderFact::Completed {
@@ -166,6 +166,8 @@ impl Provider {
         };
         deal.subtasks.insert(index, Stage::Finished(SubtaskResult { index, outcome }));
         step.say(ProviderEvent::Computed { agreement, index, completed });
+        // Before the report, after which the requestor gives more.
+        self.offer_cheaper(policy, header, now, step);
         self.report(agreement, now, step);
     }
 
@@ -340,7 +342,7 @@ impl Provider {
         let about = refusal.about;
         for known in self.headers.values_mut().filter(|known| known.header.requestor == from) {
             if known.offer.as_ref().is_some_and(|offer| offer.digest() == about) {
-                known.offer = None;
+                (known.offer, known.earlier) = (None, None);
                 known.unwanted = (refusal.reason == RefusalReason::Denied).then_some(now.local);
             }
         }

@@ -500,7 +500,8 @@ fn enter(
         });
         // What the provider says of its time is not signed, and cannot be less than what was seen.
         let computation_ms = (*time_ms).max(timed.map_or(0, |(_, timed)| timed.least_ms)).max(1);
-        policy.note(&RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, paid }, now);
+        let price = deal.agreement.price;
+        policy.note(&RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, price, paid }, now);
         let Answer { output, output_bytes, .. } = answer;
         step.say(RequestorEvent::Accepted {
             header,

@@ -95,7 +95,8 @@ impl Requestor {
     /// Gives every provider that is about to run dry another batch, best offer first.
     ///
     /// A batch is half of the provider's fair share of what is open, by speed, so that batches shrink towards the end
-    /// and all end together; at least one subtask a slot.
+    /// and all end together; at least one subtask a slot. One that has done nothing for us yet gets one a slot and no more
+    /// before they are done: it asks for all of the time that is sold until it knows how much of it the work takes.
     pub(super) fn hand_out(&mut self, policy: &mut dyn RequestorPolicy, header: B256, now: Now, step: &mut Step) {
         let Some(task) = self.tasks.get(&header) else { return };
         if task.finished || task.stopped || now.local < task.window_ends || task.header.deadline < now.chain {
@@ -115,13 +116,15 @@ impl Requestor {
             }
             let provider = candidate.offer.provider;
             let slots = u64::from(candidate.offer.slots);
-            if !self.runs_dry(header, provider, slots) {
+            let is_new = !policy.knows(provider);
+            if !self.runs_dry(header, provider, if is_new { 0 } else { slots }) {
                 given = true;
                 continue;
             }
             let share = (left as u128).saturating_mul(candidate.weight).div_ceil(weights);
             let share = u64::try_from(share).unwrap_or(u64::MAX);
-            let wanted = share.div_ceil(2).max(slots).min(left as u64).min(SUBTASKS_PER_AGREEMENT_MAX as u64);
+            let batch = if is_new { slots } else { share.div_ceil(2).max(slots) };
+            let wanted = batch.min(left as u64).min(SUBTASKS_PER_AGREEMENT_MAX as u64);
             let affordable = self.affordable(header, candidate.value);
             let wanted = wanted.min(affordable);
             if wanted == 0 {

@@ -509,6 +509,9 @@ impl RequestorPolicy for Waits {
     fn rechecks(&self, result: &Reported) -> bool {
         self.0.rechecks(result)
     }
+    fn knows(&self, provider: NodeId) -> bool {
+        self.0.knows(provider)
+    }
     fn draw(&mut self) -> u64 {
         self.0.draw()
     }
@@ -544,11 +547,14 @@ fn says_once_that_it_waits_for_better_offers() {
     assert_eq!(said(RequestorInput::Tick), [0u32; 0]);
 }
 
-/// A requestor with an agreement that one provider countersigned.
 /// A batch that its provider has not answered.
 pub(super) fn proposed() -> (Requestor, Fixed, Authentic<Agreement>) {
-    let (mut requestor, mut policy, digest) = started();
-    let effects = request(&mut requestor, &mut policy, offer(digest, 2, |_| {}), NOW);
+    proposed_by(Fixed::default(), 2)
+}
+
+fn proposed_by(mut policy: Fixed, slots: u16) -> (Requestor, Fixed, Authentic<Agreement>) {
+    let (mut requestor, _, digest) = started();
+    let effects = request(&mut requestor, &mut policy, offer(digest, 2, |offer| offer.slots = slots), NOW);
     assert!(effects.iter().any(|e| matches!(e, RequestorEffect::ReadChannel(_))), "{effects:?}");
     let channel = ChannelId { payer: keys(1).payment.address(), payee: keys(2).payment.address() };
     let state = ChannelState::default();
@@ -575,8 +581,14 @@ pub(super) fn proposal(effects: &[RequestorEffect]) -> Option<Authentic<Agreemen
     })
 }
 
+/// A requestor with an agreement that one provider countersigned.
 pub(super) fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
-    let (mut requestor, mut policy, agreement) = proposed();
+    agreed_by(Fixed::default(), 2)
+}
+
+/// The same by a policy, with a provider of so many slots; the task has four subtasks.
+pub(super) fn agreed_by(policy: Fixed, slots: u16) -> (Requestor, Fixed, Authentic<Agreement>) {
+    let (mut requestor, mut policy, agreement) = proposed_by(policy, slots);
     let signature = keys(2).identity.sign_digest(&agreement.digest()).unwrap();
     let message = Message::Countersignature(Countersignature { agreement: agreement.digest(), signature });
     let from = NodeId(keys(2).identity.address());

@@ -18,6 +18,9 @@ impl RequestorPolicy for Watch {
     fn rechecks(&self, _: &Reported) -> bool {
         false
     }
+    fn knows(&self, provider: NodeId) -> bool {
+        self.0.knows(provider)
+    }
     fn draw(&mut self) -> u64 {
         self.0.draw()
     }

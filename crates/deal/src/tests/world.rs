@@ -71,6 +71,8 @@ pub(super) struct Fixed {
     pub owed: i128,
     pub rejected: Vec<NodeId>,
     pub failed: Vec<NodeId>,
+    /// Who has done nothing for us yet.
+    pub new: Vec<NodeId>,
 }
 
 impl Default for Fixed {
@@ -88,6 +90,7 @@ impl Default for Fixed {
             owed: 0,
             rejected: vec![],
             failed: vec![],
+            new: vec![],
         }
     }
 }
@@ -134,6 +137,9 @@ impl RequestorPolicy for Fixed {
     }
     fn rechecks(&self, result: &Reported) -> bool {
         u64::from(result.index) * 37 % 100 < self.recheck_percent
+    }
+    fn knows(&self, provider: NodeId) -> bool {
+        !self.new.contains(&provider)
     }
     fn draw(&mut self) -> u64 {
         self.drawn += 1;

@@ -27,7 +27,7 @@ pub struct ProviderMarketPolicy {
     identity_bits: u32,
     /// The only programs that are run, where not empty.
     programs: Vec<ContentHash>,
-    /// The last price offered, by requestor, and the terms it was for; a bounded number of them.
+    /// The terms of the last offer, by requestor, and the dearest price offered to it; a bounded number of them.
     terms: BTreeMap<NodeId, (HeaderTerms, Wei)>,
     /// Why nothing new is taken, where that is so.
     closed: Option<RefusalReason>,
@@ -130,8 +130,9 @@ impl ProviderPolicy for ProviderMarketPolicy {
         }
         let terms = HeaderTerms::from(header);
         let performance = self.speeds.of(&header.module, self.benchmark);
+        let dearest = self.terms.get(&header.requestor).map_or(Wei::ZERO, |(_, price)| *price);
         let quote = self.market.quote(&header.requestor, &terms, performance, now.local)?;
-        remember(&mut self.terms, header.requestor, (terms, quote.price));
+        remember(&mut self.terms, header.requestor, (terms, dearest.max(quote.price)));
         self.last_offer = Some(quote.price);
         Ok(Quote { price: quote.price, performance, slots: self.slots })
     }
@@ -141,8 +142,8 @@ impl ProviderPolicy for ProviderMarketPolicy {
         self.market.expected_profit(&header.requestor, &HeaderTerms::from(header), performance, now.local)
     }
 
-    /// What may be owed at the price last offered; for a requestor not quoted since the start, at the minimal price, an
-    /// hour at a time.
+    /// What may be owed at the dearest price offered: who turned out to need less time than it is sold may owe no less than
+    /// as a stranger. For a requestor not quoted since the start, at the minimal price, an hour at a time.
     fn credit(&self, requestor: NodeId) -> Wei {
         let unquoted = (self.market.settings().min_price, 3600);
         let quoted = self.terms.get(&requestor).map(|(terms, price)| (*price, terms.subtask_timeout_s));

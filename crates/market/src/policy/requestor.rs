@@ -255,6 +255,10 @@ impl RequestorPolicy for RequestorMarketPolicy {
         ranking.ranked.iter().map(|ranked| ranked.position).collect()
     }
 
+    fn knows(&self, provider: NodeId) -> bool {
+        self.market.record(&provider).is_some_and(|record| record.efficiency.is_some())
+    }
+
     /// The lot of a subtask is fixed; the share it is held against falls as its provider proves right.
     fn rechecks(&self, result: &Reported) -> bool {
         let rate = self.check_of(result.header, result.provider, result.value);
@@ -294,7 +298,10 @@ impl RequestorPolicy for RequestorMarketPolicy {
                 self.saving_lately.touch(now);
                 return;
             }
-            RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, paid } => {
+            RequestorFact::Succeeded { provider, subtask_timeout_s, computation_ms, price, paid } => {
+                if let Some((_, offer)) = self.terms.get_mut(&provider) {
+                    offer.price = price;
+                }
                 self.outcome(provider, subtask_timeout_s, Outcome::Success { computation_ms });
                 self.market.paid(&provider, paid);
                 self.saving_lately.touch(now);

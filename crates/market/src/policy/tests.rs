@@ -6,7 +6,7 @@ use golem_deal::{
     Straggler,
 };
 use golem_protocol::{Address, AppFee, ByteCount, ChainTime, ContentHash, Fuel, LocalTime, Pricing};
-use golem_protocol::{B256, Header, Now, Offer, RefusalReason, Wei};
+use golem_protocol::{B256, Header, Now, Offer, RefusalReason, Wei, subtask_value};
 
 fn node(number: u8) -> NodeId {
     NodeId(Address::repeat_byte(number))
@@ -155,7 +155,17 @@ fn reported(header: B256, index: u32) -> Reported {
 }
 
 fn succeeded(paid: u128) -> RequestorFact {
-    RequestorFact::Succeeded { provider: node(3), subtask_timeout_s: 3600, computation_ms: 1_000_000, paid: Wei(paid) }
+    succeeded_at(50, paid)
+}
+
+fn succeeded_at(price: u128, paid: u128) -> RequestorFact {
+    RequestorFact::Succeeded {
+        provider: node(3),
+        subtask_timeout_s: 3600,
+        computation_ms: 1_000_000,
+        price: Wei(price),
+        paid: Wei(paid),
+    }
 }
 
 #[test]
@@ -199,7 +209,7 @@ fn remembers_across_a_restart_how_long_a_program_takes_so_that_short_work_is_not
     };
     let mut policy = recover(&[]);
     policy.admit(&header(100), &offer(node(3), 20), Now::default()).unwrap();
-    policy.note(&succeeded(1), Now::default());
+    policy.note(&succeeded_at(20, 1), Now::default());
     let dear = offer(node(4), 100);
     let at = |s: u64| Now { local: LocalTime(s * 1_000), ..Now::default() };
     let taken = |policy: &mut RequestorMarketPolicy, s| !policy.rank(&header(100), &[&dear], at(s)).is_empty();
@@ -219,8 +229,11 @@ fn what_was_paid_is_the_same_price_whatever_another_task_pays_at_most_and_after_
         RequestorMarketPolicy::recover(rules, AccessLists::default(), Box::new(Fixed), records).unwrap()
     };
     let mut policy = ours(&[]);
-    policy.admit(&header(100), &offer(node(3), 30), Now::default()).unwrap();
-    policy.note(&succeeded(1), Now::default());
+    // It is what was agreed; that less was offered since changes nothing.
+    for price in [30, 5] {
+        policy.admit(&header(100), &offer(node(3), price), Now::default()).unwrap();
+    }
+    policy.note(&succeeded_at(30, 1), Now::default());
     let records = policy.records();
     let taken = |max: u128, price: u128| {
         let mut policy = ours(&records);
@@ -250,8 +263,13 @@ fn hedges_who_is_late_where_the_time_saved_is_worth_the_copy() {
     for provider in [node(3), node(4)] {
         // A tenth of the hour that it may take.
         for _ in 0..50 {
-            let fact =
-                RequestorFact::Succeeded { provider, subtask_timeout_s: 3600, computation_ms: 360_000, paid: Wei(0) };
+            let fact = RequestorFact::Succeeded {
+                provider,
+                subtask_timeout_s: 3600,
+                computation_ms: 360_000,
+                price: Wei(50),
+                paid: Wei(0),
+            };
             policy.note(&fact, Now::default());
         }
     }
@@ -308,6 +326,22 @@ fn seven_hundred_in_a_second(asked: &Header) -> ProviderFact {
         computation_ms: 1_000,
         fuel: Fuel(700),
     }
+}
+
+#[test]
+fn whose_work_turns_out_to_be_short_is_asked_less_and_may_owe_no_less_than_as_a_stranger() {
+    let (asked, now) = (header(100_000), Now::default());
+    let settings = ProviderSettings::new(Wei(1_000));
+    let mut policy = ProviderMarketPolicy::recover(settings, 50, 2, AccessLists::default(), &[], now).unwrap();
+    let stranger = policy.quote(&asked, now).unwrap().price;
+    let credit = policy.credit(node(1));
+    let value = subtask_value(stranger, asked.subtask_timeout_s).unwrap();
+    (0..2).for_each(|_| policy.note(&ProviderFact::Assigned { requestor: node(1), value }, now));
+    // An hour was sold, a second was needed; both are owed as yet.
+    policy.note(&seven_hundred_in_a_second(&asked), now);
+    let known = policy.quote(&asked, now).unwrap().price;
+    assert_eq!((stranger, known), (Wei(1_200), Wei(75)));
+    assert_eq!(policy.credit(node(1)), credit);
 }
 
 #[test]

@@ -114,6 +114,10 @@ impl RequestorPolicy for HostPolicy {
         self.market.rank(header, offers, now)
     }
 
+    fn knows(&self, provider: NodeId) -> bool {
+        self.market.knows(provider)
+    }
+
     fn rechecks(&self, result: &Reported) -> bool {
         self.market.rechecks(result)
     }
