@@ -211,10 +211,11 @@ impl TaskScreen {
     fn deal(&mut self, event: &RequestorEvent) {
         match event {
             RequestorEvent::Offered { provider, price, performance, .. } => {
-                let first = self.share(*provider).price == Wei::ZERO;
+                let before = std::mem::replace(&mut self.share(*provider).price, *price);
                 self.share(*provider).why_not = WhyNot::Offers;
-                self.share(*provider).price = *price;
-                if first {
+                if *price < before {
+                    self.say(&format!("offer of {}: now {} an hour", short(&provider.0), short_gnt(*price)));
+                } else if before == Wei::ZERO {
                     self.say(&format!(
                         "offer of {}: {} an hour, {} million fuel a second",
                         short(&provider.0),

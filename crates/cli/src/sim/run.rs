@@ -250,7 +250,8 @@ fn kept(path: &Path, header: &Header) -> anyhow::Result<Option<Kept>> {
     }
     for (name, was) in files.iter().filter_map(|file| Some((file["name"].as_str()?, file["digest"].as_str()?))) {
         if read(name)?.is_none_or(|bytes| digest(&bytes) != was) {
-            bail!("{} is not as it was written: play it again with --force", path.join(name).display());
+            let (file, folder) = (path.join(name), path.display());
+            bail!("{} is not as it was written: remove {folder}, and the same command plays it again", file.display());
         }
     }
     let readable = || -> Option<Kept> {
