@@ -223,8 +223,15 @@ fn finish(
     if args.json {
         output::json(&summary)?;
     } else {
-        let mut table =
-            Table::new(&["provider", ">offered an hour", ">score", ">subtasks", ">paid", ">claimed on chain", ">gas"]);
+        let mut table = Table::new(&[
+            "provider",
+            ">last offer an hour",
+            ">score",
+            ">subtasks",
+            ">paid",
+            ">claimed on chain",
+            ">gas",
+        ]);
         for row in &result.providers {
             table.row([
                 text(&row["node"])?,

@@ -282,7 +282,7 @@ pub(super) async fn finish(
     } else {
         let mut table = Table::new(&[
             "provider",
-            ">offered an hour",
+            ">last offer an hour",
             ">score",
             ">subtasks",
             ">not accepted",
