@@ -263,8 +263,8 @@ pub(super) struct Run {
     pub started: u64,
     /// When the slot is free again.
     pub ends: u64,
-    /// Whether the machine computes meanwhile.
-    pub computes: bool,
+    /// For how long a core of its machine computes it, in ms; 0 where it does not.
+    pub computed_ms: u64,
     pub fate: Fate,
     pub slot_ended: bool,
     /// Another run of the same subtask, which is under way.

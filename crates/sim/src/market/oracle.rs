@@ -95,7 +95,7 @@ impl World<'_> {
             if self.now < patience && of.cost_of_work() > dear {
                 return;
             }
-            let ends = self.now + time_of(task.work_ms, of.speed);
+            let takes = time_of(task.work_ms, of.speed);
             let run = Run {
                 task: handle,
                 buyer: task.buyer,
@@ -106,8 +106,8 @@ impl World<'_> {
                 offer: OfferTerms { provider: node(of.name), price: Wei::ZERO, performance: of.performance },
                 terms: task.terms,
                 started: self.now,
-                ends,
-                computes: true,
+                ends: self.now + takes,
+                computed_ms: takes,
                 fate: Fate::Right,
                 slot_ended: false,
                 twin: Handle::NONE,

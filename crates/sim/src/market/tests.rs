@@ -167,6 +167,27 @@ fn with_cheats(behaviour: ProviderBehaviour) -> Scenario {
     scenario
 }
 
+/// What waits on a machine for its other names costs nothing meanwhile, and its work no less than under one name.
+#[test]
+fn a_machines_names_do_not_make_its_work_cheaper() {
+    for identities in [1, 5, 20] {
+        let mut scenario = with_cheats(ProviderBehaviour::Sybil { identities });
+        scenario.requestors[0].work_s = Distribution::Fixed(600.0);
+        scenario.check().unwrap();
+        let outcome = run_against(&scenario, 3, None, &|_| {});
+        let mut done = 0;
+        for of in outcome.agents.iter().filter(|of| of.side == Side::Provider && of.group == 1) {
+            // What came too late was worked as well, and some is under way in the end.
+            let ended = of.subtasks_done + of.subtasks_failed;
+            let worked = of.busy_hours * of.speed * 6.0;
+            let most = (ended + u64::from(identities)) as f64;
+            assert!((ended as f64 - 0.1..=most).contains(&worked), "{identities} names: {worked} in {of:?}");
+            done += of.subtasks_done;
+        }
+        assert!(done > 50, "{identities} names: {done}");
+    }
+}
+
 /// The small market with as many requestors more, behaving so.
 fn with_deadbeats(behaviour: RequestorBehaviour) -> Scenario {
     let mut scenario = small();

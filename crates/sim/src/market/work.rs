@@ -49,7 +49,7 @@ impl World<'_> {
         }
         let work_ms = part.work_ms;
         let bill = self.bill(machine, part, &offer_terms(&offer), &terms, value);
-        let (fate, takes, computes) = self.plan(machine, handle, part, u64::from(terms.subtask_timeout_s) * 1_000);
+        let (fate, takes, computed_ms) = self.plan(machine, handle, part, u64::from(terms.subtask_timeout_s) * 1_000);
         let started = self.now + self.latency;
         let run = Run {
             task: handle,
@@ -62,7 +62,7 @@ impl World<'_> {
             terms,
             started,
             ends: started + takes,
-            computes,
+            computed_ms,
             fate,
             slot_ended: false,
             twin: Handle::NONE,
@@ -71,7 +71,7 @@ impl World<'_> {
         };
         let paid_per_work = gnt(bill.due) * MS_PER_HOUR / work_ms as f64;
         let of = &self.agents.machines[machine];
-        self.tally.handed_out(of, paid_per_work, self.now - opened, computes, self.now);
+        self.tally.handed_out(of, paid_per_work, self.now - opened, computed_ms > 0, self.now);
         let group = self.agents.buyers[buyer].group;
         self.monopsony.handed_out(group);
         if let Some(of) = self.tally.of_buyers(group, self.now) {
@@ -113,8 +113,8 @@ impl World<'_> {
         handle
     }
 
-    /// How a run will end, after how many ms, and whether the machine computes meanwhile.
-    fn plan(&mut self, machine: u32, task: Handle, part: Part, timeout_ms: u64) -> (Fate, u64, bool) {
+    /// How a run will end, after how many ms, and for how many of them a core computes.
+    fn plan(&mut self, machine: u32, task: Handle, part: Part, timeout_ms: u64) -> (Fate, u64, u64) {
         let (now, work_ms) = (self.now, part.work_ms);
         // Where each result stands alone it does not matter which of them they are wrong about.
         let together = match self.agents.machines[machine].behaviour {
@@ -126,9 +126,11 @@ impl World<'_> {
         let of = &mut self.agents.machines[machine];
         let stalls = self.scenario.providers.get(of.group as usize).and_then(|group| group.stalls.as_ref());
         let takes = time_of(work_ms, of.speed / stalled(stalls, of));
-        let held = (Fate::TimedOut, timeout_ms, false);
-        let wrong = (Fate::Wrong, ((takes as f64 * WRONG_WORK) as u64).clamp(1, timeout_ms), true);
-        let honest = if takes <= timeout_ms { (Fate::Right, takes, true) } else { (Fate::TimedOut, timeout_ms, true) };
+        let held = (Fate::TimedOut, timeout_ms, 0);
+        let made_up = ((takes as f64 * WRONG_WORK) as u64).clamp(1, timeout_ms);
+        let wrong = (Fate::Wrong, made_up, made_up);
+        let honest =
+            if takes <= timeout_ms { (Fate::Right, takes, takes) } else { (Fate::TimedOut, timeout_ms, timeout_ms) };
         match of.behaviour {
             ProviderBehaviour::Honest
             | ProviderBehaviour::CheatBenchmark { .. }
@@ -163,7 +165,8 @@ impl World<'_> {
                 let begins = of.free_at.max(now);
                 of.free_at = begins + takes / u64::from(of.cores.max(1));
                 let ends = of.free_at - now;
-                if ends <= timeout_ms { (Fate::Right, ends, true) } else { (Fate::TimedOut, timeout_ms, true) }
+                // One after the other on all its cores: most of the time until the end is waiting.
+                if ends <= timeout_ms { (Fate::Right, ends, takes) } else { (Fate::TimedOut, timeout_ms, takes) }
             }
             ProviderBehaviour::WrongResults { share, .. } => {
                 if together.unwrap_or_else(|| of.draws.chance(share)) {
@@ -174,14 +177,14 @@ impl World<'_> {
             }
             ProviderBehaviour::AcceptThenCancel { share } => {
                 if of.draws.chance(share) {
-                    (Fate::Cancelled, 1, false)
+                    (Fate::Cancelled, 1, 0)
                 } else {
                     honest
                 }
             }
             ProviderBehaviour::SelectiveFailure { share } => {
                 if of.draws.chance(share) {
-                    (Fate::Failed, honest.1, true)
+                    (Fate::Failed, honest.1, honest.2)
                 } else {
                     honest
                 }
@@ -197,14 +200,10 @@ impl World<'_> {
         let of = &mut self.agents.machines[run.machine];
         let took = run.ends - run.started;
         of.busy -= 1;
-        if run.computes && !of.out {
-            // A sybil's runs share its machine: each costs what it takes of it.
-            let share =
-                if of.identities > 1 && of.slots > of.cores { f64::from(of.cores) / f64::from(of.slots) } else { 1.0 };
-            let took = (took as f64 * share) as u64;
-            of.busy_ms += took;
-            self.agents.buyers[run.buyer].busy_ms += took;
-            self.tally.worked(of, took, self.now);
+        if run.computed_ms > 0 && !of.out {
+            of.busy_ms += run.computed_ms;
+            self.agents.buyers[run.buyer].busy_ms += run.computed_ms;
+            self.tally.worked(of, run.computed_ms, self.now);
         }
         match run.fate {
             Fate::Right | Fate::Wrong => {
@@ -219,7 +218,7 @@ impl World<'_> {
             of.market.idle(now);
         }
         let (machine, task) = (run.machine, run.task);
-        self.tally.slot_freed(run.computes, self.now);
+        self.tally.slot_freed(run.computed_ms > 0, self.now);
         if of.free() > 0 {
             of.heard.add(task, self.scenario.market.memory as usize);
             self.seek(machine);
