@@ -27,7 +27,7 @@ pub use bundle::{
     OutputEntry, PATH_BYTES_MAX, PathFault, SubtaskInput, SubtaskLimits, SubtaskOutput, check_path,
 };
 pub use manifest::{AppTerms, Manifest, ManifestError, Price, Purchase, Split, TaskLimits};
-pub use map::{MAP_RECHECK_PPM, MapTask};
+pub use map::MapTask;
 pub use plan::{InputListing, ListedFile, MergeSpec, PlanError, SubtaskSpec, TaskPlan, plan};
 pub use template::{Template, TemplateError};
 pub use verification::{

@@ -2,7 +2,7 @@
 
 use crate::bundle::{SubtaskLimits, check_path};
 use crate::template::Template;
-use crate::verification::{CopyAddresses, Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, Verification};
+use crate::verification::{CopyAddresses, Extras, FLOOR_PPM, Hedging, KNOWN_PPM_MAX, RECHECK_PPM, Verification};
 use golem_protocol::{Address, ByteCount, Fuel, Pricing, Wei};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,9 +52,9 @@ pub use error::ManifestError;
 /// [preview]                           # may be left out: nothing to look at before the end
 /// args = ["preview"]                  # run here now and then, with the results there are in /in/INDEX/
 ///
-/// [verification]
-/// method = "recheck"                  # or "none", "redundancy", "adaptive"
-/// fraction = "0.05"                   # the share that is computed again here; may be added to redundancy
+/// [verification]                      # may be left out
+/// method = "recheck"                  # the default; or "none", "redundancy", "adaptive"
+/// fraction = "0.05"                   # the share that is computed again here, default "0.1"; may be added to redundancy
 /// # copies = 2                        # of redundancy: so many providers for each subtask, 2 or 3
 /// # copy_addresses = "any"            # of redundancy: also providers at one address on the internet; or "distinct"
 /// # floor = "0.01"                    # of adaptive: the least share
@@ -261,8 +261,8 @@ struct RawMerge {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum RawMethod {
-    #[default]
     None,
+    #[default]
     Recheck,
     Redundancy,
     Adaptive,
@@ -441,12 +441,12 @@ fn verification(raw: &RawVerification) -> Result<Verification, ManifestError> {
     let given = [raw.fraction.is_some(), raw.copies.is_some(), raw.floor.is_some()];
     let what = match (raw.method, given) {
         (RawMethod::None, [false, false, false])
-        | (RawMethod::Recheck, [true, false, false])
+        | (RawMethod::Recheck, [_, false, false])
         | (RawMethod::Redundancy, [_, true, false])
         | (RawMethod::Adaptive, [false, false, _]) => None,
         (RawMethod::None, _) => Some("[verification] of the method \"none\" goes without fraction, copies and floor"),
         (RawMethod::Recheck, _) => {
-            Some("[verification] of the method \"recheck\" needs fraction, and neither copies nor floor")
+            Some("[verification] of the method \"recheck\", which it is without one, goes without copies and floor")
         }
         (RawMethod::Redundancy, _) => {
             Some("[verification] of the method \"redundancy\" needs copies, may have fraction, and no floor")
@@ -458,11 +458,13 @@ fn verification(raw: &RawVerification) -> Result<Verification, ManifestError> {
     if let Some(what) = what {
         return Err(ManifestError::Conflict { what });
     }
-    let fraction_ppm = raw.fraction.as_deref().map(|text| share("fraction", text)).transpose()?.unwrap_or_default();
+    let fraction_ppm = raw.fraction.as_deref().map(|text| share("fraction", text)).transpose()?;
     Ok(match raw.method {
         RawMethod::None => Verification::None,
-        RawMethod::Recheck => Verification::Recheck { fraction_ppm },
-        RawMethod::Redundancy => Verification::redundancy(raw.copies.unwrap_or_default(), fraction_ppm)?,
+        RawMethod::Recheck => Verification::Recheck { fraction_ppm: fraction_ppm.unwrap_or(RECHECK_PPM) },
+        RawMethod::Redundancy => {
+            Verification::redundancy(raw.copies.unwrap_or_default(), fraction_ppm.unwrap_or_default())?
+        }
         RawMethod::Adaptive => {
             let floor = raw.floor.as_deref().map(|text| share("floor", text)).transpose()?;
             Verification::adaptive(floor.unwrap_or(FLOOR_PPM))?

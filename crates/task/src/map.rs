@@ -6,10 +6,6 @@ use crate::template::Template;
 use crate::verification::{Extras, Verification};
 use std::collections::BTreeMap;
 
-/// Which share of a map task's results is run again by its requestor where nothing else is said, in parts per million.
-/// Reason: who says nothing knows nobody yet, and a result that nobody looks at can be anything; a tenth costs little time.
-pub const MAP_RECHECK_PPM: u32 = 100_000;
-
 /// A program to be run once for each of some files.
 ///
 /// The files are in `/in` by their own names, or are standard input. Without arguments of its own the program gets
@@ -39,14 +35,14 @@ pub struct MapTask {
 }
 
 impl MapTask {
-    /// A task with the usual arguments, limits and an hour to finish, of which a tenth is run again here.
+    /// A task with the usual arguments, limits, checks and an hour to finish.
     pub fn new(name: &str, price: Price) -> MapTask {
         MapTask {
             name: name.to_owned(),
             args: Vec::new(),
             shared: Vec::new(),
             stdin: false,
-            verification: Verification::Recheck { fraction_ppm: MAP_RECHECK_PPM },
+            verification: Verification::default(),
             extras: Extras::default(),
             limits: TaskLimits::default(),
             price,

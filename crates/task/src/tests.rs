@@ -333,7 +333,11 @@ fn reads_every_way_to_check_results() {
     let read = |lines: &str| Manifest::parse(&minimal(&format!("[split]\ncount = 2\n[verification]\n{lines}")));
     let plan = |lines: &str| read(lines).map(|manifest| (manifest.verification, manifest.extras));
     let usual = Extras::default();
-    assert_eq!(plan(""), Ok((Verification::None, usual)));
+    let a_tenth = Verification::Recheck { fraction_ppm: 100_000 };
+    assert_eq!(plan(""), Ok((a_tenth, usual)));
+    assert_eq!(plan("method = \"recheck\""), Ok((a_tenth, usual)));
+    assert_eq!(plan("fraction = \"0.02\""), Ok((Verification::Recheck { fraction_ppm: 20_000 }, usual)));
+    assert_eq!(Manifest::parse(&minimal("[split]\ncount = 2")).unwrap().verification, a_tenth);
     assert_eq!(plan("method = \"none\""), Ok((Verification::None, usual)));
     let twice = Verification::Redundancy { copies: 2, fraction_ppm: 0 };
     assert_eq!(plan("method = \"redundancy\"\ncopies = 2"), Ok((twice, usual)));
@@ -347,7 +351,7 @@ fn reads_every_way_to_check_results() {
     let floor = "method = \"adaptive\"\nfloor = \"0.2\"\nknown_answers = \"0.02\"\nhedge = \"off\"";
     assert_eq!(plan(floor), Ok((Verification::Adaptive { floor_ppm: 200_000 }, extras)));
     for bad in [
-        "method = \"recheck\"",
+        "copies = 2",
         "method = \"none\"\nfraction = \"0.1\"",
         "method = \"redundancy\"",
         "method = \"redundancy\"\ncopies = 1",
@@ -370,13 +374,14 @@ fn reads_every_way_to_check_results() {
 fn reads_a_plan_in_one_word_as_a_command_gives_it() {
     let redundancy = |copies, fraction_ppm| Ok(Verification::Redundancy { copies, fraction_ppm });
     assert_eq!(Verification::parse("none"), Ok(Verification::None));
+    assert_eq!(Verification::parse("recheck"), Ok(Verification::Recheck { fraction_ppm: 100_000 }));
     assert_eq!(Verification::parse("recheck:0.1"), Ok(Verification::Recheck { fraction_ppm: 100_000 }));
     assert_eq!(Verification::parse("redundancy:2"), redundancy(2, 0));
     assert_eq!(Verification::parse("redundancy:3+recheck:0.5"), redundancy(3, 500_000));
     assert_eq!(Verification::parse("adaptive"), Ok(Verification::Adaptive { floor_ppm: FLOOR_PPM }));
     assert_eq!(Verification::parse("adaptive:0.05"), Ok(Verification::Adaptive { floor_ppm: 50_000 }));
     for bad in
-        ["", "all", "recheck", "redundancy", "redundancy:1", "redundancy:4", "redundancy:x", "adaptive:0", "none:1"]
+        ["", "all", "recheck:", "redundancy", "redundancy:1", "redundancy:4", "redundancy:x", "adaptive:0", "none:1"]
     {
         assert!(Verification::parse(bad).is_err(), "{bad}");
     }

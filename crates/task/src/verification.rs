@@ -31,6 +31,10 @@ pub enum Verification {
     },
 }
 
+/// The share that is computed again where nothing is said, in parts per million: a tenth. Reason: a result that nobody
+/// looks at can be anything, and where none is, whoever computes nothing asks least and gets most of the work
+/// (docs/ECONOMY.md, "Copies in the market"); a tenth costs little of this machine's time.
+pub const RECHECK_PPM: u32 = 100_000;
 /// The most of the subtasks handed out whose result may be known, in parts per million: a half.
 pub const KNOWN_PPM_MAX: u32 = PPM / 2;
 /// How many providers a subtask can be given to for comparison: two, or three, of which one that lies is outvoted.
@@ -38,6 +42,12 @@ pub const COPIES: core::ops::RangeInclusive<u8> = 2..=3;
 /// The least share that is checked in an adaptive task, in parts per million. Reason: one result in a hundred tells of
 /// whoever turns bad although it has much to lose.
 pub const FLOOR_PPM: u32 = 10_000;
+
+impl Default for Verification {
+    fn default() -> Verification {
+        Verification::Recheck { fraction_ppm: RECHECK_PPM }
+    }
+}
 
 /// Whether subtasks that somebody is late with are given to another besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,7 +167,7 @@ impl Verification {
         }
     }
 
-    /// Reads how results are checked: `none`, `recheck:0.1`, `redundancy:2`, `redundancy:2+recheck:0.1`, `adaptive` or
+    /// Reads how results are checked: `none`, `recheck` or `recheck:0.1` with the share, `redundancy:2`, `redundancy:2+recheck:0.1`, `adaptive` or
     /// `adaptive:0.05` with the least share.
     ///
     /// Errors: something else, with what can be written.
@@ -171,6 +181,7 @@ impl Verification {
         };
         match (plan, number, extra) {
             ("none", None, None) => Ok(Verification::None),
+            ("recheck", None, None) => Ok(Verification::default()),
             ("recheck", Some(share), None) => {
                 Ok(Verification::Recheck { fraction_ppm: Verification::parse_fraction(share)? })
             }

@@ -30,7 +30,7 @@ pub(super) struct TermArgs {
     max_fee: Option<Wei>,
     /// How results are checked: none, recheck:0.1 to compute a tenth of them again here, redundancy:2 to give each subtask
     /// to two providers and compare (redundancy:2+recheck:0.1 for both), or adaptive for as much as each provider's
-    /// history makes it take [default: what the app or its manifest says; recheck:0.1 for `golem map`]
+    /// history makes it take [default: what the app or its manifest says, else recheck:0.1]
     #[arg(long, value_name = "HOW", value_parser = Verification::parse)]
     verify: Option<Verification>,
     /// Give subtasks whose result is known already to providers that cannot tell, as this share of all handed out
