@@ -1,7 +1,7 @@
 //! Choosing by chance, the same on every machine for the same random number.
 
 use crate::ratio::{Ratio, exp_of_minus, mul_div};
-use crate::requestor::Ranked;
+use crate::requestor::Place;
 
 /// Binary digits of a weight. Reason: 4,096 weights and a 64-bit random number multiply within 128 bits.
 const WEIGHT_BITS: u32 = 40;
@@ -9,9 +9,9 @@ const WEIGHT_BITS: u32 = 40;
 /// Draws the order without putting back, `p_j` proportional to `exp(-greed / score_j)`.
 ///
 /// Offers whose weight is too small to be drawn keep their place by score at the end.
-pub(crate) fn shuffle(ranked: &mut [Ranked], greed: Ratio, random: u64) {
+pub(crate) fn shuffle(ranked: &mut [Place], greed: Ratio, random: u64) {
     // Weights relative to the best one: the same chances, and at least one is not 0.
-    let exponents: Vec<u128> = ranked.iter().map(|offer| exponent_q60(greed, offer.score.score)).collect();
+    let exponents: Vec<u128> = ranked.iter().map(|offer| exponent_q60(greed, offer.score)).collect();
     let least = exponents.iter().min().copied().unwrap_or(0);
     let mut weights: Vec<u128> =
         exponents.iter().map(|exponent| exp_of_minus(exponent - least) >> (60 - WEIGHT_BITS)).collect();

@@ -45,8 +45,8 @@ pub use provider::{
 };
 pub use ratio::{NotARatio, Ratio};
 pub use requestor::{
-    Choice, Dear, Held, Maxima, OfferTerms, Outcome, ProviderRecord, Ranked, Ranking, RequestorMarket,
-    RequestorSettings, Score, WaitReason, Waited,
+    Choice, Dear, Held, Judged, Maxima, OfferTerms, Order, Outcome, Place, ProviderRecord, Ranked, Ranking,
+    RequestorMarket, RequestorSettings, Score, WaitReason, Waited, Waits,
 };
 pub use speed::{ProgramSpeed, Speeds};
 pub use standing::{ProgramStanding, Standing};

@@ -14,6 +14,7 @@ use crate::{
 };
 use golem_protocol::{Header, LocalTime, NodeId, Pricing, RefusalReason, Wei, subtask_value};
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 
 mod score;
 mod waiting;
@@ -21,7 +22,7 @@ mod waiting;
 use score::price_share;
 
 pub use score::Score;
-pub use waiting::{Dear, Held, WaitReason, Waited};
+pub use waiting::{Dear, Held, WaitReason, Waited, Waits};
 
 /// The most offers ranked at once. Reason: choosing by chance takes the square of it in steps.
 pub const OFFERS_MAX: usize = 4_096;
@@ -146,6 +147,30 @@ pub struct Ranked {
     pub probability: Ratio,
 }
 
+/// What an offer is worth, as long as the requestor that judged it learns nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    offer: OfferTerms,
+    score: Ratio,
+    quality: Ratio,
+    /// Whether there is a record of its provider.
+    known: bool,
+    /// What [`RequestorMarket::learnt`] was then.
+    learnt: u64,
+}
+
+impl Judged {
+    /// An offer that nobody looked at yet: it holds for nobody.
+    pub fn not_yet(offer: OfferTerms) -> Judged {
+        Judged { offer, score: Ratio::ZERO, quality: Ratio::ZERO, known: false, learnt: u64::MAX }
+    }
+
+    /// Whether nobody here has dealt with its provider.
+    pub fn is_of_stranger(&self) -> bool {
+        !self.known
+    }
+}
+
 /// Offers in the order in which they are to be taken, and those that are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranking {
@@ -155,6 +180,28 @@ pub struct Ranking {
     pub refused: Vec<(usize, OfferTerms, RefusalReason)>,
     /// By position in the list given: not now, and perhaps later.
     pub waiting: Vec<(usize, OfferTerms, WaitReason)>,
+}
+
+/// Where an offer stood in the list given, and how good it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where it stood.
+    pub position: usize,
+    /// Its score.
+    pub score: Ratio,
+    /// How likely it was to come first.
+    pub probability: Ratio,
+}
+
+/// A [`Ranking`] by places in the list given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// The first is to be taken first.
+    pub ranked: Vec<Place>,
+    /// Why not.
+    pub refused: Vec<(usize, RefusalReason)>,
+    /// Not now, and perhaps later.
+    pub waiting: Vec<(usize, Waits)>,
 }
 
 /// Maximal prices, each of the last task that something was paid for; zero where none is known.
@@ -275,12 +322,17 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     ///
     /// Errors: `Denied`, `PriceAboveMax`, `BelowMinPerf`, `BelowQualityFloor`: in this order, to be sent as they are.
     pub fn admit(&self, offer: &OfferTerms, header: &HeaderTerms, now: LocalTime) -> Result<(), RefusalReason> {
-        self.admit_known(&self.record(&offer.provider).unwrap_or_default(), offer, header, now)
+        let record = self.record(&offer.provider).unwrap_or_default();
+        let quality = || match self.settings.rules {
+            Rules::Published => record.efficacy.quality_from(self.settings.numbers.distrust),
+            Rules::Golem => self.chance(&offer.provider, &record),
+        };
+        self.admit_of_quality(quality, offer, header, now)
     }
 
-    fn admit_known(
+    fn admit_of_quality(
         &self,
-        record: &ProviderRecord,
+        quality: impl FnOnce() -> Ratio,
         offer: &OfferTerms,
         header: &HeaderTerms,
         now: LocalTime,
@@ -292,11 +344,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         if offer.performance < header.min_perf {
             return Err(RefusalReason::BelowMinPerf { performance: offer.performance, min_perf: header.min_perf });
         }
-        let quality = match self.settings.rules {
-            Rules::Published => record.efficacy.quality_from(self.settings.numbers.distrust),
-            Rules::Golem => self.chance(&offer.provider, record),
-        };
-        if quality < self.settings.quality_floor {
+        if quality() < self.settings.quality_floor {
             return Err(RefusalReason::BelowQualityFloor);
         }
         Ok(())
@@ -319,44 +367,92 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         waited: impl Into<Waited>,
         random: u64,
     ) -> Ranking {
+        let waited = waited.into();
+        let (judged, scores): (Vec<Judged>, Vec<Score>) =
+            offers.iter().map(|offer| self.judge_and_score(offer, header)).unzip();
+        let order = self.order(&judged, header, now, waited, random);
         let mut ranking = Ranking::default();
-        let mut known = Vec::with_capacity(offers.len().min(OFFERS_MAX));
-        for (position, offer) in offers.iter().enumerate() {
-            if position >= OFFERS_MAX {
-                let full = RefusalReason::Full(format!("the book of {OFFERS_MAX} offers for one header"));
-                ranking.refused.push((position, *offer, full));
-                continue;
-            }
-            let record = self.record(&offer.provider);
-            known.push(record.is_some());
-            let record = record.unwrap_or_default();
-            match self.admit_known(&record, offer, header, now) {
-                Ok(()) => {
-                    let score = self.score_known(&record, offer, header);
-                    ranking.ranked.push(Ranked { position, offer: *offer, score, probability: Ratio::ZERO });
-                }
-                Err(reason) => ranking.refused.push((position, *offer, reason)),
-            }
+        for Place { position, probability, .. } in order.ranked {
+            let (Some(offer), Some(score)) = (offers.get(position), scores.get(position)) else { continue };
+            ranking.ranked.push(Ranked { position, offer: *offer, score: *score, probability });
         }
-        ranking.ranked.sort_by(|a, b| {
-            b.score.score.cmp(&a.score.score).then(a.offer.cmp(&b.offer)).then(a.position.cmp(&b.position))
-        });
-        match self.settings.choice {
-            Choice::Greedy => {
-                if let Some(first) = ranking.ranked.first_mut() {
-                    first.probability = Ratio::ONE;
-                }
-            }
-            Choice::Boltzmann { greed } => choice::shuffle(&mut ranking.ranked, greed, random),
+        for (position, waits) in order.waiting {
+            let Some(judged) = judged.get(position) else { continue };
+            ranking.waiting.push((position, judged.offer, self.reason(waits, judged, header, waited)));
         }
-        if self.settings.rules == Rules::Golem {
-            self.hold_back(&mut ranking, &known, header, now, waited.into());
+        for (position, reason) in order.refused {
+            let Some(offer) = offers.get(position) else { continue };
+            ranking.refused.push((position, *offer, reason));
         }
         ranking
     }
 
-    /// Strangers offer: where newcomers are in doubt, those are tried first that have offered for longest. To be told
-    /// before offers are ranked.
+    /// What an offer is worth now, to put it in order any number of times until [`RequestorMarket::still_holds`] says no.
+    pub fn judge(&self, offer: &OfferTerms, header: &HeaderTerms) -> Judged {
+        self.judge_and_score(offer, header).0
+    }
+
+    fn judge_and_score(&self, offer: &OfferTerms, header: &HeaderTerms) -> (Judged, Score) {
+        let record = self.record(&offer.provider);
+        let score = self.score_known(&record.unwrap_or_default(), offer, header);
+        let Score { score: all_in_all, quality, .. } = score;
+        let judged =
+            Judged { offer: *offer, score: all_in_all, quality, known: record.is_some(), learnt: self.learnt() };
+        (judged, score)
+    }
+
+    /// Whether an offer is still worth what it was judged to be, under the same header.
+    pub fn still_holds(&self, judged: &Judged, offer: &OfferTerms) -> bool {
+        judged.learnt == self.learnt() && judged.offer == *offer
+    }
+
+    /// How many dealings there were and cases of proofs closed: no offer's worth changes while that stays.
+    fn learnt(&self) -> u64 {
+        self.dealings.saturating_add(self.proofs.closed())
+    }
+
+    /// [`RequestorMarket::rank`] of offers that were judged before, where that still holds: their places alone.
+    pub fn order(
+        &self,
+        offers: &[impl Borrow<Judged>],
+        header: &HeaderTerms,
+        now: LocalTime,
+        waited: impl Into<Waited>,
+        random: u64,
+    ) -> Order {
+        let mut order = Order::default();
+        for (position, judged) in offers.iter().enumerate() {
+            if position >= OFFERS_MAX {
+                let full = RefusalReason::Full(format!("the book of {OFFERS_MAX} offers for one header"));
+                order.refused.push((position, full));
+                continue;
+            }
+            let Judged { offer, score, quality, .. } = judged.borrow();
+            match self.admit_of_quality(|| *quality, offer, header, now) {
+                Ok(()) => order.ranked.push(Place { position, score: *score, probability: Ratio::ZERO }),
+                Err(reason) => order.refused.push((position, reason)),
+            }
+        }
+        let offer = |place: &Place| offers.get(place.position).map(|judged| judged.borrow().offer);
+        order.ranked.sort_unstable_by(|a, b| {
+            b.score.cmp(&a.score).then_with(|| offer(a).cmp(&offer(b))).then(a.position.cmp(&b.position))
+        });
+        match self.settings.choice {
+            Choice::Greedy => {
+                if let Some(first) = order.ranked.first_mut() {
+                    first.probability = Ratio::ONE;
+                }
+            }
+            Choice::Boltzmann { greed } => choice::shuffle(&mut order.ranked, greed, random),
+        }
+        if self.settings.rules == Rules::Golem {
+            self.hold_back(&mut order, offers, header, now, waited.into());
+        }
+        order
+    }
+
+    /// Somebody offers: where newcomers are in doubt, those strangers are tried first that have offered for longest. To be
+    /// told before offers are put in order.
     pub fn heard(&mut self, providers: impl Iterator<Item = NodeId>) {
         let numbers = &self.settings.numbers;
         let doubted = self.newcomers.chance(numbers, &Efficacy::default()) < numbers.trust_min;

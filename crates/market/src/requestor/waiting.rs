@@ -1,12 +1,13 @@
 //! Offers that can be taken and are not taken yet.
 
-use super::{ProviderRecord, Ranked, Ranking, RequestorMarket};
+use super::{Judged, Order, Place, ProviderRecord, RequestorMarket};
 use crate::book::Peers;
 use crate::ratio::{Ratio, mul_div};
 use crate::trust::Efficacy;
 use crate::{HeaderTerms, OfferTerms, metered_speed};
 use golem_protocol::{LocalTime, Pricing, Wei};
 use serde::Serialize;
+use std::borrow::Borrow;
 
 /// Where fewer providers than this were ever dealt with, those in doubt are not held back: there is nobody to wait for.
 const PROVIDERS_FEW: usize = 8;
@@ -59,6 +60,23 @@ pub enum WaitReason {
     /// [`crate::Proofs::begin`].
     Accused {
         /// How many better offers can be taken now. Where that is enough, nothing need be computed.
+        ahead: usize,
+    },
+}
+
+/// [`WaitReason`] without what is there only to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// It is dearer than what was paid before.
+    Dear {
+        /// The most that would be paid now, wei per hour.
+        limit: Wei,
+    },
+    /// Its provider is in doubt.
+    Doubt,
+    /// A result of its provider is said to be wrong.
+    Accused {
+        /// How many better offers can be taken now.
         ahead: usize,
     },
 }
@@ -119,12 +137,11 @@ impl Held {
 }
 
 impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
-    /// Takes out what is too dear or too doubtful for now. `known` says of each position whether there is a record of its
-    /// provider.
+    /// Takes out what is too dear or too doubtful for now.
     pub(super) fn hold_back(
         &self,
-        ranking: &mut Ranking,
-        known: &[bool],
+        order: &mut Order,
+        offers: &[impl Borrow<Judged>],
         header: &HeaderTerms,
         now: LocalTime,
         open: Waited,
@@ -136,70 +153,85 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             .reference(header)
             .filter(|_| waited < Ratio::ONE)
             .map(|reference| reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited)));
+        let limit_usual = share_max.map(|share_max| scaled(header.max_price, share_max, Ratio::ONE));
         let trust_min = self.settings.numbers.trust_min;
         let (mut ahead, mut doubtful) = (0, Vec::new());
-        let waiting = &mut ranking.waiting;
-        ranking.ranked.retain(|ranked| {
-            let speed = speed_paid(&ranked.offer, header);
-            let share = |share_max: Ratio| {
-                let limit = scaled(header.max_price, share_max, Ratio::ONE);
-                scaled(limit, speed, Ratio::ONE).min(header.max_price)
+        let waiting = &mut order.waiting;
+        order.ranked.retain(|place| {
+            let Some(Judged { offer, quality, .. }) = offers.get(place.position).map(Borrow::borrow) else {
+                return false;
             };
-            let limit = share_max.map_or(header.max_price, share);
-            if ranked.offer.price > limit {
-                let taken_after_s = self.taken_after_s(scaled(ranked.offer.price, Ratio::ONE, speed), header, open);
-                waiting.push((ranked.position, ranked.offer, WaitReason::Dear { limit, taken_after_s }));
+            let speed = speed_paid(offer, header);
+            let limit = limit_usual.map_or(Wei::MAX, |limit| scaled(limit, speed, Ratio::ONE)).min(header.max_price);
+            if offer.price > limit {
+                waiting.push((place.position, Waits::Dear { limit }));
                 return false;
             }
-            if ranked.score.quality < trust_min {
-                doubtful.push(*ranked);
+            if *quality < trust_min {
+                doubtful.push(*place);
                 return false;
             }
-            if self.proofs.holds(&ranked.offer.provider, header.subtask_timeout_s, now) {
-                waiting.push((ranked.position, ranked.offer, WaitReason::Accused { ahead }));
+            if self.proofs.holds(&offer.provider, header.subtask_timeout_s, now) {
+                waiting.push((place.position, Waits::Accused { ahead }));
                 return false;
             }
             ahead += 1;
             true
         });
-        self.doubt(ranking, known, doubtful, waited >= Ratio::ONE);
+        self.doubt(order, offers, &doubtful, waited >= Ratio::ONE);
     }
 
     /// Of those in doubt, all are taken where there is nobody to wait for or nobody has come in time, else one now and
     /// then.
-    fn doubt(&self, ranking: &mut Ranking, known: &[bool], doubtful: Vec<Ranked>, waited_enough: bool) {
+    fn doubt(&self, order: &mut Order, offers: &[impl Borrow<Judged>], doubtful: &[Place], waited_enough: bool) {
         let newcomer = self.newcomers.chance(&self.settings.numbers, &Efficacy::default());
-        let class = |ranked: &Ranked| match known.get(ranked.position) {
-            _ if self.proofs.is_proven(&ranked.offer.provider) => DoubtClass::Proven,
-            Some(true) if ranked.score.quality >= newcomer => DoubtClass::BetterThanStrangers,
-            Some(true) => DoubtClass::WorseThanStrangers,
-            Some(false) | None => DoubtClass::Stranger,
+        let class = |judged: &Judged| match judged.known {
+            _ if self.proofs.is_proven(&judged.offer.provider) => DoubtClass::Proven,
+            true if judged.quality >= newcomer => DoubtClass::BetterThanStrangers,
+            true => DoubtClass::WorseThanStrangers,
+            false => DoubtClass::Stranger,
         };
-        // Looked up once for each. Stable: of equals the better score stays first.
-        let place = |ranked: Ranked| (class(&ranked), self.strangers.since(&ranked.offer.provider), ranked);
-        let mut doubtful: Vec<(DoubtClass, u64, Ranked)> = doubtful.into_iter().map(place).collect();
-        doubtful.sort_by_key(|(class, since, _)| (*class, *since));
+        // Looked up once for each. Of equals the better score stays first.
+        let mut by_class: Vec<(DoubtClass, u64, usize, Place)> = Vec::with_capacity(doubtful.len());
+        for (nth, place) in doubtful.iter().enumerate() {
+            let Some(judged) = offers.get(place.position).map(Borrow::borrow) else { continue };
+            by_class.push((class(judged), self.strangers.since(&judged.offer.provider), nth, *place));
+        }
+        by_class.sort_unstable_by_key(|(class, since, nth, _)| (*class, *since, *nth));
         let everybody = self.providers.count() < PROVIDERS_FEW || waited_enough;
         let room = if everybody {
-            doubtful.len()
+            by_class.len()
         } else {
             let own = self.dealings.saturating_sub(self.told);
             usize::from(self.doubted <= own / self.settings.numbers.doubt_one_in.max(1))
         };
         // Who was seen to be wrong is taken only where nobody else has turned up, however few are known: a task may take
         // results as they come, and others that are busy now are free a little later.
-        let waits = |(_, offer, _): &(usize, OfferTerms, WaitReason)| !self.proofs.is_proven(&offer.provider);
-        let somebody_else = !ranking.ranked.is_empty()
-            || doubtful.iter().any(|(class, ..)| *class != DoubtClass::Proven)
-            || ranking.waiting.iter().any(waits);
-        for (place, (class, _, doubted)) in doubtful.into_iter().enumerate() {
+        let waits = |(position, _): &(usize, Waits)| {
+            offers.get(*position).is_some_and(|judged| !self.proofs.is_proven(&judged.borrow().offer.provider))
+        };
+        let somebody_else = !order.ranked.is_empty()
+            || by_class.iter().any(|(class, ..)| *class != DoubtClass::Proven)
+            || order.waiting.iter().any(waits);
+        for (rank, (class, _, _, place)) in by_class.into_iter().enumerate() {
             let refused = class == DoubtClass::Proven && (somebody_else || !everybody);
-            if place < room && !refused {
-                ranking.ranked.push(doubted);
+            if rank < room && !refused {
+                order.ranked.push(place);
             } else {
-                let reason = WaitReason::Doubt { quality: doubted.score.quality };
-                ranking.waiting.push((doubted.position, doubted.offer, reason));
+                order.waiting.push((place.position, Waits::Doubt));
             }
+        }
+    }
+
+    /// Why an offer waits, with all that is to be told of it.
+    pub(super) fn reason(&self, waits: Waits, judged: &Judged, header: &HeaderTerms, open: Waited) -> WaitReason {
+        match waits {
+            Waits::Dear { limit } => {
+                let price = scaled(judged.offer.price, Ratio::ONE, speed_paid(&judged.offer, header));
+                WaitReason::Dear { limit, taken_after_s: self.taken_after_s(price, header, open) }
+            }
+            Waits::Doubt => WaitReason::Doubt { quality: judged.quality },
+            Waits::Accused { ahead } => WaitReason::Accused { ahead },
         }
     }
 
@@ -229,5 +261,8 @@ fn speed_paid(offer: &OfferTerms, header: &HeaderTerms) -> Ratio {
 
 /// `wei * of / over`, rounded down; all there is where that is beyond any price.
 fn scaled(wei: Wei, of: Ratio, over: Ratio) -> Wei {
+    if of == over {
+        return wei;
+    }
     mul_div(wei.0, u128::from(of.parts()), u128::from(over.parts().max(1))).map_or(Wei::MAX, |(wei, _)| Wei(wei))
 }

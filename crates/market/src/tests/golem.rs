@@ -323,3 +323,38 @@ fn a_flood_of_new_names_does_not_make_old_strangers_young() {
     let ranking = market.rank(&offers, &header(100), seconds(0), 400, 0);
     assert_eq!(order(&ranking), [node(100_000), node(1_000), node(8_999)]);
 }
+
+/// Whoever ranks the same offers again and again judges anew only those of which something may have been learnt.
+#[test]
+fn an_offers_worth_holds_until_something_is_learnt() {
+    let header = header(100);
+    let offers: Vec<OfferTerms> = (1..=24).map(|id| offer(id, 20 + 3 * u128::from(id))).collect();
+    let mut market = RequestorMarket::new(RequestorSettings::default());
+    let mut judged: Vec<Judged> = offers.iter().map(|offer| Judged::not_yet(*offer)).collect();
+    let (mut judgements, mut draws) = (0, 7u64);
+    for step in 0..400 {
+        for (judged, offer) in judged.iter_mut().zip(&offers) {
+            if !market.still_holds(judged, offer) {
+                *judged = market.judge(offer, &header);
+                judgements += 1;
+            }
+        }
+        market.heard(offers.iter().map(|offer| offer.provider));
+        let now = market.order(&judged, &header, seconds(0), step, 0);
+        let anew: Vec<Judged> = offers.iter().map(|offer| market.judge(offer, &header)).collect();
+        assert_eq!(now, market.order(&anew, &header, seconds(0), step, 0), "step {step}");
+        draws = draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let of = offers[(draws >> 33) as usize % offers.len()];
+        match draws >> 60 {
+            0 => market.proven(of.provider),
+            1 => market.outcome(&of, &header, Outcome::Rejected),
+            2 | 3 => market.outcome(&of, &header, Outcome::TimedOut),
+            4 | 5 => market.outcome(&of, &header, Outcome::Success { computation_ms: 1_000 }),
+            6 => market.assigned(of.provider, 1),
+            _ => {}
+        }
+    }
+    assert!(judgements < 400 * 24 / 2, "{judgements} times");
+    let cheaper = OfferTerms { price: Wei(1), ..offers[0] };
+    assert!(!market.still_holds(&judged[0], &cheaper), "another price is another offer");
+}

@@ -7,10 +7,11 @@ use super::scenario::*;
 use super::table::{Handle, Table};
 use crate::stream::{SmallStream, mix};
 use golem_market::{
-    Choice, HeaderTerms, Numbers, OfferTerms, ProviderMarket, ProviderRecord, ProviderSettings, Ratio, RequestorMarket,
-    RequestorRecord, RequestorSettings,
+    Choice, HeaderTerms, Judged, Numbers, OfferTerms, ProviderMarket, ProviderRecord, ProviderSettings, Ratio,
+    RequestorMarket, RequestorRecord, RequestorSettings,
 };
 use golem_protocol::{Address, LocalTime, NodeId, Wei};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -235,6 +236,14 @@ pub(super) struct Offered {
     pub price: Wei,
     pub performance: u64,
     pub made: u64,
+    /// What it was worth when it was last looked at.
+    pub judged: Judged,
+}
+
+impl Borrow<Judged> for Offered {
+    fn borrow(&self) -> &Judged {
+        &self.judged
+    }
 }
 
 /// How a run ends.

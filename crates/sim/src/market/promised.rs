@@ -24,20 +24,20 @@ impl Promised {
 }
 
 impl World<'_> {
-    /// The offers at the performance that a requestor takes them for, and those whose promise it refuses.
-    pub(super) fn credible(&mut self, buyer: u32, offers: &[Offered]) -> (Vec<OfferTerms>, Vec<usize>) {
+    /// The offers at the performance that a requestor takes them for, and those whose promise it refuses. `None` where
+    /// nobody lies.
+    pub(super) fn credible(&mut self, buyer: u32, offers: &[Offered]) -> Option<(Vec<OfferTerms>, Vec<usize>)> {
+        let (book, now) = (self.book_of(buyer), self.local());
+        let of = self.promised.0.as_mut()?.get_mut(&book)?;
         let mut terms: Vec<OfferTerms> = offers.iter().map(offer_terms).collect();
         let mut refused = Vec::new();
-        let (book, now) = (self.book_of(buyer), self.local());
-        if let Some(of) = self.promised.0.as_mut().and_then(|books| books.get_mut(&book)) {
-            for (position, offer) in terms.iter_mut().enumerate() {
-                if of.said(offer.provider, PROGRAM, offer.performance, now).is_err() {
-                    refused.push(position);
-                }
-                offer.performance = of.credible(offer.provider, PROGRAM, offer.performance);
+        for (position, offer) in terms.iter_mut().enumerate() {
+            if of.said(offer.provider, PROGRAM, offer.performance, now).is_err() {
+                refused.push(position);
             }
+            offer.performance = of.credible(offer.provider, PROGRAM, offer.performance);
         }
-        (terms, refused)
+        Some((terms, refused))
     }
 
     /// A result was accepted: how long it took is held against what was promised.

@@ -5,7 +5,7 @@ use super::scenario::*;
 use super::table::Handle;
 use super::world::{Event, World};
 use crate::stream::{Draw, SmallStream};
-use golem_market::{HeaderTerms, OfferTerms, WaitReason};
+use golem_market::{HeaderTerms, Judged, OfferTerms, Waits};
 use golem_protocol::{Pricing, Wei};
 
 /// Steps of the search for the price at which a winner would have lost.
@@ -144,7 +144,8 @@ impl World<'_> {
             return false;
         }
         let Some(task) = self.tasks.get_mut(handle) else { return false };
-        task.offers.push(Offered { name, price, performance, made: self.now });
+        let judged = Judged::not_yet(OfferTerms { provider: node(name), price, performance });
+        task.offers.push(Offered { name, price, performance, made: self.now, judged });
         self.tally.offers += 1;
         self.tally.messages += 1;
         true
@@ -188,7 +189,7 @@ impl World<'_> {
         task.hand_out_at = 0;
         let mut offers = std::mem::take(&mut task.offers);
         if task.open == 0 || now >= task.deadline {
-            self.rank_spare(handle, &offers);
+            self.rank_spare(handle, &mut offers);
             return offers.into_iter().for_each(|offer| self.lost(offer));
         }
         let (buyer, terms, created, open) = (task.buyer, task.terms, task.created, task.open as usize);
@@ -201,7 +202,7 @@ impl World<'_> {
             }
             stands
         });
-        let order = self.rank(buyer, &terms, now - created, &offers);
+        let order = self.rank(buyer, &terms, now - created, &mut offers);
         if self.scenario.market.information == Information::Proofs {
             let accused = order.accused.iter().filter(|(_, ahead)| *ahead < open).map(|(position, _)| position);
             let wanted = order.taken.iter().take(open).chain(accused);
@@ -249,7 +250,7 @@ impl World<'_> {
     }
 
     /// Keeps the good ones of offers to a task of which all is handed out, where second copies may be given.
-    fn rank_spare(&mut self, handle: Handle, offers: &[Offered]) {
+    fn rank_spare(&mut self, handle: Handle, offers: &mut [Offered]) {
         let Some(task) = self.tasks.get(handle).filter(|task| task.hedging.is_some()) else { return };
         let (buyer, terms, waited) = (task.buyer, task.terms, self.now - task.created);
         let order = self.rank(buyer, &terms, waited, offers);
@@ -268,7 +269,7 @@ impl World<'_> {
     }
 
     /// Which offers to take, and in which order; which not, and which not yet.
-    fn rank(&mut self, buyer: u32, terms: &HeaderTerms, waited_ms: u64, offers: &[Offered]) -> Order {
+    fn rank(&mut self, buyer: u32, terms: &HeaderTerms, waited_ms: u64, offers: &mut [Offered]) -> Order {
         let mut order = Order::default();
         let Some(group) = self.group_of(buyer) else { return order };
         let policy = match self.scenario.market.mechanism {
@@ -277,29 +278,46 @@ impl World<'_> {
         };
         let now = self.local();
         let random = self.agents.buyers[buyer].draws.draw();
-        let (terms_of, overstated) = self.credible(buyer, offers);
+        let (believed, overstated) = self.credible(buyer, offers).unzip();
         let book = self.book_of(buyer);
         let market = &mut self.agents.buyers[book].market;
-        market.heard(terms_of.iter().map(|offer| offer.provider));
+        let believed = |(position, offered): (usize, &Offered)| {
+            let believed = believed.as_ref().and_then(|of| of.get(position).copied());
+            believed.unwrap_or_else(|| offer_terms(offered))
+        };
+        let all = |offers: &[Offered]| offers.iter().enumerate().map(believed).collect::<Vec<OfferTerms>>();
         match policy {
             RequestorPolicyName::Published if terms.pricing == Pricing::Metered => {
-                self.rank_by_usage(buyer, terms, &terms_of, &mut order);
+                self.rank_by_usage(buyer, terms, &all(offers), &mut order);
             }
             RequestorPolicyName::Published | RequestorPolicyName::Golem | RequestorPolicyName::SecondScore => {
-                let ranking = market.rank(&terms_of, terms, now, waited_ms / 1_000, random);
-                order.taken.extend(ranking.ranked.iter().map(|ranked| ranked.position));
-                order.waiting.extend(ranking.waiting.iter().map(|(position, ..)| *position));
-                order.accused.extend(ranking.waiting.iter().filter_map(|(position, _, reason)| match reason {
-                    WaitReason::Accused { ahead } => Some((*position, *ahead)),
-                    WaitReason::Dear { .. } | WaitReason::Doubt { .. } => None,
+                let mut strangers = Vec::new();
+                for (position, offered) in offers.iter_mut().enumerate() {
+                    let offer = believed((position, offered));
+                    // While nothing is learnt, what an offer is worth stays, and who was heard was heard.
+                    if market.still_holds(&offered.judged, &offer) {
+                        continue;
+                    }
+                    offered.judged = market.judge(&offer, terms);
+                    if offered.judged.is_of_stranger() {
+                        strangers.push(offer.provider);
+                    }
+                }
+                market.heard(strangers.into_iter());
+                let places = market.order(offers, terms, now, waited_ms / 1_000, random);
+                order.taken.extend(places.ranked.iter().map(|place| place.position));
+                order.waiting.extend(places.waiting.iter().map(|(position, _)| *position));
+                order.accused.extend(places.waiting.iter().filter_map(|(position, waits)| match waits {
+                    Waits::Accused { ahead } => Some((*position, *ahead)),
+                    Waits::Dear { .. } | Waits::Doubt => None,
                 }));
-                for (position, _, reason) in &ranking.refused {
+                for (position, reason) in &places.refused {
                     order.refused.push(*position);
                     self.tally.refused(reason);
                 }
             }
             RequestorPolicyName::Random | RequestorPolicyName::FirstCome | RequestorPolicyName::Cheapest => {
-                for (position, offer) in terms_of.iter().enumerate() {
+                for (position, offer) in all(offers).iter().enumerate() {
                     match market.admit(offer, terms, now) {
                         Ok(()) => order.taken.push(position),
                         Err(reason) => {
@@ -322,11 +340,12 @@ impl World<'_> {
                 }
             }
             RequestorPolicyName::Cheapest => {
-                order.taken.sort_by_key(|position| terms_of.get(*position).map(|offer| (offer.price, offer.provider)));
+                let key = |position: &usize| offers.get(*position).map(|offer| (offer.price, node(offer.name)));
+                order.taken.sort_by_key(key);
             }
         }
         let banned = |position: &usize| {
-            overstated.contains(position)
+            overstated.as_ref().is_some_and(|overstated| overstated.contains(position))
                 || offers.get(*position).is_some_and(|offer| self.is_banned(buyer, offer.name))
         };
         let (refused, taken) = order.taken.iter().partition::<Vec<usize>, _>(|position| banned(position));
