@@ -153,8 +153,8 @@ pub struct Judged {
     offer: OfferTerms,
     score: Ratio,
     quality: Ratio,
-    /// Whether there is a record of its provider.
-    known: bool,
+    /// Where nobody here has dealt with its provider: since when that offers, as [`Strangers::since`] counts it.
+    stranger_since: Option<u64>,
     /// What [`RequestorMarket::learnt`] was then.
     learnt: u64,
 }
@@ -162,12 +162,7 @@ pub struct Judged {
 impl Judged {
     /// An offer that nobody looked at yet: it holds for nobody.
     pub fn not_yet(offer: OfferTerms) -> Judged {
-        Judged { offer, score: Ratio::ZERO, quality: Ratio::ZERO, known: false, learnt: u64::MAX }
-    }
-
-    /// Whether nobody here has dealt with its provider.
-    pub fn is_of_stranger(&self) -> bool {
-        !self.known
+        Judged { offer, score: Ratio::ZERO, quality: Ratio::ZERO, stranger_since: None, learnt: u64::MAX }
     }
 }
 
@@ -369,7 +364,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     ) -> Ranking {
         let waited = waited.into();
         let (judged, scores): (Vec<Judged>, Vec<Score>) =
-            offers.iter().map(|offer| self.judge_and_score(offer, header)).unzip();
+            offers.iter().map(|offer| self.judge_as(self.record(&offer.provider), offer, header)).unzip();
         let order = self.order(&judged, header, now, waited, random);
         let mut ranking = Ranking::default();
         for Place { position, probability, .. } in order.ranked {
@@ -387,17 +382,21 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         ranking
     }
 
-    /// What an offer is worth now, to put it in order any number of times until [`RequestorMarket::still_holds`] says no.
-    pub fn judge(&self, offer: &OfferTerms, header: &HeaderTerms) -> Judged {
-        self.judge_and_score(offer, header).0
+    /// Somebody offers: [`RequestorMarket::heard`], and what that is worth now, to put it in order any number of times until
+    /// [`RequestorMarket::still_holds`] says no.
+    pub fn judge(&mut self, offer: &OfferTerms, header: &HeaderTerms) -> Judged {
+        let record = self.record(&offer.provider);
+        if record.is_none() {
+            self.heard([offer.provider].into_iter());
+        }
+        self.judge_as(record, offer, header).0
     }
 
-    fn judge_and_score(&self, offer: &OfferTerms, header: &HeaderTerms) -> (Judged, Score) {
-        let record = self.record(&offer.provider);
+    fn judge_as(&self, record: Option<ProviderRecord>, offer: &OfferTerms, header: &HeaderTerms) -> (Judged, Score) {
         let score = self.score_known(&record.unwrap_or_default(), offer, header);
         let Score { score: all_in_all, quality, .. } = score;
-        let judged =
-            Judged { offer: *offer, score: all_in_all, quality, known: record.is_some(), learnt: self.learnt() };
+        let stranger_since = record.is_none().then(|| self.strangers.since(&offer.provider));
+        let judged = Judged { offer: *offer, score: all_in_all, quality, stranger_since, learnt: self.learnt() };
         (judged, score)
     }
 
@@ -406,9 +405,10 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         judged.learnt == self.learnt() && judged.offer == *offer
     }
 
-    /// How many dealings there were and cases of proofs closed: no offer's worth changes while that stays.
+    /// How many dealings there were, cases of proofs closed and strangers forgotten: no offer is judged otherwise while that
+    /// stays.
     fn learnt(&self) -> u64 {
-        self.dealings.saturating_add(self.proofs.closed())
+        self.dealings.saturating_add(self.proofs.closed()).saturating_add(self.strangers.forgotten())
     }
 
     /// [`RequestorMarket::rank`] of offers that were judged before, where that still holds: their places alone.

@@ -17,6 +17,8 @@ pub(crate) struct Strangers {
     seen: HashMap<NodeId, Seen>,
     /// None of them last offered before that, so that not all are looked through for each that finds no room.
     none_before: u64,
+    /// How many made room for others.
+    forgotten: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl Strangers {
                 return;
             };
             self.seen.remove(&gone);
+            self.forgotten = self.forgotten.saturating_add(1);
         }
         self.seen.insert(provider, Seen { first: dealings, last: dealings });
     }
@@ -63,6 +66,11 @@ impl Strangers {
     /// At which dealing it first offered: the less, the older. Who is not remembered is the youngest.
     pub(crate) fn since(&self, provider: &NodeId) -> u64 {
         self.seen.get(provider).map_or(u64::MAX, |seen| seen.first)
+    }
+
+    /// How many were forgotten for others: while that stays and nobody is met, so does everybody's age.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -185,19 +185,19 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     /// then.
     fn doubt(&self, order: &mut Order, offers: &[impl Borrow<Judged>], doubtful: &[Place], waited_enough: bool) {
         let newcomer = self.newcomers.chance(&self.settings.numbers, &Efficacy::default());
-        let class = |judged: &Judged| match judged.known {
+        let class = |judged: &Judged| match judged.stranger_since {
             _ if self.proofs.is_proven(&judged.offer.provider) => DoubtClass::Proven,
-            true if judged.quality >= newcomer => DoubtClass::BetterThanStrangers,
-            true => DoubtClass::WorseThanStrangers,
-            false => DoubtClass::Stranger,
+            None if judged.quality >= newcomer => DoubtClass::BetterThanStrangers,
+            None => DoubtClass::WorseThanStrangers,
+            Some(_) => DoubtClass::Stranger,
         };
-        // Looked up once for each. Of equals the better score stays first.
-        let mut by_class: Vec<(DoubtClass, u64, usize, Place)> = Vec::with_capacity(doubtful.len());
-        for (nth, place) in doubtful.iter().enumerate() {
-            let Some(judged) = offers.get(place.position).map(Borrow::borrow) else { continue };
-            by_class.push((class(judged), self.strangers.since(&judged.offer.provider), nth, *place));
-        }
-        by_class.sort_unstable_by_key(|(class, since, nth, _)| (*class, *since, *nth));
+        // Of equals the better score stays first.
+        let key = |(nth, place): (usize, &Place)| {
+            let judged = offers.get(place.position)?.borrow();
+            Some((class(judged), judged.stranger_since.unwrap_or(u64::MAX), nth))
+        };
+        let mut by_class: Vec<(DoubtClass, u64, usize)> = doubtful.iter().enumerate().filter_map(key).collect();
+        by_class.sort_unstable();
         let everybody = self.providers.count() < PROVIDERS_FEW || waited_enough;
         let room = if everybody {
             by_class.len()
@@ -213,7 +213,8 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         let somebody_else = !order.ranked.is_empty()
             || by_class.iter().any(|(class, ..)| *class != DoubtClass::Proven)
             || order.waiting.iter().any(waits);
-        for (rank, (class, _, _, place)) in by_class.into_iter().enumerate() {
+        for (rank, (class, _, nth)) in by_class.into_iter().enumerate() {
+            let Some(place) = doubtful.get(nth).copied() else { continue };
             let refused = class == DoubtClass::Proven && (somebody_else || !everybody);
             if rank < room && !refused {
                 order.ranked.push(place);

@@ -339,9 +339,9 @@ fn an_offers_worth_holds_until_something_is_learnt() {
                 judgements += 1;
             }
         }
-        market.heard(offers.iter().map(|offer| offer.provider));
         let now = market.order(&judged, &header, seconds(0), step, 0);
-        let anew: Vec<Judged> = offers.iter().map(|offer| market.judge(offer, &header)).collect();
+        let mut fresh = market.clone();
+        let anew: Vec<Judged> = offers.iter().map(|offer| fresh.judge(offer, &header)).collect();
         assert_eq!(now, market.order(&anew, &header, seconds(0), step, 0), "step {step}");
         draws = draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let of = offers[(draws >> 33) as usize % offers.len()];

@@ -291,19 +291,12 @@ impl World<'_> {
                 self.rank_by_usage(buyer, terms, &all(offers), &mut order);
             }
             RequestorPolicyName::Published | RequestorPolicyName::Golem | RequestorPolicyName::SecondScore => {
-                let mut strangers = Vec::new();
                 for (position, offered) in offers.iter_mut().enumerate() {
                     let offer = believed((position, offered));
-                    // While nothing is learnt, what an offer is worth stays, and who was heard was heard.
-                    if market.still_holds(&offered.judged, &offer) {
-                        continue;
-                    }
-                    offered.judged = market.judge(&offer, terms);
-                    if offered.judged.is_of_stranger() {
-                        strangers.push(offer.provider);
+                    if !market.still_holds(&offered.judged, &offer) {
+                        offered.judged = market.judge(&offer, terms);
                     }
                 }
-                market.heard(strangers.into_iter());
                 let places = market.order(offers, terms, now, waited_ms / 1_000, random);
                 order.taken.extend(places.ranked.iter().map(|place| place.position));
                 order.waiting.extend(places.waiting.iter().map(|(position, _)| *position));
