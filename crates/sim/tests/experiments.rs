@@ -1,5 +1,5 @@
 //! Every experiment that comes with golem, in its quick size: it runs, and nothing comes out the other way than its file
-//! records. `GOLEM_SIM_FULL=1` plays the full size, which takes hours.
+//! records, or is left open that was told. `GOLEM_SIM_FULL=1` plays the full size, which takes hours.
 
 use golem_sim::experiment::charts::charts;
 use golem_sim::experiment::plot::{Ink, svg};
@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 #[test]
 fn every_experiment_comes_out_as_its_file_records() {
-    let options = Options { quick: std::env::var_os("GOLEM_SIM_FULL").is_none(), ..Options::default() };
+    let quick = std::env::var_os("GOLEM_SIM_FULL").is_none();
+    let options = Options { quick, ..Options::default() };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut against = Vec::new();
+    let (mut against, mut verdicts) = (Vec::new(), Vec::new());
     let (mut told_in_all, mut in_all) = (0, 0);
     for (id, text) in LIBRARY {
         let experiment = Experiment::read(text, &options).unwrap_or_else(|error| panic!("{id}: {error}"));
@@ -23,6 +24,7 @@ fn every_experiment_comes_out_as_its_file_records() {
         eprintln!("{id}: {} runs, {told} of {} expectations told", results.runs(), results.checked.len());
         for checked in &results.checked {
             eprintln!("  {:?}, recorded {:?}: {}", checked.verdict, checked.expected, checked.text);
+            verdicts.push(format!("{id} {:?}: {}", checked.verdict, checked.text));
             for f in &checked.findings {
                 eprintln!("    {}: {:.4} +- {:.4}", f.place, f.estimate.mean, f.estimate.half_width);
             }
@@ -45,6 +47,28 @@ fn every_experiment_comes_out_as_its_file_records() {
     }
     assert!(against.is_empty(), "against the record:\n{}", against.join("\n"));
     assert!(told_in_all * 5 >= in_all * 4, "too much is left open: {told_in_all} of {in_all} expectations told");
+    if quick {
+        committed("quick.verdicts", "every_experiment", &verdicts);
+    }
+}
+
+/// What was told and is left open now is seen as well as what comes out the other way. `GOLEM_RENEW=1` writes the lines
+/// anew, as every change of what is simulated, measured or drawn needs.
+fn committed(file: &str, test: &str, lines: &[String]) {
+    let path = format!("{}/tests/{file}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("GOLEM_RENEW").is_some() {
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap();
+    let committed: Vec<&str> = committed.lines().collect();
+    let others = lines.iter().zip(&committed).filter(|(now, then)| now != then);
+    let others: Vec<String> = others.map(|(now, then)| format!("{now}\n    committed: {then}")).collect();
+    assert!(
+        others.is_empty() && lines.len() == committed.len(),
+        "results are others than those committed in {path}. Where what is simulated, measured or drawn was changed: \
+         GOLEM_RENEW=1 cargo test -p golem-sim --test experiments {test}. Where not, something depends on this machine\n{}",
+        others.join("\n")
+    );
 }
 
 /// Proofs, a market that is metered, and ways to find wrong results: small, and whole.
@@ -75,22 +99,11 @@ fn digests(id: &str, text: &str) -> Vec<String> {
     files.into_iter().map(line).collect()
 }
 
-/// `GOLEM_RENEW=1` writes the digests anew, as every change of what is simulated, measured or drawn needs.
 #[test]
 fn the_same_seed_gives_the_bytes_that_were_committed() {
     let text = |id: &str| LIBRARY.iter().find(|(known, _)| *known == id).unwrap().1;
     let lines: Vec<String> = PINNED.iter().flat_map(|id| digests(id, text(id))).collect();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pinned.digests");
-    if std::env::var_os("GOLEM_RENEW").is_some() {
-        std::fs::write(path, lines.join("\n") + "\n").unwrap();
-    }
-    let committed = std::fs::read_to_string(path).unwrap();
-    let committed: Vec<&str> = committed.lines().collect();
-    assert_eq!(
-        lines, committed,
-        "results are other bytes than those committed in {path}. Where what is simulated, measured or drawn was changed: \
-         GOLEM_RENEW=1 cargo test -p golem-sim --test experiments the_same_seed. Where not, something depends on this machine"
-    );
+    committed("pinned.digests", "the_same_seed", &lines);
 }
 
 #[test]
