@@ -11,6 +11,10 @@ use golem_protocol::*;
 
 /// Time given to a batch on top of its subtasks' own, in seconds of chain time: blocks are coarse.
 const DEADLINE_SLACK_S: u64 = 120;
+/// The most subtasks that go to a provider that has done none for us yet. Reason: how many slots it has is its own word,
+/// and who named a thousand and answered nothing would hold a whole task until the timeout. By the usual rules it begins
+/// no more than two for a requestor that has paid it nothing.
+const NEW_SUBTASKS_MAX: u64 = 4;
 /// How many subtasks more than the next batch a channel is funded for, as a part of the fair share: 5/4 of it.
 const SHARE_MARGIN: (u64, u64) = (5, 4);
 /// How long somebody says nothing at least before another may get its subtask too, in milliseconds. Reason: whoever is
@@ -95,8 +99,8 @@ impl Requestor {
     /// Gives every provider that is about to run dry another batch, best offer first.
     ///
     /// A batch is half of the provider's fair share of what is open, by speed, so that batches shrink towards the end
-    /// and all end together; at least one subtask a slot. One that has done nothing for us yet gets one a slot and no more
-    /// before they are done: it asks for all of the time that is sold until it knows how much of it the work takes.
+    /// and all end together; at least one subtask a slot. One that has done nothing for us yet gets one a slot,
+    /// [`NEW_SUBTASKS_MAX`] at most, and no more before they are done: it asks for all of the time that is sold until it knows how much of it the work takes.
     pub(super) fn hand_out(&mut self, policy: &mut dyn RequestorPolicy, header: B256, now: Now, step: &mut Step) {
         let Some(task) = self.tasks.get(&header) else { return };
         if task.finished || task.stopped || now.local < task.window_ends || task.header.deadline < now.chain {
@@ -123,7 +127,7 @@ impl Requestor {
             }
             let share = (left as u128).saturating_mul(candidate.weight).div_ceil(weights);
             let share = u64::try_from(share).unwrap_or(u64::MAX);
-            let batch = if is_new { slots } else { share.div_ceil(2).max(slots) };
+            let batch = if is_new { slots.min(NEW_SUBTASKS_MAX) } else { share.div_ceil(2).max(slots) };
             let wanted = batch.min(left as u64).min(SUBTASKS_PER_AGREEMENT_MAX as u64);
             let affordable = self.affordable(header, candidate.value);
             let wanted = wanted.min(affordable);

@@ -1,6 +1,6 @@
 //! What is offered again for less, and how much whoever is new gets.
 
-use super::refusals::{NOW, Side, agreed_by, computes, proposal, provide, refusal, report, request, side};
+use super::refusals::{NOW, Side, agreed_over, computes, proposal, provide, refusal, report, request, side};
 use super::world::{Fixed, keys};
 use crate::*;
 use golem_protocol::*;
@@ -65,8 +65,8 @@ fn tells_of_a_lower_price_before_it_reports_the_work_that_it_was_learnt_by() {
 #[test]
 fn whoever_is_new_gets_one_subtask_a_slot_and_no_more_before_they_are_done() {
     let provider = NodeId(keys(2).identity.address());
-    let batches = |slots: u16, new: Vec<NodeId>| {
-        let (mut requestor, mut policy, agreement) = agreed_by(Fixed { new, ..Fixed::default() }, slots);
+    let batches_of = |subtasks: u32, slots: u16, new: Vec<NodeId>| {
+        let (mut requestor, mut policy, agreement) = agreed_over(Fixed { new, ..Fixed::default() }, slots, subtasks);
         let indices: Vec<u32> = agreement.subtasks.iter().map(|subtask| subtask.index).collect();
         let mut batches = vec![indices.len()];
         for index in indices {
@@ -75,7 +75,10 @@ fn whoever_is_new_gets_one_subtask_a_slot_and_no_more_before_they_are_done() {
         }
         batches
     };
+    let batches = |slots, new| batches_of(4, slots, new);
     assert_eq!(batches(1, vec![]), [2, 1, 0], "who is known: half of the four, the next before it has nothing to do");
     assert_eq!(batches(1, vec![provider]), [1, 1]);
     assert_eq!(batches(2, vec![provider]), [2, 0, 2]);
+    assert_eq!(batches_of(12, 1_000, vec![]), [12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(batches_of(12, 1_000, vec![provider]), [4, 0, 0, 0, 4], "its word is no reason for all of them");
 }

@@ -440,10 +440,14 @@ pub(super) fn started_with(budget: Wei, app: AppFee) -> (Requestor, Fixed, B256)
 }
 
 pub(super) fn started_with_checks(budget: Wei, app: AppFee, checks: Checks) -> (Requestor, Fixed, B256) {
+    started_with_subtasks(4, budget, app, checks)
+}
+
+fn started_with_subtasks(subtasks: u32, budget: Wei, app: AppFee, checks: Checks) -> (Requestor, Fixed, B256) {
     let own = keys(1);
     let order = TaskOrder {
-        header: Header { app, ..header(&own, 4, Pricing::Tender) },
-        inputs: vec![ContentHash(B256::with_last_byte(1)); 4],
+        header: Header { app, ..header(&own, subtasks, Pricing::Tender) },
+        inputs: vec![ContentHash(B256::with_last_byte(1)); subtasks as usize],
         budget,
         offer_window_ms: 0,
         checks,
@@ -549,11 +553,12 @@ fn says_once_that_it_waits_for_better_offers() {
 
 /// A batch that its provider has not answered.
 pub(super) fn proposed() -> (Requestor, Fixed, Authentic<Agreement>) {
-    proposed_by(Fixed::default(), 2)
+    proposed_by(Fixed::default(), 2, 4)
 }
 
-fn proposed_by(mut policy: Fixed, slots: u16) -> (Requestor, Fixed, Authentic<Agreement>) {
-    let (mut requestor, _, digest) = started();
+fn proposed_by(mut policy: Fixed, slots: u16, subtasks: u32) -> (Requestor, Fixed, Authentic<Agreement>) {
+    let checks = Checks::recheck(0);
+    let (mut requestor, _, digest) = started_with_subtasks(subtasks, Wei(1_000_000), AppFee::NONE, checks);
     let effects = request(&mut requestor, &mut policy, offer(digest, 2, |offer| offer.slots = slots), NOW);
     assert!(effects.iter().any(|e| matches!(e, RequestorEffect::ReadChannel(_))), "{effects:?}");
     let channel = ChannelId { payer: keys(1).payment.address(), payee: keys(2).payment.address() };
@@ -588,7 +593,12 @@ pub(super) fn agreed() -> (Requestor, Fixed, Authentic<Agreement>) {
 
 /// The same by a policy, with a provider of so many slots; the task has four subtasks.
 pub(super) fn agreed_by(policy: Fixed, slots: u16) -> (Requestor, Fixed, Authentic<Agreement>) {
-    let (mut requestor, mut policy, agreement) = proposed_by(policy, slots);
+    agreed_over(policy, slots, 4)
+}
+
+/// The same of a task of so many subtasks.
+pub(super) fn agreed_over(policy: Fixed, slots: u16, subtasks: u32) -> (Requestor, Fixed, Authentic<Agreement>) {
+    let (mut requestor, mut policy, agreement) = proposed_by(policy, slots, subtasks);
     let signature = keys(2).identity.sign_digest(&agreement.digest()).unwrap();
     let message = Message::Countersignature(Countersignature { agreement: agreement.digest(), signature });
     let from = NodeId(keys(2).identity.address());
