@@ -351,12 +351,12 @@ impl Agents {
             _ => drawn.speed,
         };
         let identities = match of.behaviour {
-            ProviderBehaviour::Sybil { identities } => identities,
+            ProviderBehaviour::Sybil { identities, .. } => identities,
             ProviderBehaviour::Whitewash { names_ahead, .. } => 1 + names_ahead,
             _ => 1,
         };
         let slots = match of.behaviour {
-            ProviderBehaviour::Sybil { .. } => drawn.slots.saturating_mul(identities),
+            ProviderBehaviour::Sybil { careful: false, .. } => drawn.slots.saturating_mul(identities),
             _ => drawn.slots,
         };
         let name = self.names.len();
@@ -473,7 +473,7 @@ impl Agents {
     fn names_of(&self, machine: u32) -> (u32, u32) {
         let machine = &self.machines[machine];
         match machine.behaviour {
-            ProviderBehaviour::Sybil { identities } => (machine.name, identities),
+            ProviderBehaviour::Sybil { identities, .. } => (machine.name, identities),
             _ => (machine.name, 1),
         }
     }

@@ -178,7 +178,9 @@ impl ProviderGroup {
                 range(&at("names_ahead"), f64::from(names_ahead), (0.0, names_max))?;
                 range(&at("right_first"), f64::from(right_first), (0.0, 1e6))
             }
-            ProviderBehaviour::Sybil { identities } => range(&at("identities"), f64::from(identities), (1.0, 10_000.0)),
+            ProviderBehaviour::Sybil { identities, .. } => {
+                range(&at("identities"), f64::from(identities), (1.0, 10_000.0))
+            }
             ProviderBehaviour::WrongResults { share: part, .. }
             | ProviderBehaviour::AcceptThenCancel { share: part }
             | ProviderBehaviour::SelectiveFailure { share: part } => share(&at("share"), part),

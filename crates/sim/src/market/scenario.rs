@@ -324,10 +324,13 @@ pub enum ProviderBehaviour {
         right_first: u32,
     },
     /// One machine under many names, which answers each header with all of them and takes work for all, but computes
-    /// no faster.
+    /// no faster. What it cannot have done in time it does not begin.
     Sybil {
         /// How many names.
         identities: u32,
+        /// Whether it takes no more at once, under all names together, than it has slots; no.
+        #[serde(default)]
+        careful: bool,
     },
     /// Reports wrong results, without computing.
     WrongResults {

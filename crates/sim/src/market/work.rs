@@ -162,11 +162,13 @@ impl World<'_> {
                 }
             }
             ProviderBehaviour::Sybil { .. } => {
-                let begins = of.free_at.max(now);
-                of.free_at = begins + takes / u64::from(of.cores.max(1));
-                let ends = of.free_at - now;
                 // One after the other on all its cores: most of the time until the end is waiting.
-                if ends <= timeout_ms { (Fate::Right, ends, takes) } else { (Fate::TimedOut, timeout_ms, takes) }
+                let ends = of.free_at.max(now) + takes / u64::from(of.cores.max(1)) - now;
+                if ends > timeout_ms {
+                    return held;
+                }
+                of.free_at = now + ends;
+                (Fate::Right, ends, takes)
             }
             ProviderBehaviour::WrongResults { share, .. } => {
                 if together.unwrap_or_else(|| of.draws.chance(share)) {
