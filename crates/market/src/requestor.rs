@@ -16,11 +16,14 @@ use golem_protocol::{Header, LocalTime, NodeId, Pricing, RefusalReason, Wei, sub
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 
+mod judged;
 mod score;
 mod waiting;
 
+use judged::Learnt;
 use score::price_share;
 
+pub use judged::Judged;
 pub use score::Score;
 pub use waiting::{Dear, Held, WaitReason, Waited, Waits};
 
@@ -147,25 +150,6 @@ pub struct Ranked {
     pub probability: Ratio,
 }
 
-/// What an offer is worth, as long as the requestor that judged it learns nothing new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    offer: OfferTerms,
-    score: Ratio,
-    quality: Ratio,
-    /// Where nobody here has dealt with its provider: since when that offers, as [`Strangers::since`] counts it.
-    stranger_since: Option<u64>,
-    /// What [`RequestorMarket::learnt`] was then.
-    learnt: u64,
-}
-
-impl Judged {
-    /// An offer that nobody looked at yet: it holds for nobody.
-    pub fn not_yet(offer: OfferTerms) -> Judged {
-        Judged { offer, score: Ratio::ZERO, quality: Ratio::ZERO, stranger_since: None, learnt: u64::MAX }
-    }
-}
-
 /// Offers in the order in which they are to be taken, and those that are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranking {
@@ -240,6 +224,9 @@ pub struct RequestorMarket<B = Book<NodeId, ProviderRecord>> {
     /// How many of the dealings were others'. Not stored: nodes are told of none.
     #[serde(skip)]
     told: u64,
+    /// Not stored: nobody keeps a judgement over a restart.
+    #[serde(skip)]
+    learnt: Learnt,
 }
 
 impl RequestorMarket {
@@ -250,7 +237,7 @@ impl RequestorMarket {
 
     /// Goes on with what was stored, under the settings of now.
     pub fn restore(settings: RequestorSettings, stored: RequestorMarket) -> RequestorMarket {
-        RequestorMarket { settings, ..stored }
+        RequestorMarket { settings, learnt: Learnt::default(), ..stored }
     }
 }
 
@@ -270,6 +257,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             maxima: Maxima::default(),
             doubted: 0,
             told: 0,
+            learnt: Learnt::default(),
         }
     }
 
@@ -380,35 +368,6 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             ranking.refused.push((position, *offer, reason));
         }
         ranking
-    }
-
-    /// Somebody offers: [`RequestorMarket::heard`], and what that is worth now, to put it in order any number of times until
-    /// [`RequestorMarket::still_holds`] says no.
-    pub fn judge(&mut self, offer: &OfferTerms, header: &HeaderTerms) -> Judged {
-        let record = self.record(&offer.provider);
-        if record.is_none() {
-            self.heard([offer.provider].into_iter());
-        }
-        self.judge_as(record, offer, header).0
-    }
-
-    fn judge_as(&self, record: Option<ProviderRecord>, offer: &OfferTerms, header: &HeaderTerms) -> (Judged, Score) {
-        let score = self.score_known(&record.unwrap_or_default(), offer, header);
-        let Score { score: all_in_all, quality, .. } = score;
-        let stranger_since = record.is_none().then(|| self.strangers.since(&offer.provider));
-        let judged = Judged { offer: *offer, score: all_in_all, quality, stranger_since, learnt: self.learnt() };
-        (judged, score)
-    }
-
-    /// Whether an offer is still worth what it was judged to be, under the same header.
-    pub fn still_holds(&self, judged: &Judged, offer: &OfferTerms) -> bool {
-        judged.learnt == self.learnt() && judged.offer == *offer
-    }
-
-    /// How many dealings there were, cases of proofs closed and strangers forgotten: no offer is judged otherwise while that
-    /// stays.
-    fn learnt(&self) -> u64 {
-        self.dealings.saturating_add(self.proofs.closed()).saturating_add(self.strangers.forgotten())
     }
 
     /// [`RequestorMarket::rank`] of offers that were judged before, where that still holds: their places alone.
@@ -555,7 +514,12 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         record.touched = self.dealings;
         self.strangers.met(&provider);
         let is_first = record.efficacy.weight() == Ratio::ZERO;
+        let newcomers = self.newcomers;
         self.newcomers.count(&self.settings.numbers, record.efficacy.success, is_first, outcome);
+        if self.newcomers != newcomers && rules == Rules::Golem {
+            self.learnt.of_all();
+        }
+        self.learnt.of(provider);
         record.efficacy = record.efficacy.after(outcome, self.settings.numbers.psi);
         if outcome == Outcome::Rejected {
             // It has no standing left to lose.
@@ -589,6 +553,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     pub(crate) fn remember(&mut self, provider: NodeId, record: ProviderRecord) {
         self.strangers.met(&provider);
         self.providers.insert(provider, record);
+        self.learnt.of_all();
     }
 
     /// What was paid before, as a share of a header's maximum.
@@ -638,6 +603,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             .map(|(node, _)| node);
         if let Some(node) = least {
             self.providers.remove(&node);
+            self.learnt.of(node);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Offers that can be taken and are not taken yet.
 
-use super::{Judged, Order, Place, ProviderRecord, RequestorMarket};
+use super::{Judged, OFFERS_MAX, Order, Place, ProviderRecord, RequestorMarket};
 use crate::book::Peers;
 use crate::ratio::{Ratio, mul_div};
 use crate::trust::Efficacy;
-use crate::{HeaderTerms, OfferTerms, metered_speed};
+use crate::{HeaderTerms, OfferTerms, Rules, metered_speed};
 use golem_protocol::{LocalTime, Pricing, Wei};
 use serde::Serialize;
 use std::borrow::Borrow;
@@ -81,6 +81,24 @@ pub enum Waits {
     },
 }
 
+/// What a task takes now.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// The most that is paid on a machine of the usual speed, wei per hour; `None` where any price will do.
+    usual: Option<Wei>,
+    /// Whether there is nobody to wait for, or nobody has come in time.
+    everybody: bool,
+    /// How many that are in doubt.
+    doubtful: usize,
+}
+
+/// Why an offer is held back.
+enum Back {
+    Dear { limit: Wei },
+    Doubtful,
+    Accused,
+}
+
 /// In which order those in doubt are tried.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum DoubtClass {
@@ -137,6 +155,29 @@ impl Held {
 }
 
 impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
+    /// Whether [`RequestorMarket::order`] would let all of these offers wait, none of them as accused: seen in one pass, since
+    /// tasks look at what waits for them again and again. Where this says no, some may wait all the same.
+    pub fn all_wait(
+        &self,
+        offers: &[impl Borrow<Judged>],
+        header: &HeaderTerms,
+        now: LocalTime,
+        waited: impl Into<Waited>,
+    ) -> bool {
+        let limits = self.limits(header, waited.into());
+        self.settings.rules == Rules::Golem
+            && offers.len() <= OFFERS_MAX
+            && offers.iter().map(Borrow::borrow).all(|judged| {
+                let admitted = self.admit_of_quality(|| judged.quality, &judged.offer, header, now);
+                let waits = match self.held_back(judged, header, now, limits) {
+                    Some(Back::Dear { .. }) => true,
+                    Some(Back::Doubtful) => limits.doubtful == 0,
+                    Some(Back::Accused) | None => false,
+                };
+                waits && admitted.is_ok()
+            })
+    }
+
     /// Takes out what is too dear or too doubtful for now.
     pub(super) fn hold_back(
         &self,
@@ -146,6 +187,27 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         now: LocalTime,
         open: Waited,
     ) {
+        let limits = self.limits(header, open);
+        let (mut ahead, mut doubtful) = (0, Vec::new());
+        let waiting = &mut order.waiting;
+        order.ranked.retain(|place| {
+            let Some(judged) = offers.get(place.position).map(Borrow::borrow) else { return false };
+            match self.held_back(judged, header, now, limits) {
+                Some(Back::Dear { limit }) => waiting.push((place.position, Waits::Dear { limit })),
+                Some(Back::Doubtful) => doubtful.push(*place),
+                Some(Back::Accused) => waiting.push((place.position, Waits::Accused { ahead })),
+                None => {
+                    ahead += 1;
+                    return true;
+                }
+            }
+            false
+        });
+        self.doubt(order, offers, &doubtful, limits);
+    }
+
+    /// What a task that has been open so long takes.
+    fn limits(&self, header: &HeaderTerms, open: Waited) -> Limits {
         let patience_s = u128::from(self.settings.patience.parts()) * u128::from(open.unit_s(header));
         let waited = Ratio::of_rounded_down(u128::from(open.s) * u128::from(Ratio::ONE.parts()), patience_s);
         // Where nothing was paid before, and in the end, any price will do that is no more than the maximum.
@@ -153,37 +215,36 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             .reference(header)
             .filter(|_| waited < Ratio::ONE)
             .map(|reference| reference.plus(Ratio::ONE.minus(reference).times_rounded_down(waited)));
-        let limit_usual = share_max.map(|share_max| scaled(header.max_price, share_max, Ratio::ONE));
-        let trust_min = self.settings.numbers.trust_min;
-        let (mut ahead, mut doubtful) = (0, Vec::new());
-        let waiting = &mut order.waiting;
-        order.ranked.retain(|place| {
-            let Some(Judged { offer, quality, .. }) = offers.get(place.position).map(Borrow::borrow) else {
-                return false;
-            };
-            let speed = speed_paid(offer, header);
-            let limit = limit_usual.map_or(Wei::MAX, |limit| scaled(limit, speed, Ratio::ONE)).min(header.max_price);
-            if offer.price > limit {
-                waiting.push((place.position, Waits::Dear { limit }));
-                return false;
-            }
-            if *quality < trust_min {
-                doubtful.push(*place);
-                return false;
-            }
-            if self.proofs.holds(&offer.provider, header.subtask_timeout_s, now) {
-                waiting.push((place.position, Waits::Accused { ahead }));
-                return false;
-            }
-            ahead += 1;
-            true
-        });
-        self.doubt(order, offers, &doubtful, waited >= Ratio::ONE);
+        let everybody = self.providers.count() < PROVIDERS_FEW || waited >= Ratio::ONE;
+        let own = self.dealings.saturating_sub(self.told);
+        Limits {
+            usual: share_max.map(|share_max| scaled(header.max_price, share_max, Ratio::ONE)),
+            everybody,
+            doubtful: if everybody {
+                usize::MAX
+            } else {
+                usize::from(self.doubted <= own / self.settings.numbers.doubt_one_in.max(1))
+            },
+        }
+    }
+
+    /// Why an offer that can be taken is not taken like others.
+    fn held_back(&self, judged: &Judged, header: &HeaderTerms, now: LocalTime, limits: Limits) -> Option<Back> {
+        let Judged { offer, quality, .. } = judged;
+        let speed = speed_paid(offer, header);
+        let limit = limits.usual.map_or(Wei::MAX, |limit| scaled(limit, speed, Ratio::ONE)).min(header.max_price);
+        if offer.price > limit {
+            Some(Back::Dear { limit })
+        } else if *quality < self.settings.numbers.trust_min {
+            Some(Back::Doubtful)
+        } else {
+            self.proofs.holds(&offer.provider, header.subtask_timeout_s, now).then_some(Back::Accused)
+        }
     }
 
     /// Of those in doubt, all are taken where there is nobody to wait for or nobody has come in time, else one now and
     /// then.
-    fn doubt(&self, order: &mut Order, offers: &[impl Borrow<Judged>], doubtful: &[Place], waited_enough: bool) {
+    fn doubt(&self, order: &mut Order, offers: &[impl Borrow<Judged>], doubtful: &[Place], limits: Limits) {
         let newcomer = self.newcomers.chance(&self.settings.numbers, &Efficacy::default());
         let class = |judged: &Judged| match judged.stranger_since {
             _ if self.proofs.is_proven(&judged.offer.provider) => DoubtClass::Proven,
@@ -198,13 +259,6 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         };
         let mut by_class: Vec<(DoubtClass, u64, usize)> = doubtful.iter().enumerate().filter_map(key).collect();
         by_class.sort_unstable();
-        let everybody = self.providers.count() < PROVIDERS_FEW || waited_enough;
-        let room = if everybody {
-            by_class.len()
-        } else {
-            let own = self.dealings.saturating_sub(self.told);
-            usize::from(self.doubted <= own / self.settings.numbers.doubt_one_in.max(1))
-        };
         // Who was seen to be wrong is taken only where nobody else has turned up, however few are known: a task may take
         // results as they come, and others that are busy now are free a little later.
         let waits = |(position, _): &(usize, Waits)| {
@@ -215,8 +269,8 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             || order.waiting.iter().any(waits);
         for (rank, (class, _, nth)) in by_class.into_iter().enumerate() {
             let Some(place) = doubtful.get(nth).copied() else { continue };
-            let refused = class == DoubtClass::Proven && (somebody_else || !everybody);
-            if rank < room && !refused {
+            let refused = class == DoubtClass::Proven && (somebody_else || !limits.everybody);
+            if rank < limits.doubtful && !refused {
                 order.ranked.push(place);
             } else {
                 order.waiting.push((place.position, Waits::Doubt));

@@ -289,7 +289,13 @@ fn newcomers_are_trusted_as_newcomers_have_deserved() {
     assert!(quality(&wary) < ratio(0.2));
     // A new name is worth nothing then: it is in doubt like any cheat, whatever it asks.
     let mut wary = wary;
+    let all_wait = |wary: &mut RequestorMarket| {
+        let judged = wary.judge(&offer(98, 0), &header(100));
+        wary.all_wait(&[judged], &header(100), seconds(0), 0)
+    };
+    assert!(!all_wait(&mut wary), "one in two hundred goes to those in doubt");
     wary.assigned(node(99), 1);
+    assert!(all_wait(&mut wary));
     assert!(wary.rank(&[offer(98, 0)], &header(100), seconds(0), 0, 0).ranked.is_empty());
 }
 
@@ -331,7 +337,7 @@ fn an_offers_worth_holds_until_something_is_learnt() {
     let offers: Vec<OfferTerms> = (1..=24).map(|id| offer(id, 20 + 3 * u128::from(id))).collect();
     let mut market = RequestorMarket::new(RequestorSettings::default());
     let mut judged: Vec<Judged> = offers.iter().map(|offer| Judged::not_yet(*offer)).collect();
-    let (mut judgements, mut draws) = (0, 7u64);
+    let (mut judgements, mut waits, mut draws) = (0, 0, 7u64);
     for step in 0..400 {
         for (judged, offer) in judged.iter_mut().zip(&offers) {
             if !market.still_holds(judged, offer) {
@@ -343,6 +349,11 @@ fn an_offers_worth_holds_until_something_is_learnt() {
         let mut fresh = market.clone();
         let anew: Vec<Judged> = offers.iter().map(|offer| fresh.judge(offer, &header)).collect();
         assert_eq!(now, market.order(&anew, &header, seconds(0), step, 0), "step {step}");
+        let all_wait = market.all_wait(&judged, &header, seconds(0), step);
+        assert_eq!(all_wait, now.waiting.len() == offers.len(), "step {step}");
+        waits += usize::from(all_wait);
+        let refused = market.judge(&offer(25, 101), &header);
+        assert!(!market.all_wait(&[judged[0], refused], &header, seconds(0), step), "step {step}");
         draws = draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let of = offers[(draws >> 33) as usize % offers.len()];
         match draws >> 60 {
@@ -354,7 +365,18 @@ fn an_offers_worth_holds_until_something_is_learnt() {
             _ => {}
         }
     }
-    assert!(judgements < 400 * 24 / 2, "{judgements} times");
+    assert!(judgements < 400 * 24 / 4, "{judgements} times");
+    assert!((20..380).contains(&waits), "{waits} times");
+    // Whom something was learnt of is judged anew, however much was learnt of others since; who was not, only after many.
+    for others in 0..20 {
+        let (first, last) = (market.judge(&offers[0], &header), market.judge(&offers[23], &header));
+        market.outcome(&offers[0], &header, Outcome::TimedOut);
+        (0..others).for_each(|_| market.outcome(&offers[1], &header, SUCCESS));
+        assert!(!market.still_holds(&first, &offers[0]), "after {others} others");
+        assert_eq!(market.still_holds(&last, &offers[23]), others < 8, "after {others} others");
+    }
+    judged[0] = market.judge(&offers[0], &header);
+    assert!(market.still_holds(&judged[0], &offers[0]));
     let cheaper = OfferTerms { price: Wei(1), ..offers[0] };
     assert!(!market.still_holds(&judged[0], &cheaper), "another price is another offer");
 }

@@ -24,6 +24,8 @@ struct Order {
     waiting: Vec<usize>,
     /// Of those, who is accused of a wrong result, and how many better ones can be taken.
     accused: Vec<(usize, usize)>,
+    /// All of them, in any order.
+    all_wait: bool,
 }
 
 impl World<'_> {
@@ -232,10 +234,15 @@ impl World<'_> {
         }
         self.keep_spare(handle, &lost);
         lost.extend(order.refused.iter().filter_map(|position| offers.get(*position)));
-        let keep = order.waiting.iter().filter_map(|position| offers.get(*position).copied());
+        let keep = if order.all_wait {
+            offers
+        } else {
+            order.waiting.iter().filter_map(|position| offers.get(*position).copied()).collect()
+        };
         match self.tasks.get_mut(handle).filter(|task| task.open > 0) {
-            Some(task) if !order.waiting.is_empty() => {
-                task.offers.extend(keep);
+            Some(task) if !keep.is_empty() => {
+                let come = std::mem::replace(&mut task.offers, keep);
+                task.offers.extend(come);
                 let again = now + (u64::from(terms.subtask_timeout_s) * 1_000 / LOOKS_A_TIMEOUT).max(1_000);
                 self.arrange_hand_out(handle, again);
             }
@@ -296,6 +303,9 @@ impl World<'_> {
                     if !market.still_holds(&offered.judged, &offer) {
                         offered.judged = market.judge(&offer, terms);
                     }
+                }
+                if market.all_wait(offers, terms, now, waited_ms / 1_000) {
+                    return Order { all_wait: true, ..order };
                 }
                 let places = market.order(offers, terms, now, waited_ms / 1_000, random);
                 order.taken.extend(places.ranked.iter().map(|place| place.position));
