@@ -37,7 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", cell.name);
         for metric in &shown {
             let estimate = results.estimate(number, metric);
-            println!("  {metric:<32} {:>10.4} +- {:.4}, n {}", estimate.mean, estimate.half_width, estimate.n);
+            let half = estimate.half_width;
+            // One run, or none with that metric, has no interval.
+            let half = if half.is_finite() { format!("{half:.4}") } else { "unknown".into() };
+            println!("  {metric:<32} {:>10.4} +- {half}, n {}", estimate.mean, estimate.n);
         }
     }
     for checked in &results.checked {

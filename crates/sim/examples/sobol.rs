@@ -1,6 +1,6 @@
 //! How much of what comes out each number of our rules makes: Sobol's indices. `sobol FILE.toml [--rows N] [--seed N]` plays
-//! the file's first cell at `rows * 14` places of eleven numbers, and prints for each number and shown metric its share of
-//! the variance alone (`first`) and with others (`total`), with 95 % intervals. The twelfth number is chance: the seed.
+//! the file's first cell at `rows * 15` places of twelve numbers, and prints for each number and shown metric its share of
+//! the variance alone (`first`) and with others (`total`), with 95 % intervals. The thirteenth number is chance: the seed.
 
 use golem_sim::experiment::{Experiment, Options, stats};
 use golem_sim::market::{Baselines, Scenario, baselines, run_against};

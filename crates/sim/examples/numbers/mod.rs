@@ -16,6 +16,7 @@ pub const NUMBERS: &[Number] = &[
     ("requestors.*.tuning.learning", 0.01, 0.2),
     ("providers.*.tuning.margin_taken", 1.0005, 1.01),
     ("providers.*.tuning.margin_not_taken", 0.6, 0.98),
+    ("providers.*.tuning.factor_max", 0.25, 4.0),
 ];
 
 /// What to set for a place, every number of it from 0 to 1.
