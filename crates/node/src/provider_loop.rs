@@ -81,6 +81,8 @@ pub(crate) struct ProviderLoop {
     pub(crate) config: ProviderConfig,
     pub(crate) performance: u64,
     pub(crate) counters: ProviderCounters,
+    /// What was last asked, in wei per hour.
+    pub(crate) last_offer: Option<Wei>,
     pub(crate) net: NetworkHandle,
     pub(crate) chain_lost: Option<String>,
     pub(crate) now: Now,
@@ -149,6 +151,7 @@ impl ProviderLoop {
             policy,
             performance,
             counters: ProviderCounters::default(),
+            last_offer: None,
             courier: Courier::new(base.net.clone()),
             net: base.net,
             chain_lost: None,
@@ -515,7 +518,10 @@ impl ProviderLoop {
     fn happened(&mut self, event: ProviderEvent) {
         tracing::debug!(?event, "happened");
         match &event {
-            ProviderEvent::Offered { .. } => self.counters.offers += 1,
+            ProviderEvent::Offered { price, .. } => {
+                self.counters.offers += 1;
+                self.last_offer = Some(*price);
+            }
             ProviderEvent::Agreed { .. } => self.counters.agreements += 1,
             ProviderEvent::Rejected { .. } => self.counters.rejected += 1,
             ProviderEvent::Paid { .. } => {

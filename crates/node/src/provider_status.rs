@@ -42,7 +42,7 @@ impl ProviderLoop {
             },
             payee: self.config.payee,
             min_price_wei: self.config.min_price,
-            last_offer_wei: self.policy.last_offer(),
+            last_offer_wei: self.last_offer,
             performance: self.performance,
             margin: self.policy.margin(self.now),
             programs: self.programs(),

@@ -37,8 +37,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", cell.name);
         for metric in &shown {
             let estimate = results.estimate(number, metric);
+            if estimate.n == 0 {
+                println!("  {metric:<32} in no run");
+                continue;
+            }
             let half = estimate.half_width;
-            // One run, or none with that metric, has no interval.
+            // One run has no interval.
             let half = if half.is_finite() { format!("{half:.4}") } else { "unknown".into() };
             println!("  {metric:<32} {:>10.4} +- {half}, n {}", estimate.mean, estimate.n);
         }

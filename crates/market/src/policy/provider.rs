@@ -31,7 +31,6 @@ pub struct ProviderMarketPolicy {
     terms: BTreeMap<NodeId, (HeaderTerms, Wei)>,
     /// Why nothing new is taken, where that is so.
     closed: Option<RefusalReason>,
-    last_offer: Option<Wei>,
     saving: Saving,
     saving_speeds: Saving,
     saving_benchmark: Saving,
@@ -75,7 +74,6 @@ impl ProviderMarketPolicy {
             programs: Vec::new(),
             terms: BTreeMap::new(),
             closed: None,
-            last_offer: None,
             saving: Saving::new(KEY),
             saving_speeds,
             saving_benchmark,
@@ -108,11 +106,6 @@ impl ProviderMarketPolicy {
         &self.speeds
     }
 
-    /// The price last offered, in wei per hour.
-    pub fn last_offer(&self) -> Option<Wei> {
-        self.last_offer
-    }
-
     /// What the market says is broken in its own state.
     pub fn check_invariants(&self) -> Vec<Violation> {
         self.market.check_invariants()
@@ -133,7 +126,6 @@ impl ProviderPolicy for ProviderMarketPolicy {
         let dearest = self.terms.get(&header.requestor).map_or(Wei::ZERO, |(_, price)| *price);
         let quote = self.market.quote(&header.requestor, &terms, performance, now.local)?;
         remember(&mut self.terms, header.requestor, (terms, dearest.max(quote.price)));
-        self.last_offer = Some(quote.price);
         Ok(Quote { price: quote.price, performance, slots: self.slots })
     }
 

@@ -194,6 +194,20 @@ fn refuses_what_could_not_be_checked_before_anything_runs() {
     }
 }
 
+/// The tables of ECONOMY.md are measured by files that nothing else plays.
+#[test]
+fn the_files_that_the_docs_name_are_right() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    assert!(files.len() > 5, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let read = Experiment::read(&text, &Options::default());
+        assert!(read.is_ok(), "{}: {}", file.display(), read.unwrap_err());
+    }
+}
+
 #[test]
 fn repeats_until_intervals_are_narrow_or_there_are_most() {
     let results = played(Options::default(), 2);
