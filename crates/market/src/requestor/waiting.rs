@@ -93,7 +93,7 @@ struct Limits {
 }
 
 /// Why an offer is held back.
-enum Back {
+enum HeldBack {
     Dear { limit: Wei },
     Doubtful,
     Accused,
@@ -170,9 +170,9 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             && offers.iter().map(Borrow::borrow).all(|judged| {
                 let admitted = self.admit_of_quality(|| judged.quality, &judged.offer, header, now);
                 let waits = match self.held_back(judged, header, now, limits) {
-                    Some(Back::Dear { .. }) => true,
-                    Some(Back::Doubtful) => limits.doubtful == 0,
-                    Some(Back::Accused) | None => false,
+                    Some(HeldBack::Dear { .. }) => true,
+                    Some(HeldBack::Doubtful) => limits.doubtful == 0,
+                    Some(HeldBack::Accused) | None => false,
                 };
                 waits && admitted.is_ok()
             })
@@ -193,9 +193,9 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         order.ranked.retain(|place| {
             let Some(judged) = offers.get(place.position).map(Borrow::borrow) else { return false };
             match self.held_back(judged, header, now, limits) {
-                Some(Back::Dear { limit }) => waiting.push((place.position, Waits::Dear { limit })),
-                Some(Back::Doubtful) => doubtful.push(*place),
-                Some(Back::Accused) => waiting.push((place.position, Waits::Accused { ahead })),
+                Some(HeldBack::Dear { limit }) => waiting.push((place.position, Waits::Dear { limit })),
+                Some(HeldBack::Doubtful) => doubtful.push(*place),
+                Some(HeldBack::Accused) => waiting.push((place.position, Waits::Accused { ahead })),
                 None => {
                     ahead += 1;
                     return true;
@@ -229,16 +229,16 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     }
 
     /// Why an offer that can be taken is not taken like others.
-    fn held_back(&self, judged: &Judged, header: &HeaderTerms, now: LocalTime, limits: Limits) -> Option<Back> {
+    fn held_back(&self, judged: &Judged, header: &HeaderTerms, now: LocalTime, limits: Limits) -> Option<HeldBack> {
         let Judged { offer, quality, .. } = judged;
         let speed = speed_paid(offer, header);
         let limit = limits.usual.map_or(Wei::MAX, |limit| scaled(limit, speed, Ratio::ONE)).min(header.max_price);
         if offer.price > limit {
-            Some(Back::Dear { limit })
+            Some(HeldBack::Dear { limit })
         } else if *quality < self.settings.numbers.trust_min {
-            Some(Back::Doubtful)
+            Some(HeldBack::Doubtful)
         } else {
-            self.proofs.holds(&offer.provider, header.subtask_timeout_s, now).then_some(Back::Accused)
+            self.proofs.holds(&offer.provider, header.subtask_timeout_s, now).then_some(HeldBack::Accused)
         }
     }
 
