@@ -314,7 +314,7 @@ fn simulate(
     let bar = Shown::new(name, PARTS);
     let runs_done = std::sync::Mutex::new(String::new());
     let progress = |now: Progress| {
-        bar.planned(now.planned as u64 * PARTS);
+        bar.planned(now.planned as u64 * PARTS, now.kept as u64 * PARTS);
         let text = format!("{} of {} runs", now.done, now.planned);
         runs_done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&text);
         bar.add(0, || text.clone());

@@ -121,6 +121,8 @@ impl std::error::Error for RunFailure {}
 pub struct Progress {
     /// Runs that ended.
     pub done: usize,
+    /// Those of them that were kept, and took no time.
+    pub kept: usize,
     /// Runs that are known to be needed; more may follow where intervals are still wide.
     pub planned: usize,
 }
@@ -147,9 +149,10 @@ impl Keep for () {
 }
 
 /// Runs all cells, each as often as its intervals need, with `one` playing a run. Seeds are the same in all cells. A run
-/// that was kept is not played.
+/// that was kept is not played. A round plays each cell once before any twice, and cells that are alike far from each other:
+/// so what is done is much like what is left, and the time that is left can be told.
 ///
-/// Errors: of the failures of a round, the one of the first cell and seed.
+/// Errors: of the failures of a round, the one that comes first in that order.
 pub fn play(
     experiment: &Experiment,
     threads: usize,
@@ -159,23 +162,26 @@ pub fn play(
 ) -> Result<Vec<CellRuns>, Box<RunFailure>> {
     let mut cells: Vec<CellRuns> = experiment.cells.iter().map(|_| CellRuns::default()).collect();
     let mut targets: Vec<u64> = experiment.cells.iter().map(|_| experiment.repeat.least).collect();
-    let mut done = 0;
+    let order = spread(cells.len());
+    let (mut done, kept) = (0, AtomicUsize::new(0));
     loop {
-        let jobs: Vec<RunId> = cells
-            .iter()
-            .zip(&targets)
-            .enumerate()
-            .flat_map(|(cell, (runs, target))| (runs.seeds.len() as u64..*target).map(move |times| (cell, times)))
-            .collect();
+        let mut jobs: Vec<RunId> = Vec::new();
+        for times in 0..targets.iter().copied().max().unwrap_or_default() {
+            let is_due = |cell: &usize| {
+                cells.get(*cell).is_some_and(|runs| times >= runs.seeds.len() as u64)
+                    && targets.get(*cell).is_some_and(|target| times < *target)
+            };
+            jobs.extend(order.iter().copied().filter(is_due).map(|cell| (cell, times)));
+        }
         if jobs.is_empty() {
             return Ok(cells);
         }
         let finished = AtomicUsize::new(done);
         let planned = done + jobs.len();
-        progress(Progress { done, planned });
-        let outcomes = run_jobs(&jobs, threads, &|run| run_job(experiment, run, &one, keep), || {
-            let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(Progress { done, planned });
+        let tell = |done| progress(Progress { done, kept: kept.load(Ordering::Relaxed), planned });
+        tell(done);
+        let outcomes = run_jobs(&jobs, threads, &|run| run_job(experiment, run, &one, keep, &kept), || {
+            tell(finished.fetch_add(1, Ordering::Relaxed) + 1);
         })?;
         done = planned;
         for ((cell, times), outcome) in jobs.into_iter().zip(outcomes) {
@@ -187,6 +193,15 @@ pub fn play(
             *target = next_target(experiment, runs);
         }
     }
+}
+
+/// All cells once, in the order of what their numbers times the golden ratio leave after the point: those that are next to each
+/// other in the file come far apart.
+fn spread(cells: usize) -> Vec<usize> {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut order: Vec<usize> = (0..cells).collect();
+    order.sort_by_key(|cell| GOLDEN.wrapping_mul(*cell as u64));
+    order
 }
 
 /// How many repetitions a cell should have.
@@ -250,8 +265,10 @@ fn run_job(
     run: RunId,
     one: &(impl Fn(&Scenario, u64) -> Result<RunOutcome, String> + Sync),
     keep: &impl Keep,
+    kept: &AtomicUsize,
 ) -> Result<RunOutcome, Box<RunFailure>> {
     if let Some(outcome) = keep.kept(run) {
+        kept.fetch_add(1, Ordering::Relaxed);
         return Ok(outcome);
     }
     let (cell, times) = run;

@@ -269,6 +269,22 @@ fn of_some_cells_only_what_they_can_say_is_asked() {
 }
 
 #[test]
+fn every_cell_is_played_once_before_any_twice_and_like_cells_far_apart() {
+    let experiment = read(Options { repeat: Some(3), ..Options::default() });
+    let played = std::sync::Mutex::new(Vec::new());
+    let noted = |scenario: &Scenario, seed: u64| {
+        let what = |of: &Scenario| (of.requestors[0].load, of.providers[0].count);
+        let cell = experiment.cells.iter().position(|cell| what(&cell.scenario) == what(scenario));
+        played.lock().unwrap().push((seed, cell.unwrap()));
+        formula(scenario, seed)
+    };
+    play(&experiment, 1, noted, &(), |_| {}).unwrap();
+    let once = [0, 5, 2, 4, 1, 3];
+    let wanted: Vec<_> = (1..=3).flat_map(|seed| once.map(|cell| (seed, cell))).collect();
+    assert_eq!(played.into_inner().unwrap(), wanted);
+}
+
+#[test]
 fn one_repetition_tells_nothing() {
     let results = played(Options { repeat: Some(1), ..Options::default() }, 2);
     assert!(results.checked.iter().all(|checked| checked.verdict == Verdict::Inconclusive), "{:?}", results.checked);
@@ -403,7 +419,10 @@ fn what_was_kept_is_not_played_again_and_comes_to_the_same() {
         played.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         formula(scenario, seed)
     };
-    let again = play(&experiment, 2, counted, &kept, |_| {}).unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    let again = play(&experiment, 2, counted, &kept, |now| told.lock().unwrap().push(now)).unwrap();
+    let last = told.into_inner().unwrap().into_iter().max_by_key(|now| now.done).unwrap();
+    assert_eq!(last, Progress { done: runs, kept: runs - 2, planned: runs });
     // Not every run has a value of every metric, and none is not equal to none.
     assert_eq!(format!("{again:?}"), format!("{whole:?}"));
     assert_eq!(played.into_inner(), 2);
