@@ -26,11 +26,12 @@ impl Progress {
         let began = Instant::now();
         let is_terminal = output::stderr_is_terminal();
         let bar = if is_terminal { ProgressBar::new(parts) } else { ProgressBar::hidden() };
-        bar.set_length(parts);
         let look = "{prefix} {bar:30} {msg}";
         let style = ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar());
         let said = (!is_terminal).then(|| Mutex::new(began));
         let bar = bar.with_style(style).with_prefix(name.to_owned());
+        // It draws, so it comes when the look is known.
+        bar.set_length(parts);
         Progress { bar, name: name.to_owned(), began, kept: AtomicU64::new(0), said }
     }
 
