@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const SERIES_RUNS_MAX: u64 = 30;
 /// No round of repetitions is smaller than this: an interval of few more would tell nothing new.
 const ROUND_MIN: u64 = 5;
+/// The golden ratio, in parts of 2^64, without its one.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// All repetitions of a cell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,17 +164,16 @@ pub fn play(
 ) -> Result<Vec<CellRuns>, Box<RunFailure>> {
     let mut cells: Vec<CellRuns> = experiment.cells.iter().map(|_| CellRuns::default()).collect();
     let mut targets: Vec<u64> = experiment.cells.iter().map(|_| experiment.repeat.least).collect();
-    let order = spread(cells.len());
     let (mut done, kept) = (0, AtomicUsize::new(0));
     loop {
-        let mut jobs: Vec<RunId> = Vec::new();
-        for times in 0..targets.iter().copied().max().unwrap_or_default() {
-            let is_due = |cell: &usize| {
-                cells.get(*cell).is_some_and(|runs| times >= runs.seeds.len() as u64)
-                    && targets.get(*cell).is_some_and(|target| times < *target)
-            };
-            jobs.extend(order.iter().copied().filter(is_due).map(|cell| (cell, times)));
-        }
+        let mut jobs: Vec<RunId> = cells
+            .iter()
+            .zip(&targets)
+            .enumerate()
+            .flat_map(|(cell, (runs, target))| (runs.seeds.len() as u64..*target).map(move |times| (cell, times)))
+            .collect();
+        // What a multiple of the golden ratio leaves after the point: of cells next to each other it is far apart.
+        jobs.sort_by_key(|(cell, times)| (*times, GOLDEN.wrapping_mul(*cell as u64)));
         if jobs.is_empty() {
             return Ok(cells);
         }
@@ -193,15 +194,6 @@ pub fn play(
             *target = next_target(experiment, runs);
         }
     }
-}
-
-/// All cells once, in the order of what their numbers times the golden ratio leave after the point: those that are next to each
-/// other in the file come far apart.
-fn spread(cells: usize) -> Vec<usize> {
-    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut order: Vec<usize> = (0..cells).collect();
-    order.sort_by_key(|cell| GOLDEN.wrapping_mul(*cell as u64));
-    order
 }
 
 /// How many repetitions a cell should have.
