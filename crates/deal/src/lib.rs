@@ -32,7 +32,8 @@ pub use policy::{
     Delivery, ProviderFact, ProviderPolicy, Quote, Reported, RequestorFact, RequestorPolicy, Straggler, Timed,
 };
 pub use provider::{
-    ComputeJob, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram,
+    ComputeJob, OVERDUE_MS, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram,
+    overdue_after_ms,
 };
 pub use record::{Record, Table};
 pub use requestor::{

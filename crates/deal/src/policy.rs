@@ -52,9 +52,16 @@ pub enum ProviderFact {
         /// The work it was.
         fuel: Fuel,
     },
-    /// Assigned work will not be paid, by the rules: failed, late, rejected or cancelled.
+    /// Assigned work will not be paid, by the rules: failed, late or cancelled.
     Released {
         /// For whom.
+        requestor: NodeId,
+        /// Its value.
+        value: Wei,
+    },
+    /// A finished result was rejected, or left out of a verdict: it will not be paid.
+    Rejected {
+        /// By whom.
         requestor: NodeId,
         /// Its value.
         value: Wei,
@@ -73,12 +80,10 @@ pub enum ProviderFact {
         /// How much.
         value: Wei,
     },
-    /// Accepted work is still unpaid long after.
+    /// Finished work is unpaid long after it was reported, or was accepted and no voucher covers it.
     Overdue {
         /// By whom.
         requestor: NodeId,
-        /// How much.
-        value: Wei,
     },
     /// An offer was taken by an agreement, or expired in vain while a slot was free.
     Answered {

@@ -41,7 +41,8 @@ pub use policy::{Lot, PolicyError, ProviderMarketPolicy, RequestorMarketPolicy, 
 pub use promises::{Delivered, Overstated, Promises, TimedResult};
 pub use proof::{Claim, Proofs, Unheard};
 pub use provider::{
-    Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord, SettingsError,
+    Activity, ProviderMarket, ProviderSettings, ProviderState, Quote, RELEASES, Release, RequestorRecord,
+    SettingsError, Unpaid,
 };
 pub use ratio::{NotARatio, Ratio};
 pub use requestor::{

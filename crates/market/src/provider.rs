@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 mod settings;
+mod unpaid;
 
 pub use settings::{ProviderSettings, SettingsError};
+pub use unpaid::Unpaid;
 
 /// The most efficiency that lowers a price by our rules: no offer is below a sixteenth of the minimal price. Reason: however
 /// short the work is, fetching it and waiting for the next takes time as well. With a quarter, as before, all machines ask
 /// alike that do the work in a quarter of its timeout, which the fast ones do, and whoever wants the best cannot tell it.
 const EFFICIENCY_COUNTED_MAX: Ratio = Ratio::from_parts(16_000_000_000);
-/// How many subtasks a requestor may leave unpaid that has paid nothing yet, in [`Rules::Golem`].
-const CREDIT_SUBTASKS: u64 = 2;
 
 /// Whether any subtask runs here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,9 @@ pub struct ProviderState<B = Book<NodeId, RequestorRecord>> {
     pub since: LocalTime,
     /// Who is known.
     pub requestors: B,
+    /// Who is late, and whether strangers pay. Stored apart.
+    #[serde(skip)]
+    pub unpaid: Unpaid,
     /// Who is let in.
     pub access: AccessLists,
     /// Counts dealings.
@@ -161,6 +164,9 @@ impl ProviderMarket {
         state.factor = state.factor.clamp(settings.factor_min, settings.factor_max);
         state.activity = Activity::Idle;
         state.since = now;
+        let requestors = &state.requestors;
+        // The two are stored apart, and one may be older.
+        state.unpaid.retain(|node| requestors.get(node).is_some_and(|record| record.owed > Wei::ZERO));
         Ok(ProviderMarket { settings: Arc::new(settings), min_price: settings.min_price, state })
     }
 }
@@ -181,6 +187,7 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
             activity: Activity::Idle,
             since: now,
             requestors: B::default(),
+            unpaid: Unpaid::default(),
             access: AccessLists::default(),
             dealings: 0,
         };
@@ -250,6 +257,17 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         let record = self.record(requestor);
         if record.is_none() && !self.has_room() {
             return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
+        }
+        if self.settings.rules == Rules::Golem {
+            let unpaid = &self.state.unpaid;
+            if unpaid.is_late(requestor, now) {
+                let owed = record.map_or(Wei::ZERO, |record| record.owed);
+                return Err(RefusalReason::CreditExceeded { owed, credit: Wei::ZERO });
+            }
+            let is_unknown = is_stranger(record) && self.state.access.allowed(requestor, now).is_none();
+            if is_unknown && unpaid.is_closed(now) {
+                return Err(RefusalReason::StrangersUnpaid { in_a_row: unpaid.in_a_row() });
+            }
         }
         let quote = self.price(record, header, performance, now);
         let least = match self.settings.rules {
@@ -362,7 +380,8 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     }
 
     /// How much finished and running work a requestor that was offered this price may leave unpaid before no more is
-    /// begun for it: `k` hours, and by our rules no more than it has paid so far, or two subtasks.
+    /// begun for it: `k` hours, and by our rules no more than it has paid so far, or two subtasks; one where strangers do not
+    /// pay.
     pub fn credit(&self, requestor: &NodeId, price: Wei, subtask_timeout_s: u32) -> Wei {
         let hours = self.hours_at(price);
         // One subtask at least, however long it may take: whoever owes nothing is worked for.
@@ -371,7 +390,7 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
             Rules::Published => hours.max(value),
             Rules::Golem => {
                 let paid = self.record(requestor).map_or(Wei::ZERO, |record| record.paid);
-                let first = value.checked_mul(CREDIT_SUBTASKS).unwrap_or(Wei::MAX);
+                let first = value.checked_mul(self.state.unpaid.credit_subtasks()).unwrap_or(Wei::MAX);
                 paid.max(first).min(hours.max(value))
             }
         }
@@ -398,12 +417,15 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     /// A subtask worth `value` was agreed. To be called once for each, when both have signed.
     ///
     /// Errors: `Full` where no room can be made without forgetting somebody who owes. Nothing changes then.
-    pub fn assigned(&mut self, requestor: NodeId, value: Wei) -> Result<(), RefusalReason> {
+    pub fn assigned(&mut self, requestor: NodeId, value: Wei, now: LocalTime) -> Result<(), RefusalReason> {
         let known = self.record(&requestor);
         if known.is_none() && !self.make_room() {
             return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
         }
         self.state.dealings = self.state.dealings.saturating_add(1);
+        if is_stranger(known) {
+            self.state.unpaid.tried(now);
+        }
         let unknown =
             RequestorRecord { efficiency: None, assigned: Wei::ZERO, paid: Wei::ZERO, owed: Wei::ZERO, touched: 0 };
         let mut record = known.unwrap_or(unknown);
@@ -419,9 +441,26 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     /// A requestor that is not known is not made known: whoever sends money without work needs no memory of ours.
     pub fn paid(&mut self, requestor: &NodeId, value: Wei) {
         if let Some(mut record) = self.touch(requestor) {
+            self.state.unpaid.paid(requestor, is_stranger(Some(record)));
             record.paid = record.paid.saturating_add(value);
             record.owed = record.owed.saturating_sub(value);
             self.state.requestors.insert(*requestor, record);
+        }
+    }
+
+    /// Finished work is unpaid long after it was reported, or was accepted and not paid. By our rules nothing is offered
+    /// for a week, or before something is paid. Nothing changes where nothing is owed.
+    pub fn overdue(&mut self, requestor: &NodeId, now: LocalTime) {
+        if let Some(record) = self.record(requestor).filter(|record| record.owed > Wei::ZERO) {
+            self.state.unpaid.is_now_late(*requestor, is_stranger(Some(record)), now);
+        }
+    }
+
+    /// A right result was rejected. To be called beside [`ProviderMarket::released`], before it.
+    pub fn rejected(&mut self, requestor: &NodeId, now: LocalTime) {
+        let is_late = self.state.unpaid.is_late(requestor, now);
+        if self.record(requestor).is_some_and(|record| is_stranger(Some(record))) && !is_late {
+            self.state.unpaid.stranger_did_not_pay(now);
         }
     }
 
@@ -448,6 +487,9 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     pub fn released(&mut self, requestor: &NodeId, value: Wei, release: Release) {
         let Some(mut record) = self.touch(requestor) else { return };
         record.owed = record.owed.saturating_sub(value);
+        if record.owed == Wei::ZERO {
+            self.state.unpaid.settled(requestor);
+        }
         match release {
             Release::Failed | Release::TimedOut | Release::Rejected => {}
             Release::Cancelled | Release::Unused => record.assigned = record.assigned.saturating_sub(value),
@@ -522,6 +564,10 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         );
         let known = state.requestors.count();
         demand(known <= PEERS_MAX, format!("{known} requestors are remembered"));
+        for node in state.unpaid.late() {
+            let owes = state.requestors.get(node).is_some_and(|record| record.owed > Wei::ZERO);
+            demand(owes, format!("{node} is late with nothing"));
+        }
         for (node, record) in state.requestors.all() {
             demand(record.owed <= record.assigned, format!("{node} owes {} of {}", record.owed, record.assigned));
             demand(record.touched <= state.dealings, format!("{node} was dealt with in the future"));
@@ -534,6 +580,11 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         }
         violations
     }
+}
+
+/// Whether it has paid nothing yet.
+fn is_stranger(record: Option<RequestorRecord>) -> bool {
+    record.is_none_or(|record| record.paid == Wei::ZERO)
 }
 
 /// `floor(amount * numerator / denominator)`, held at [`Wei::MAX`], which is also the answer for a denominator of 0.

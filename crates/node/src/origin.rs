@@ -3,14 +3,10 @@
 
 use crate::error::StartError;
 use crate::settings::{PeerLists, ProviderConfig, RequestorConfig};
-use golem_deal::{Keys, Provider, ProviderSettings, Record, Requestor, RequestorSettings};
+use golem_deal::{Keys, OVERDUE_MS, Provider, ProviderSettings, Record, Requestor, RequestorSettings};
 use golem_market::{Lot, ProviderMarketPolicy, RequestorMarketPolicy, Rules};
 use golem_protocol::{ContentHash, Now, Wei};
 use serde::{Deserialize, Serialize};
-
-/// How long a report may stay without a verdict before it counts as unpaid, in milliseconds. Reason: a requestor checks
-/// and pays within seconds; half an hour outlasts its restart.
-const OVERDUE_MS: u64 = 30 * 60 * 1000;
 
 /// What a provider is made of.
 #[derive(Clone, Debug, Serialize, Deserialize)]

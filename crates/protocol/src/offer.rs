@@ -207,6 +207,14 @@ pub enum RefusalReason {
         /// How long from now on.
         seconds: u64,
     },
+    /// Of those that had never paid the provider before, the last ones left its work unpaid.
+    #[error(
+        "the last {in_a_row} that were new here left work unpaid, so nobody new is worked for at present: try again later, or another provider"
+    )]
+    StrangersUnpaid {
+        /// How many in a row.
+        in_a_row: u32,
+    },
 }
 
 /// Tells the other side that something it sent was not taken, and why. Not signed: it binds nobody.

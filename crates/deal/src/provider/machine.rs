@@ -2,7 +2,7 @@
 
 use super::deal::{Account, Deal, Stage};
 use super::fees::{FEE_ACCOUNTS_MAX, FeeAccount, read_account};
-use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings};
+use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, overdue_after_ms};
 use super::over::Over;
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
@@ -476,8 +476,11 @@ impl Provider {
             return;
         };
         let silent = now.local.saturating_sub(oldest);
-        if silent >= overdue_ms && self.overdue.insert(digest) {
-            policy.note(&ProviderFact::Overdue { requestor, value: owed }, now);
+        let after_ms = overdue_after_ms(overdue_ms, deal.header.subtask_timeout_s);
+        if silent >= after_ms && self.overdue.insert(digest) {
+            if owed > Wei::ZERO {
+                policy.note(&ProviderFact::Overdue { requestor }, now);
+            }
             step.effects.push(ProviderEffect::Claim { payer });
         }
         if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) && attempts >= ABANDON_ATTEMPTS_MIN {

@@ -14,7 +14,10 @@ mod over;
 mod work;
 
 pub(crate) use deal::REPORT_PAUSE_MS;
-pub use interface::{ComputeJob, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram};
+pub use interface::{
+    ComputeJob, OVERDUE_MS, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram,
+    overdue_after_ms,
+};
 pub use machine::Provider;
 #[cfg(test)]
 pub(crate) use over::KEPT_S;

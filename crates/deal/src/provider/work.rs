@@ -1,7 +1,7 @@
 //! From an agreed subtask to a voucher.
 
 use super::deal::{Account, Deal, OpenReport, Stage};
-use super::interface::{ComputeJob, ProviderEffect, ProviderEvent};
+use super::interface::{ComputeJob, ProviderEffect, ProviderEvent, overdue_after_ms};
 use super::machine::{Provider, RESEND_MS, Step};
 use crate::{ProviderFact, ProviderPolicy};
 use golem_payments::{Accepted, CoverError};
@@ -224,13 +224,18 @@ impl Provider {
         step.records.extend(deal.record());
         let (payer, author_channel) = (deal.agreement.payer, deal.agreement.author_channel());
         let fees = deal.agreement.app.of(accepted.subtasks);
-        self.settle_accepted(payer, accepted.due, from, step);
+        if self.settle_accepted(payer, accepted.due, from, step) {
+            policy.note(&ProviderFact::Overdue { requestor: from }, now);
+        }
         if let Some(channel) = author_channel {
             self.settle_fees(&channel, fees, from, step);
         }
         let overdue_ms = self.settings.overdue_ms;
-        let is_late = |open: &OpenReport| now.local.saturating_sub(open.first_sent) >= overdue_ms;
-        if !self.deals.get(&digest).is_some_and(|deal| deal.reports.iter().any(is_late)) {
+        let is_overdue = |deal: &Deal| {
+            let after_ms = overdue_after_ms(overdue_ms, deal.header.subtask_timeout_s);
+            deal.reports.iter().any(|open| now.local.saturating_sub(open.first_sent) >= after_ms)
+        };
+        if !self.deals.get(&digest).is_some_and(is_overdue) {
             self.overdue.remove(&digest);
         }
         self.report(digest, now, step);
@@ -263,7 +268,7 @@ impl Provider {
             } else {
                 if matches!(result.outcome, SubtaskOutcome::Completed { .. }) {
                     let value = deal.value_of(index);
-                    policy.note(&ProviderFact::Released { requestor: deal.requestor(), value }, now);
+                    policy.note(&ProviderFact::Rejected { requestor: deal.requestor(), value }, now);
                 }
                 step.say(ProviderEvent::Rejected { agreement: deal.agreement.digest(), index, decision });
             }
@@ -272,19 +277,21 @@ impl Provider {
         accepted
     }
 
-    /// Sets what was accepted against what the voucher beside it brought: what is left is owed.
-    fn settle_accepted(&mut self, payer: Address, accepted: Wei, requestor: NodeId, step: &mut Step) {
+    /// Sets what was accepted against what the voucher beside it brought: what is left is owed. Whether anything is.
+    fn settle_accepted(&mut self, payer: Address, accepted: Wei, requestor: NodeId, step: &mut Step) -> bool {
         let channel = self.channel_of(payer);
         let account = self.accounts.entry(payer).or_insert_with(|| Account::new(channel));
         let before = account.clone();
         account.accept(accepted);
-        if account.owed > Wei::ZERO {
+        let is_short = account.owed > Wei::ZERO;
+        if is_short {
             let detail = format!("{} was accepted and no voucher covers it", account.owed);
             step.say(ProviderEvent::Unpaid { requestor, detail });
         }
         if *account != before {
             step.records.extend(account.records());
         }
+        is_short
     }
 
     pub(super) fn take_voucher(

@@ -69,6 +69,9 @@ pub(super) struct Fixed {
     pub facts: usize,
     /// What a provider is told that it is owed.
     pub owed: i128,
+    /// Who was said to be late, and who to have rejected.
+    pub late: Vec<NodeId>,
+    pub refused_results: Vec<NodeId>,
     pub rejected: Vec<NodeId>,
     pub failed: Vec<NodeId>,
     /// Who has done nothing for us yet.
@@ -88,6 +91,8 @@ impl Default for Fixed {
             drawn: 0,
             facts: 0,
             owed: 0,
+            late: vec![],
+            refused_results: vec![],
             rejected: vec![],
             failed: vec![],
             new: vec![],
@@ -109,13 +114,15 @@ impl ProviderPolicy for Fixed {
         self.facts += 1;
         match *fact {
             ProviderFact::Assigned { value, .. } => self.owed += value.0 as i128,
+            ProviderFact::Rejected { requestor, value } => {
+                self.owed -= value.0 as i128;
+                self.refused_results.push(requestor);
+            }
+            ProviderFact::Overdue { requestor } => self.late.push(requestor),
             ProviderFact::Released { value, .. }
             | ProviderFact::Unused { value, .. }
             | ProviderFact::Paid { value, .. } => self.owed -= value.0 as i128,
-            ProviderFact::Completed { .. }
-            | ProviderFact::Overdue { .. }
-            | ProviderFact::Answered { .. }
-            | ProviderFact::Busy(_) => {}
+            ProviderFact::Completed { .. } | ProviderFact::Answered { .. } | ProviderFact::Busy(_) => {}
         }
     }
     fn records(&mut self) -> Vec<Record> {

@@ -12,6 +12,8 @@ const KEY: &[u8] = b"provider";
 const SPEEDS_KEY: &[u8] = b"speeds";
 /// The benchmark beside which speeds were seen. Apart from them, which older versions wrote without it.
 const BENCHMARK_KEY: &[u8] = b"benchmark";
+/// Apart from the rest, which older versions wrote without it.
+const UNPAID_KEY: &[u8] = b"unpaid";
 /// By which factor the benchmark has to differ from the one that speeds were seen beside, so that they are not believed as
 /// they are. Reason: it is another machine then, or another share of it; what runs beside a benchmark does less.
 const OTHER_MACHINE_TIMES: u64 = crate::promises::BROKEN_TIMES;
@@ -34,6 +36,7 @@ pub struct ProviderMarketPolicy {
     saving: Saving,
     saving_speeds: Saving,
     saving_benchmark: Saving,
+    saving_unpaid: Saving,
     /// The benchmark beside which speeds were seen, or as which they count; none before the first was.
     seen_beside: Option<u64>,
 }
@@ -51,7 +54,10 @@ impl ProviderMarketPolicy {
         now: Now,
     ) -> Result<ProviderMarketPolicy, PolicyError> {
         let mut market = match stored::<ProviderState>(records, KEY)? {
-            Some(state) => ProviderMarket::restore(settings, state, now.local)?,
+            Some(mut state) => {
+                state.unpaid = stored(records, UNPAID_KEY)?.unwrap_or_default();
+                ProviderMarket::restore(settings, state, now.local)?
+            }
             None => ProviderMarket::new(settings, now.local)?,
         };
         *market.access_mut() = lists;
@@ -77,6 +83,7 @@ impl ProviderMarketPolicy {
             saving: Saving::new(KEY),
             saving_speeds,
             saving_benchmark,
+            saving_unpaid: Saving::new(UNPAID_KEY),
             seen_beside,
         })
     }
@@ -147,7 +154,7 @@ impl ProviderPolicy for ProviderMarketPolicy {
         match *fact {
             ProviderFact::Assigned { requestor, value } => {
                 // Refused only where the book is full of requestors that owe: this one is then nobody it knows.
-                let _ = self.market.assigned(requestor, value);
+                let _ = self.market.assigned(requestor, value, now.local);
             }
             ProviderFact::Completed { requestor, module, subtask_timeout_s, computation_ms, fuel } => {
                 let known = self.terms.get(&requestor).map(|(terms, _)| *terms);
@@ -166,19 +173,26 @@ impl ProviderPolicy for ProviderMarketPolicy {
             ProviderFact::Released { requestor, value } => {
                 self.market.released(&requestor, value, Release::Rejected);
             }
+            ProviderFact::Rejected { requestor, value } => {
+                self.market.rejected(&requestor, now.local);
+                self.market.released(&requestor, value, Release::Rejected);
+            }
             ProviderFact::Unused { requestor, value } => self.market.released(&requestor, value, Release::Unused),
             ProviderFact::Paid { requestor, value } => self.market.paid(&requestor, value),
-            // What is overdue counts as owed already: assigned, and neither paid nor released.
-            ProviderFact::Overdue { .. } => return,
+            ProviderFact::Overdue { requestor } => self.market.overdue(&requestor, now.local),
             ProviderFact::Answered { taken } => self.market.answered(taken),
             ProviderFact::Busy(true) => self.market.busy(now.local),
             ProviderFact::Busy(false) => self.market.idle(now.local),
         }
         self.saving.touch(now);
+        if !self.market.state().unpaid.is_empty() {
+            self.saving_unpaid.touch(now);
+        }
     }
 
     fn records(&mut self) -> Vec<Record> {
         let mut records = self.saving.records(self.market.state());
+        records.extend(self.saving_unpaid.records(&self.market.state().unpaid));
         records.extend(self.saving_speeds.records(&self.speeds));
         if let Some(benchmark) = self.seen_beside {
             records.extend(self.saving_benchmark.records(&benchmark));

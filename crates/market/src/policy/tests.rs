@@ -120,6 +120,37 @@ fn remembers_what_a_requestor_owes_across_a_restart() {
 }
 
 #[test]
+fn remembers_across_a_restart_who_is_late_and_reads_what_was_stored_before_it_did() {
+    let by_our_rules = |records: &[Record]| {
+        let settings = ProviderSettings::new(Wei(1_000));
+        ProviderMarketPolicy::recover(settings, 1, 1, AccessLists::default(), records, Now::default()).unwrap()
+    };
+    let mut policy = by_our_rules(&[]);
+    let from = |requestor| Header { requestor, ..header(100_000) };
+    for requestor in [node(1), node(2), node(3)] {
+        policy.note(&ProviderFact::Assigned { requestor, value: Wei(900) }, Now::default());
+    }
+    policy.note(&ProviderFact::Rejected { requestor: node(3), value: Wei(900) }, Now::default());
+    assert!(policy.quote(&from(node(4)), Now::default()).is_ok());
+    for requestor in [node(1), node(2)] {
+        policy.note(&ProviderFact::Overdue { requestor }, Now::default());
+    }
+    let records = policy.records();
+    let mut again = by_our_rules(&records);
+    assert_eq!(again.market.state(), policy.market.state());
+    let late = again.quote(&from(node(1)), Now::default());
+    assert_eq!(late, Err(RefusalReason::CreditExceeded { owed: Wei(900), credit: Wei::ZERO }));
+    let closed = again.quote(&from(node(4)), Now::default());
+    assert_eq!(closed, Err(RefusalReason::StrangersUnpaid { in_a_row: 3 }));
+
+    let before: Vec<Record> = records.iter().filter(|record| record.key == b"provider").cloned().collect();
+    let mut older = by_our_rules(&before);
+    assert!(older.quote(&from(node(1)), Now::default()).is_ok());
+    let newer: Vec<Record> = records.iter().filter(|record| record.key != b"provider").cloned().collect();
+    assert_eq!(by_our_rules(&newer).check_invariants(), vec![]);
+}
+
+#[test]
 fn lends_the_credit_hours_at_the_price_offered() {
     let mut policy = provider(&[]);
     assert_eq!(policy.credit(node(1)), Wei(3_000));

@@ -33,7 +33,7 @@ fn order(ranking: &Ranking) -> Vec<NodeId> {
 #[test]
 fn refuses_work_that_pays_less_than_it_costs_even_a_fast_machine() {
     let mut market = seller(1000);
-    market.assigned(node(1), Wei(1)).unwrap();
+    market.assigned(node(1), Wei(1), seconds(0)).unwrap();
     // A subtask takes half of what is sold: 500 an hour are enough, 499 are not.
     market.completed(&node(1), &header(1000), 0, 50_000);
     assert_eq!(
@@ -51,14 +51,112 @@ fn lends_a_stranger_two_subtasks_and_then_what_it_has_paid() {
     let quote = market.quote(&node(1), &header(1_000_000), 0, seconds(0)).unwrap();
     assert_eq!((quote.price, quote.credit), (Wei(43_200), Wei(3 * 43_200)));
     assert_eq!(market.credit(&node(1), quote.price, 100), Wei(2_400));
-    market.assigned(node(1), Wei(3_600)).unwrap();
+    market.assigned(node(1), Wei(3_600), seconds(0)).unwrap();
     market.paid(&node(1), Wei(3_600));
     assert_eq!(market.credit(&node(1), quote.price, 100), Wei(3_600));
-    market.assigned(node(1), Wei(1_000_000)).unwrap();
+    market.assigned(node(1), Wei(1_000_000), seconds(0)).unwrap();
     market.paid(&node(1), Wei(1_000_000));
     assert_eq!(market.credit(&node(1), quote.price, 100), Wei(3 * 43_200), "no more than the hours set");
     // A subtask longer than the hours set can still be done, one at a time.
     assert_eq!(market.credit(&node(2), Wei(1), 36_000), Wei(10));
+}
+
+/// A stranger has work done and does not pay.
+fn cheated(market: &mut ProviderMarket, by: u64, now: u64) {
+    market.assigned(node(by), Wei(1_200), seconds(now)).unwrap();
+    market.overdue(&node(by), seconds(now));
+}
+
+/// Somebody has work done and pays.
+fn honest(market: &mut ProviderMarket, by: u64, now: u64) {
+    market.assigned(node(by), Wei(1_200), seconds(now)).unwrap();
+    market.paid(&node(by), Wei(1_200));
+}
+
+#[test]
+fn offers_nothing_to_whom_is_late_until_it_pays_or_owes_nothing() {
+    let mut market = seller(36_000);
+    let asks = |market: &ProviderMarket| market.quote(&node(1), &header(1_000_000), 0, seconds(9));
+    honest(&mut market, 1, 0);
+    market.overdue(&node(1), seconds(0));
+    assert!(asks(&market).is_ok(), "it owes nothing");
+    for settle in [(|market| market.paid(&node(1), Wei(1))) as fn(&mut ProviderMarket), |market| {
+        market.released(&node(1), Wei(1_200), Release::Rejected)
+    }] {
+        let mut market = market.clone();
+        cheated(&mut market, 1, 1);
+        assert_eq!(asks(&market), Err(RefusalReason::CreditExceeded { owed: Wei(1_200), credit: Wei::ZERO }));
+        let a_week_later = market.quote(&node(1), &header(1_000_000), 0, seconds(1 + 7 * 24 * 3_600));
+        assert!(a_week_later.is_ok(), "nor for ever: it may not be able to pay any more");
+        settle(&mut market);
+        assert!(asks(&market).is_ok());
+        assert_eq!((market.state().unpaid.in_a_row(), market.check_invariants()), (0, vec![]), "it is no stranger");
+    }
+    let mut published = ProviderMarket::new(ProviderSettings::published(Wei(36_000)), seconds(0)).unwrap();
+    cheated(&mut published, 1, 0);
+    assert!(asks(&published).is_ok());
+}
+
+#[test]
+fn a_stranger_is_worked_for_once_in_a_while_where_three_in_a_row_did_not_pay() {
+    let hour = 3_600;
+    let mut market = seller(36_000);
+    honest(&mut market, 1, 0);
+    let asked_by =
+        |market: &ProviderMarket, by, now| market.quote(&node(by), &header(1_000_000), 0, seconds(now)).map(drop);
+    let closed = |in_a_row| Err(RefusalReason::StrangersUnpaid { in_a_row });
+    cheated(&mut market, 11, 0);
+    cheated(&mut market, 12, 0);
+    assert_eq!(asked_by(&market, 2, 0), Ok(()));
+    cheated(&mut market, 13, 0);
+    assert_eq!(asked_by(&market, 2, hour - 1), closed(3));
+    assert_eq!(asked_by(&market, 1, hour - 1), Ok(()), "it has paid before");
+    let entry = AccessEntry { expires: Expiry::Never, reason: "a colleague".into() };
+    market.access_mut().allow(node(3), entry).unwrap();
+    assert_eq!(asked_by(&market, 3, hour - 1), Ok(()), "its owner lets it in");
+
+    assert_eq!(asked_by(&market, 2, hour), Ok(()));
+    market.assigned(node(14), Wei(1_200), seconds(hour)).unwrap();
+    assert_eq!(asked_by(&market, 2, hour + 1), closed(3), "one is tried, and no other beside it");
+    market.overdue(&node(14), seconds(2 * hour));
+    assert_eq!(asked_by(&market, 2, 4 * hour - 1), closed(4));
+    assert_eq!(asked_by(&market, 2, 4 * hour), Ok(()));
+    assert_eq!(asked_by(&market, 2, hour), Ok(()), "a clock that was set back closes nothing");
+
+    market.paid(&node(14), Wei(1_200));
+    assert_eq!(asked_by(&market, 2, 2 * hour), Ok(()), "it paid after all");
+    (20..60).for_each(|by| cheated(&mut market, by, 0));
+    assert_eq!(asked_by(&market, 2, 7 * 24 * hour - 1), closed(40));
+    assert_eq!(asked_by(&market, 2, 7 * 24 * hour), Ok(()), "a week at most");
+}
+
+#[test]
+fn a_stranger_gets_one_subtask_at_first_after_another_did_not_pay() {
+    let mut market = seller(36_000);
+    let credit = |market: &ProviderMarket| market.credit(&node(1), Wei(43_200), 100);
+    cheated(&mut market, 2, 0);
+    assert_eq!(credit(&market), Wei(1_200));
+    (10..29).for_each(|by| honest(&mut market, by, 0));
+    honest(&mut market, 28, 0);
+    assert_eq!(credit(&market), Wei(1_200), "nineteen have paid since");
+    honest(&mut market, 29, 0);
+    assert_eq!(credit(&market), Wei(2_400));
+}
+
+#[test]
+fn who_rejects_what_was_done_is_taken_for_one_that_does_not_pay_if_it_never_did() {
+    let mut market = seller(36_000);
+    let rejects = |market: &mut ProviderMarket, by| {
+        market.assigned(node(by), Wei(1_200), seconds(0)).unwrap();
+        market.rejected(&node(by), seconds(0));
+        market.released(&node(by), Wei(1_200), Release::Rejected);
+    };
+    honest(&mut market, 1, 0);
+    (0..5).for_each(|_| rejects(&mut market, 1));
+    assert_eq!(market.state().unpaid, Unpaid::default());
+    (2..5).for_each(|by| rejects(&mut market, by));
+    assert!(market.state().unpaid.is_closed(seconds(0)));
+    assert_eq!(market.state().unpaid.late().count(), 0, "nothing is owed");
 }
 
 #[test]
@@ -72,7 +170,7 @@ fn asks_for_the_time_that_the_work_takes_and_no_more_of_metered_work() {
     assert_eq!(price(100_000, Pricing::Tender), Wei(300), "a header's word counts up to four times");
     assert_eq!(price(200, Pricing::Metered), Wei(1200));
     let mut market = seller(1000);
-    market.assigned(node(1), Wei(1)).unwrap();
+    market.assigned(node(1), Wei(1), seconds(0)).unwrap();
     market.completed(&node(1), &header, 100, 1);
     let quoted = market.quote(&node(1), &header, 100, seconds(0)).unwrap();
     assert_eq!(quoted.price, Wei(75), "what was seen counts up to sixteen times");
@@ -82,7 +180,7 @@ fn asks_for_the_time_that_the_work_takes_and_no_more_of_metered_work() {
 fn many_quick_subtasks_do_not_hide_what_a_slow_one_takes() {
     let price = |market: &ProviderMarket| market.quote(&node(1), &header(10_000), 0, seconds(0)).unwrap().price;
     let mut market = seller(1000);
-    market.assigned(node(1), Wei(1)).unwrap();
+    market.assigned(node(1), Wei(1), seconds(0)).unwrap();
     (0..50).for_each(|_| market.completed(&node(1), &header(10_000), 0, 1_000));
     assert_eq!(price(&market), Wei(75));
     // A tenth of what counts took all of its 100 s, nine tenths a second each: .109 of an hour that is sold.
@@ -111,10 +209,10 @@ fn the_margin_follows_what_is_taken_and_not_the_time() {
 #[test]
 fn work_under_way_makes_no_price_dearer() {
     let mut market = seller(100);
-    market.assigned(node(1), Wei(150)).unwrap();
+    market.assigned(node(1), Wei(150), seconds(0)).unwrap();
     let quote = market.quote(&node(1), &header(10_000), 0, seconds(0)).unwrap();
     assert_eq!((quote.payment_rate, quote.price), (Ratio::ONE, Wei(120)));
-    (0..20).for_each(|_| market.assigned(node(1), Wei(50)).unwrap());
+    (0..20).for_each(|_| market.assigned(node(1), Wei(50), seconds(0)).unwrap());
     (0..20).for_each(|_| market.released(&node(1), Wei(50), Release::Rejected));
     assert!(market.quote(&node(1), &header(10_000), 0, seconds(0)).unwrap().payment_rate < ratio(0.5));
 }

@@ -61,13 +61,13 @@ fn refuses_a_denied_requestor_until_the_entry_expires() {
 #[test]
 fn refuses_more_than_three_hours_of_credit() {
     let mut market = market(100);
-    market.assigned(node(1), Wei(360)).unwrap();
+    market.assigned(node(1), Wei(360), seconds(0)).unwrap();
     // Q = (100 + 1 + 100) / (100 + 1 + 360): the price is 120 / Q = 275, so 825 are lent.
     let quote = market.quote(&node(1), &header(1000), 0, seconds(0)).unwrap();
     assert_eq!((quote.price, quote.credit), (Wei(275), Wei(825)));
     assert_eq!(market.credit(&node(1), Wei(275), 100), Wei(825));
     assert_eq!(market.credit(&node(1), Wei(275), 36_000), Wei(2750), "one subtask at least, however long it may take");
-    market.assigned(node(1), Wei(700)).unwrap();
+    market.assigned(node(1), Wei(700), seconds(0)).unwrap();
     let refused = market.quote(&node(1), &header(120), 0, seconds(0));
     assert_eq!(refused, Err(RefusalReason::CreditExceeded { owed: Wei(1060), credit: Wei(360) }));
     market.paid(&node(1), Wei(1060));
@@ -78,7 +78,7 @@ fn refuses_more_than_three_hours_of_credit() {
 fn refuses_a_requestor_that_rejects_everything() {
     let mut market = market(100);
     for _ in 0..30 {
-        market.assigned(node(1), Wei(100)).unwrap();
+        market.assigned(node(1), Wei(100), seconds(0)).unwrap();
         market.released(&node(1), Wei(100), Release::Rejected);
     }
     // Q = 201 / 3101 is below 0.1; at 0.1 the most that may be unpaid is 2010 - 101.
@@ -90,17 +90,17 @@ fn refuses_a_requestor_that_rejects_everything() {
 fn refuses_the_next_stranger_when_everybody_known_owes() {
     let mut market = market(100);
     for n in 0..PEERS_MAX as u64 {
-        market.assigned(node(n), Wei(1)).unwrap();
+        market.assigned(node(n), Wei(1), seconds(0)).unwrap();
     }
     let stranger = node(PEERS_MAX as u64);
     assert!(matches!(market.quote(&stranger, &header(1000), 0, seconds(0)), Err(RefusalReason::Full(_))));
-    assert!(matches!(market.assigned(stranger, Wei(1)), Err(RefusalReason::Full(_))));
+    assert!(matches!(market.assigned(stranger, Wei(1), seconds(0)), Err(RefusalReason::Full(_))));
     assert!(market.record(&stranger).is_none());
     // Two pay up; the one that paid less is the one forgotten.
-    market.assigned(node(5), Wei(1)).unwrap();
+    market.assigned(node(5), Wei(1), seconds(0)).unwrap();
     market.paid(&node(5), Wei(2));
     market.paid(&node(6), Wei(1));
-    market.assigned(stranger, Wei(1)).unwrap();
+    market.assigned(stranger, Wei(1), seconds(0)).unwrap();
     assert!(market.record(&node(6)).is_none() && market.record(&node(5)).is_some());
     assert!(market.check_invariants().is_empty());
 }
@@ -127,7 +127,7 @@ fn the_efficient_are_asked_less_down_to_the_minimum() {
 #[test]
 fn efficiency_follows_the_published_rule() {
     let mut market = market(100);
-    market.assigned(node(1), Wei(1)).unwrap();
+    market.assigned(node(1), Wei(1), seconds(0)).unwrap();
     market.completed(&node(1), &header(1000), 0, 10_000);
     assert_eq!(market.record(&node(1)).unwrap().efficiency, Some(ratio(1.9)));
     market.completed(&node(1), &header(1000), 0, 0);
@@ -138,11 +138,11 @@ fn efficiency_follows_the_published_rule() {
 #[test]
 fn a_cancelled_agreement_leaves_no_trace() {
     let mut market = market(100);
-    market.assigned(node(1), Wei(70)).unwrap();
+    market.assigned(node(1), Wei(70), seconds(0)).unwrap();
     market.released(&node(1), Wei(70), Release::Cancelled);
     assert_eq!(market.record(&node(1)), None);
     for release in [Release::Failed, Release::TimedOut, Release::Rejected] {
-        market.assigned(node(1), Wei(70)).unwrap();
+        market.assigned(node(1), Wei(70), seconds(0)).unwrap();
         market.released(&node(1), Wei(70), release);
     }
     let record = market.record(&node(1)).unwrap();
@@ -190,6 +190,8 @@ enum Step {
     Paid(u64, u128),
     Completed(u64, u64),
     Released(u64, u128, usize),
+    Overdue(u64, u64),
+    Rejected(u64, u64),
     Busy(u64),
     Idle(u64),
 }
@@ -201,6 +203,8 @@ fn step() -> impl Strategy<Value = Step> {
         (0u64..4, wei.clone()).prop_map(|(n, v)| Step::Paid(n, v)),
         (0u64..4, any::<u64>()).prop_map(|(n, ms)| Step::Completed(n, ms)),
         (0u64..4, wei, 0usize..RELEASES.len()).prop_map(|(n, v, r)| Step::Released(n, v, r)),
+        (0u64..4, any::<u64>()).prop_map(|(n, ms)| Step::Overdue(n, ms)),
+        (0u64..4, any::<u64>()).prop_map(|(n, ms)| Step::Rejected(n, ms)),
         (0u64..1 << 40).prop_map(Step::Busy),
         (0u64..1 << 40).prop_map(Step::Idle),
     ]
@@ -208,10 +212,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn take(market: &mut ProviderMarket, step: &Step) {
     match step {
-        Step::Assigned(n, value) => market.assigned(node(*n), Wei(*value)).unwrap(),
+        Step::Assigned(n, value) => market.assigned(node(*n), Wei(*value), seconds(0)).unwrap(),
         Step::Paid(n, value) => market.paid(&node(*n), Wei(*value)),
         Step::Completed(n, ms) => market.completed(&node(*n), &header(1000), 0, *ms),
         Step::Released(n, value, release) => market.released(&node(*n), Wei(*value), RELEASES[*release]),
+        Step::Overdue(n, ms) => market.overdue(&node(*n), LocalTime(*ms)),
+        Step::Rejected(n, ms) => market.rejected(&node(*n), LocalTime(*ms)),
         Step::Busy(ms) => market.busy(LocalTime(*ms)),
         Step::Idle(ms) => market.idle(LocalTime(*ms)),
     }
@@ -230,10 +236,14 @@ proptest! {
             take(&mut market, step);
             prop_assert_eq!(market.check_invariants(), vec![]);
         }
+        // Who is late is stored apart.
+        let (state, unpaid) = (ProviderState { unpaid: Unpaid::default(), ..market.state().clone() }, &market.state().unpaid);
         let json = serde_json::to_string(market.state()).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<ProviderState>(&json).unwrap(), market.state());
+        prop_assert_eq!(&serde_json::from_str::<ProviderState>(&json).unwrap(), &state);
         let bytes = postcard::to_allocvec(market.state()).unwrap();
-        prop_assert_eq!(&postcard::from_bytes::<ProviderState>(&bytes).unwrap(), market.state());
+        prop_assert_eq!(&postcard::from_bytes::<ProviderState>(&bytes).unwrap(), &state);
+        let bytes = postcard::to_allocvec(unpaid).unwrap();
+        prop_assert_eq!(&postcard::from_bytes::<Unpaid>(&bytes).unwrap(), unpaid);
         if let Ok(quote) = market.quote(&node(0), &header(max_price), 0, LocalTime(now)) {
             prop_assert!(quote.price >= quote.min_price && quote.price.0 <= max_price);
         } else if max_price >= min_price {
@@ -245,7 +255,7 @@ proptest! {
     fn who_pays_less_of_what_was_assigned_is_asked_no_less(assigned in 0u128..10_000, paid in 0u128..10_000, less in 0u128..10_000) {
         let price = |paid: u128| {
             let mut market = market(1000);
-            market.assigned(node(1), Wei(assigned)).unwrap();
+            market.assigned(node(1), Wei(assigned), seconds(0)).unwrap();
             market.paid(&node(1), Wei(paid));
             let header = HeaderTerms { max_price: Wei(1_000_000), ..header(0) };
             market.quote(&node(1), &header, 0, seconds(0)).map(|quote| quote.price).unwrap_or(Wei::MAX)

@@ -34,7 +34,7 @@ impl World<'_> {
                     }
                 }
                 Event::Arrival(_) | Event::Rerun(..) | Event::Join(_) | Event::Leave(_) => {}
-                Event::NextTask(_) | Event::ClaimDue(_) => {}
+                Event::NextTask(_) | Event::ClaimDue(_) | Event::Overdue(..) => {}
                 Event::OutageStart(_) | Event::OutageEnd(_) | Event::Step => {}
                 Event::Sham(..) | Event::UpdateTrust | Event::MachineTurns(_) => {}
             }
@@ -49,7 +49,7 @@ impl World<'_> {
                 Event::SlotEnd(run) | Event::Report(run) | Event::Payment(run) | Event::CopiesWait(run) => {
                     self.look_at_run(run)
                 }
-                Event::Leave(machine) => look_at_machine(&self.agents.machines[machine]),
+                Event::Leave(machine) | Event::Overdue(machine, _) => look_at_machine(&self.agents.machines[machine]),
                 Event::OutageStart(_) | Event::OutageEnd(_) | Event::Step => {}
                 Event::Sham(..) | Event::UpdateTrust | Event::MachineTurns(_) => {}
             }

@@ -517,5 +517,11 @@ pub const METRICS: &[MetricInfo] = &[
         Better::Neither,
         "no offer, or no agreement: the requestor's deposit does not cover it; whole run",
     ),
+    metric(
+        "refused_strangers_unpaid",
+        "",
+        Better::Neither,
+        "no offer: the last strangers did not pay, and this is another; whole run",
+    ),
     metric("refused_otherwise", "", Better::Neither, "no offer or a refused one, for another reason; whole run"),
 ];

@@ -251,6 +251,7 @@ impl Tally {
             RefusalReason::BelowMinPerf { .. } => "refused_below_min_perf",
             RefusalReason::BelowQualityFloor => "refused_below_quality_floor",
             RefusalReason::CreditExceeded { .. } => "refused_credit_exceeded",
+            RefusalReason::StrangersUnpaid { .. } => "refused_strangers_unpaid",
             _ => "refused_otherwise",
         };
         *self.refusals.entry(name).or_default() += 1;

@@ -10,6 +10,7 @@ use super::table::Handle;
 use super::tender::offer_terms;
 use super::world::{Event, World};
 use crate::stream::{Draw, mix};
+use golem_deal::{OVERDUE_MS, overdue_after_ms};
 use golem_market::{Claim, HeaderTerms, OfferTerms, Outcome, Release};
 use golem_protocol::{B256, RefusalReason, Wei, subtask_value};
 
@@ -39,10 +40,11 @@ impl World<'_> {
         }
         let buyer_name = self.agents.buyers[buyer].name;
         let Some(part) = self.take_part(handle, offer.name) else { return false };
+        let now = self.local();
         let market = &mut self.agents.machines[machine].market;
         let owed = market.record(&node(buyer_name)).map_or(Wei::ZERO, |record| record.owed).saturating_add(value);
         let credit = market.credit(&node(buyer_name), offer.price, terms.subtask_timeout_s);
-        if owed > credit || market.assigned(node(buyer_name), value).is_err() {
+        if owed > credit || market.assigned(node(buyer_name), value, now).is_err() {
             self.tally.refused(&RefusalReason::CreditExceeded { owed, credit });
             self.give_back(handle, &part, offer.name);
             return false;
@@ -301,9 +303,11 @@ impl World<'_> {
         self.metered.forget(handle);
         let Some(run) = self.runs.remove(handle) else { return };
         let claimed = self.claim(&run, Dispute::Rejected);
+        let now = self.local();
         let of = &mut self.agents.machines[run.machine];
         // What is claimed stays owed.
         if !claimed {
+            of.market.rejected(&node(run.buyer_name), now);
             of.market.released(&node(run.buyer_name), run.value, Release::Rejected);
         }
         of.failed += 1;
@@ -340,6 +344,8 @@ impl World<'_> {
         }
         let Some(run) = self.runs.get(handle) else { return };
         let (name, offer) = (run.name, run.offer);
+        let overdue = Event::Overdue(machine, run.buyer_name);
+        let overdue_ms = overdue_after_ms(OVERDUE_MS, terms.subtask_timeout_s);
         let (task, took_ms) = (run.task, run.ends - run.started);
         self.timed(buyer, task, &offer, took_ms);
         self.remember(buyer, name, &offer, &terms, outcome);
@@ -359,15 +365,27 @@ impl World<'_> {
             RequestorBehaviour::SybilNonPayer { .. } => None,
         };
         match pays {
-            Some(delay) => self.queue.push(self.now + delay, Event::Payment(handle)),
+            Some(delay) => {
+                self.queue.push(self.now + delay, Event::Payment(handle));
+                if delay > overdue_ms {
+                    self.queue.push(self.now + overdue_ms, overdue);
+                }
+            }
             None => {
                 let Some(run) = self.runs.remove(handle) else { return };
                 self.rate_buyer(run.machine, run.name, run.buyer_name, false);
                 if !self.claim(&run, Dispute::Unpaid) {
                     self.tally.unpaid(value, self.now);
+                    self.queue.push(self.now + overdue_ms, overdue);
                 }
             }
         }
+    }
+
+    /// A result of a requestor's has been unpaid for long.
+    pub(super) fn overdue(&mut self, machine: u32, buyer_name: u32) {
+        let now = self.local();
+        self.agents.machines[machine].market.overdue(&node(buyer_name), now);
     }
 
     /// A voucher arrives.

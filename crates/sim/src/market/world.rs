@@ -34,6 +34,8 @@ pub(super) enum Event {
     /// What became of a subtask reaches its buyer.
     Report(Handle),
     Payment(Handle),
+    /// A machine has waited for what a name owes for longer than it may.
+    Overdue(u32, u32),
     /// A buyer looks for who is late with a task.
     HedgeLook(Handle),
     /// The n-th claim on a deposit is settled or ruled on.
@@ -189,6 +191,7 @@ impl<'a> World<'a> {
                 Event::SlotEnd(run) => self.slot_end(run),
                 Event::Report(run) => self.report(run),
                 Event::Payment(run) => self.payment(run),
+                Event::Overdue(machine, name) => self.overdue(machine, name),
                 Event::HedgeLook(task) => self.hedge_look(task),
                 Event::ClaimDue(claim) => self.claim_due(claim),
                 Event::Rerun(buyer, name) => self.rerun(buyer, name),
