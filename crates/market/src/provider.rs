@@ -166,7 +166,7 @@ impl ProviderMarket {
         state.since = now;
         let requestors = &state.requestors;
         // The two are stored apart, and one may be older.
-        state.unpaid.retain(|node| requestors.get(node).is_some_and(|record| record.owed > Wei::ZERO));
+        state.unpaid.retain(|node| requestors.get(node).is_some());
         Ok(ProviderMarket { settings: Arc::new(settings), min_price: settings.min_price, state })
     }
 }
@@ -258,22 +258,14 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         if record.is_none() && !self.has_room() {
             return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
         }
-        if self.settings.rules == Rules::Golem {
-            let unpaid = &self.state.unpaid;
-            if unpaid.is_late(requestor, now) {
-                let owed = record.map_or(Wei::ZERO, |record| record.owed);
-                return Err(RefusalReason::CreditExceeded { owed, credit: Wei::ZERO });
-            }
-            let is_unknown = is_stranger(record) && self.state.access.allowed(requestor, now).is_none();
-            if is_unknown && unpaid.is_closed(now) {
-                return Err(RefusalReason::StrangersUnpaid { in_a_row: unpaid.in_a_row() });
-            }
-        }
         let quote = self.price(record, header, performance, now);
         let least = match self.settings.rules {
             Rules::Published => quote.min_price,
             Rules::Golem => scale_rounded_down(quote.min_price, Ratio::ONE, quote.efficiency),
         };
+        if let Some(reason) = self.distrusts(requestor, &quote, header.subtask_timeout_s, now) {
+            return Err(reason);
+        }
         if header.max_price < least {
             return Err(RefusalReason::PriceAboveMax { price: least, max_price: header.max_price });
         }
@@ -285,6 +277,34 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
             return Err(RefusalReason::CreditExceeded { owed, credit: self.unpaid_max(quote.paid) });
         }
         Ok(quote)
+    }
+
+    /// Why nothing is offered to a requestor that is late, or to a stranger, where that is so. Only by our rules, and not to
+    /// whom this node's owner allows by name.
+    fn distrusts(
+        &self,
+        requestor: &NodeId,
+        quote: &Quote,
+        subtask_timeout_s: u32,
+        now: LocalTime,
+    ) -> Option<RefusalReason> {
+        let unpaid = &self.state.unpaid;
+        let is_allowed = || self.state.access.allowed(requestor, now).is_some();
+        if self.settings.rules == Rules::Published || unpaid.is_empty() || is_allowed() {
+            return None;
+        }
+        let value = subtask_value(quote.price, subtask_timeout_s).unwrap_or(Wei::MAX);
+        if unpaid.has_seen(requestor) {
+            let is_late = unpaid.is_late(requestor, now);
+            // What is offered and cannot be begun would stand in vain, and lower the margin.
+            let credit = if is_late { Wei::ZERO } else { self.credit(requestor, quote.price, subtask_timeout_s) };
+            if is_late || quote.owed.saturating_add(value) > credit {
+                return Some(RefusalReason::CreditExceeded { owed: quote.owed, credit });
+            }
+        }
+        let is_stranger = quote.paid < value;
+        (is_stranger && unpaid.is_closed(self.min_price, now))
+            .then(|| RefusalReason::StrangersUnpaid { lost: unpaid.lost() })
     }
 
     /// What an hour of a slot at this work is expected to bring beyond the minimal price, at the price asked now and with
@@ -423,8 +443,8 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
             return Err(RefusalReason::Full(format!("the book of {PEERS_MAX} requestors, all of which owe something")));
         }
         self.state.dealings = self.state.dealings.saturating_add(1);
-        if is_stranger(known) {
-            self.state.unpaid.tried(now);
+        if known.is_none_or(|known| known.paid < value) {
+            self.state.unpaid.tried(self.min_price, now);
         }
         let unknown =
             RequestorRecord { efficiency: None, assigned: Wei::ZERO, paid: Wei::ZERO, owed: Wei::ZERO, touched: 0 };
@@ -441,7 +461,7 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     /// A requestor that is not known is not made known: whoever sends money without work needs no memory of ours.
     pub fn paid(&mut self, requestor: &NodeId, value: Wei) {
         if let Some(mut record) = self.touch(requestor) {
-            self.state.unpaid.paid(requestor, is_stranger(Some(record)));
+            self.state.unpaid.paid(requestor, record.paid, value);
             record.paid = record.paid.saturating_add(value);
             record.owed = record.owed.saturating_sub(value);
             self.state.requestors.insert(*requestor, record);
@@ -449,19 +469,19 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     }
 
     /// Finished work is unpaid long after it was reported, or was accepted and not paid. By our rules nothing is offered
-    /// for a week, or before something is paid. Nothing changes where nothing is owed.
+    /// for half a day, longer each time, or before something is paid. Nothing changes where nothing is owed.
     pub fn overdue(&mut self, requestor: &NodeId, now: LocalTime) {
         if let Some(record) = self.record(requestor).filter(|record| record.owed > Wei::ZERO) {
-            self.state.unpaid.is_now_late(*requestor, is_stranger(Some(record)), now);
+            self.state.unpaid.is_now_late(*requestor, record.owed.saturating_sub(record.paid), self.min_price, now);
         }
     }
 
-    /// A right result was rejected. To be called beside [`ProviderMarket::released`], before it.
-    pub fn rejected(&mut self, requestor: &NodeId, now: LocalTime) {
-        let is_late = self.state.unpaid.is_late(requestor, now);
-        if self.record(requestor).is_some_and(|record| is_stranger(Some(record))) && !is_late {
-            self.state.unpaid.stranger_did_not_pay(now);
+    /// A right result worth `value` was rejected. To be called beside [`ProviderMarket::released`], before it.
+    pub fn rejected(&mut self, requestor: &NodeId, value: Wei, now: LocalTime) {
+        if let Some(record) = self.record(requestor).filter(|_| !self.state.unpaid.is_late(requestor, now)) {
+            self.state.unpaid.lose(value.saturating_sub(record.paid), self.min_price, now);
         }
+        self.state.unpaid.answered(requestor);
     }
 
     /// A subtask ran to its end here in `computation_ms`.
@@ -487,14 +507,15 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     pub fn released(&mut self, requestor: &NodeId, value: Wei, release: Release) {
         let Some(mut record) = self.touch(requestor) else { return };
         record.owed = record.owed.saturating_sub(value);
-        if record.owed == Wei::ZERO {
-            self.state.unpaid.settled(requestor);
-        }
         match release {
             Release::Failed | Release::TimedOut | Release::Rejected => {}
             Release::Cancelled | Release::Unused => record.assigned = record.assigned.saturating_sub(value),
         }
-        if record.assigned == Wei::ZERO && record.paid == Wei::ZERO && record.efficiency.is_none() {
+        if !self.state.unpaid.has_seen(requestor)
+            && record.assigned == Wei::ZERO
+            && record.paid == Wei::ZERO
+            && record.efficiency.is_none()
+        {
             self.state.requestors.remove(requestor);
         } else {
             self.state.requestors.insert(*requestor, record);
@@ -565,8 +586,7 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         let known = state.requestors.count();
         demand(known <= PEERS_MAX, format!("{known} requestors are remembered"));
         for node in state.unpaid.late() {
-            let owes = state.requestors.get(node).is_some_and(|record| record.owed > Wei::ZERO);
-            demand(owes, format!("{node} is late with nothing"));
+            demand(state.requestors.get(node).is_some(), format!("{node} is late and not known"));
         }
         for (node, record) in state.requestors.all() {
             demand(record.owed <= record.assigned, format!("{node} owes {} of {}", record.owed, record.assigned));
@@ -580,11 +600,6 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         }
         violations
     }
-}
-
-/// Whether it has paid nothing yet.
-fn is_stranger(record: Option<RequestorRecord>) -> bool {
-    record.is_none_or(|record| record.paid == Wei::ZERO)
 }
 
 /// `floor(amount * numerator / denominator)`, held at [`Wei::MAX`], which is also the answer for a denominator of 0.

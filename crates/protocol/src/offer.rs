@@ -207,13 +207,13 @@ pub enum RefusalReason {
         /// How long from now on.
         seconds: u64,
     },
-    /// Of those that had never paid the provider before, the last ones left its work unpaid.
+    /// Of late those that had paid the provider little or nothing before left its work unpaid.
     #[error(
-        "the last {in_a_row} that were new here left work unpaid, so nobody new is worked for at present: try again later, or another provider"
+        "those that were new here left {lost} of work unpaid, so nobody new is worked for at present: try again later, or another provider"
     )]
     StrangersUnpaid {
-        /// How many in a row.
-        in_a_row: u32,
+        /// What they left unpaid, less what such paid since.
+        lost: Wei,
     },
 }
 

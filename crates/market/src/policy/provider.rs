@@ -174,7 +174,7 @@ impl ProviderPolicy for ProviderMarketPolicy {
                 self.market.released(&requestor, value, Release::Rejected);
             }
             ProviderFact::Rejected { requestor, value } => {
-                self.market.rejected(&requestor, now.local);
+                self.market.rejected(&requestor, value, now.local);
                 self.market.released(&requestor, value, Release::Rejected);
             }
             ProviderFact::Unused { requestor, value } => self.market.released(&requestor, value, Release::Unused),

@@ -141,7 +141,7 @@ fn remembers_across_a_restart_who_is_late_and_reads_what_was_stored_before_it_di
     let late = again.quote(&from(node(1)), Now::default());
     assert_eq!(late, Err(RefusalReason::CreditExceeded { owed: Wei(900), credit: Wei::ZERO }));
     let closed = again.quote(&from(node(4)), Now::default());
-    assert_eq!(closed, Err(RefusalReason::StrangersUnpaid { in_a_row: 3 }));
+    assert_eq!(closed, Err(RefusalReason::StrangersUnpaid { lost: Wei(2_700) }));
 
     let before: Vec<Record> = records.iter().filter(|record| record.key == b"provider").cloned().collect();
     let mut older = by_our_rules(&before);

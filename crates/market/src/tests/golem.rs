@@ -61,101 +61,134 @@ fn lends_a_stranger_two_subtasks_and_then_what_it_has_paid() {
     assert_eq!(market.credit(&node(2), Wei(1), 36_000), Wei(10));
 }
 
-/// A stranger has work done and does not pay.
-fn cheated(market: &mut ProviderMarket, by: u64, now: u64) {
-    market.assigned(node(by), Wei(1_200), seconds(now)).unwrap();
+/// What the seller of these tests asks for an hour at least.
+const HOUR: Wei = Wei(36_000);
+
+/// Somebody has work done and does not pay.
+fn cheated(market: &mut ProviderMarket, by: u64, value: Wei, now: u64) {
+    market.assigned(node(by), value, seconds(now)).unwrap();
     market.overdue(&node(by), seconds(now));
 }
 
 /// Somebody has work done and pays.
-fn honest(market: &mut ProviderMarket, by: u64, now: u64) {
-    market.assigned(node(by), Wei(1_200), seconds(now)).unwrap();
-    market.paid(&node(by), Wei(1_200));
+fn honest(market: &mut ProviderMarket, by: u64, value: Wei) {
+    market.assigned(node(by), value, seconds(0)).unwrap();
+    market.paid(&node(by), value);
 }
 
 #[test]
-fn offers_nothing_to_whom_is_late_until_it_pays_or_owes_nothing() {
-    let mut market = seller(36_000);
-    let asks = |market: &ProviderMarket| market.quote(&node(1), &header(1_000_000), 0, seconds(9));
-    honest(&mut market, 1, 0);
+fn offers_nothing_to_whom_is_late_until_it_pays_or_answers() {
+    let hour = 3_600;
+    let mut market = seller(HOUR.0);
+    let asks = |market: &ProviderMarket, now| market.quote(&node(1), &header(1_000_000), 0, seconds(now)).map(drop);
+    honest(&mut market, 1, HOUR);
     market.overdue(&node(1), seconds(0));
-    assert!(asks(&market).is_ok(), "it owes nothing");
-    for settle in [(|market| market.paid(&node(1), Wei(1))) as fn(&mut ProviderMarket), |market| {
-        market.released(&node(1), Wei(1_200), Release::Rejected)
+    assert_eq!(asks(&market, 0), Ok(()), "it owes nothing");
+    cheated(&mut market, 1, HOUR, 0);
+    let late = Err(RefusalReason::CreditExceeded { owed: HOUR, credit: Wei::ZERO });
+    for settle in [(|market| market.paid(&node(1), HOUR)) as fn(&mut ProviderMarket), |market| {
+        market.rejected(&node(1), HOUR, seconds(0));
+        market.released(&node(1), HOUR, Release::Rejected);
     }] {
         let mut market = market.clone();
-        cheated(&mut market, 1, 1);
-        assert_eq!(asks(&market), Err(RefusalReason::CreditExceeded { owed: Wei(1_200), credit: Wei::ZERO }));
-        let a_week_later = market.quote(&node(1), &header(1_000_000), 0, seconds(1 + 7 * 24 * 3_600));
-        assert!(a_week_later.is_ok(), "nor for ever: it may not be able to pay any more");
+        market.overdue(&node(1), seconds(hour));
+        assert_eq!(asks(&market, 9), late);
         settle(&mut market);
-        assert!(asks(&market).is_ok());
-        assert_eq!((market.state().unpaid.in_a_row(), market.check_invariants()), (0, vec![]), "it is no stranger");
+        assert_eq!(asks(&market, 9), Ok(()));
+        assert_eq!(market.state().unpaid.lost(), Wei::ZERO, "it has paid as much: it is no stranger");
+        assert_eq!(market.check_invariants(), vec![]);
     }
-    let mut published = ProviderMarket::new(ProviderSettings::published(Wei(36_000)), seconds(0)).unwrap();
-    cheated(&mut published, 1, 0);
-    assert!(asks(&published).is_ok());
+    // It never comes back: after half a day there is its credit again, and no more.
+    let half_a_day = 12 * hour;
+    assert_eq!((asks(&market, half_a_day - 1), asks(&market, half_a_day).is_err()), (late, true));
+    market.released(&node(1), Wei(HOUR.0 / 2), Release::TimedOut);
+    assert_eq!(asks(&market, half_a_day), Ok(()), "half of what it has paid is lent");
+    let entry = AccessEntry { expires: Expiry::Never, reason: "a colleague".into() };
+    market.access_mut().allow(node(1), entry).unwrap();
+    assert_eq!(asks(&market, 0), Ok(()), "its owner lets it in");
+    let mut published = ProviderMarket::new(ProviderSettings::published(HOUR), seconds(0)).unwrap();
+    cheated(&mut published, 1, HOUR, 0);
+    assert_eq!(asks(&published, 0), Ok(()));
 }
 
 #[test]
-fn a_stranger_is_worked_for_once_in_a_while_where_three_in_a_row_did_not_pay() {
+fn strangers_are_worked_for_once_in_a_while_where_more_was_lost_to_them_than_they_paid() {
     let hour = 3_600;
-    let mut market = seller(36_000);
-    honest(&mut market, 1, 0);
+    let half = Wei(HOUR.0 / 2);
+    let mut market = seller(HOUR.0);
+    honest(&mut market, 1, HOUR);
     let asked_by =
         |market: &ProviderMarket, by, now| market.quote(&node(by), &header(1_000_000), 0, seconds(now)).map(drop);
-    let closed = |in_a_row| Err(RefusalReason::StrangersUnpaid { in_a_row });
-    cheated(&mut market, 11, 0);
-    cheated(&mut market, 12, 0);
+    let closed = |halves| Err(RefusalReason::StrangersUnpaid { lost: Wei(half.0 * halves) });
+    cheated(&mut market, 11, half, 0);
     assert_eq!(asked_by(&market, 2, 0), Ok(()));
-    cheated(&mut market, 13, 0);
-    assert_eq!(asked_by(&market, 2, hour - 1), closed(3));
+    cheated(&mut market, 12, half, 0);
+    assert_eq!(asked_by(&market, 2, hour - 1), closed(2));
     assert_eq!(asked_by(&market, 1, hour - 1), Ok(()), "it has paid before");
+    honest(&mut market, 9, Wei(1_199));
+    assert_eq!((market.state().unpaid.lost(), asked_by(&market, 2, hour - 1)), (Wei(HOUR.0 - 1_199), Ok(())));
+    honest(&mut market, 9, Wei(0));
+    cheated(&mut market, 13, Wei(1_199), 0);
+    assert_eq!(asked_by(&market, 9, hour - 1), closed(2), "it has paid less than a subtask is worth");
     let entry = AccessEntry { expires: Expiry::Never, reason: "a colleague".into() };
     market.access_mut().allow(node(3), entry).unwrap();
     assert_eq!(asked_by(&market, 3, hour - 1), Ok(()), "its owner lets it in");
 
     assert_eq!(asked_by(&market, 2, hour), Ok(()));
-    market.assigned(node(14), Wei(1_200), seconds(hour)).unwrap();
-    assert_eq!(asked_by(&market, 2, hour + 1), closed(3), "one is tried, and no other beside it");
+    market.assigned(node(14), half, seconds(hour)).unwrap();
+    assert_eq!(asked_by(&market, 2, hour + 1), closed(2), "one is tried, and no other beside it");
     market.overdue(&node(14), seconds(2 * hour));
-    assert_eq!(asked_by(&market, 2, 4 * hour - 1), closed(4));
+    assert_eq!(asked_by(&market, 2, 4 * hour - 1), closed(3));
     assert_eq!(asked_by(&market, 2, 4 * hour), Ok(()));
     assert_eq!(asked_by(&market, 2, hour), Ok(()), "a clock that was set back closes nothing");
 
-    market.paid(&node(14), Wei(1_200));
-    assert_eq!(asked_by(&market, 2, 2 * hour), Ok(()), "it paid after all");
-    (20..60).for_each(|by| cheated(&mut market, by, 0));
-    assert_eq!(asked_by(&market, 2, 7 * 24 * hour - 1), closed(40));
+    market.paid(&node(14), half);
+    assert_eq!(asked_by(&market, 2, 3 * hour - 1), closed(2), "it paid after all");
+    (20..60).for_each(|by| cheated(&mut market, by, half, 0));
+    assert_eq!(asked_by(&market, 2, 7 * 24 * hour - 1), closed(10));
     assert_eq!(asked_by(&market, 2, 7 * 24 * hour), Ok(()), "a week at most");
+    honest(&mut market, 70, Wei(half.0 * 9));
+    assert_eq!(asked_by(&market, 2, 0), Ok(()), "what strangers pay makes up for it");
+}
+
+#[test]
+fn who_paid_little_is_a_stranger_to_what_is_worth_much() {
+    let mut market = seller(HOUR.0);
+    honest(&mut market, 1, Wei(100));
+    cheated(&mut market, 1, Wei(3 * HOUR.0), 0);
+    assert_eq!(market.state().unpaid.lost(), Wei(3 * HOUR.0 - 100));
+    assert!(market.state().unpaid.is_closed(HOUR, seconds(0)));
+    let mut free = seller(0);
+    cheated(&mut free, 1, Wei(3), 0);
+    assert!(!free.state().unpaid.is_closed(Wei::ZERO, seconds(0)), "whose work costs nothing loses nothing");
 }
 
 #[test]
 fn a_stranger_gets_one_subtask_at_first_after_another_did_not_pay() {
-    let mut market = seller(36_000);
+    let mut market = seller(HOUR.0);
     let credit = |market: &ProviderMarket| market.credit(&node(1), Wei(43_200), 100);
-    cheated(&mut market, 2, 0);
+    cheated(&mut market, 2, Wei(1_200), 0);
     assert_eq!(credit(&market), Wei(1_200));
-    (10..29).for_each(|by| honest(&mut market, by, 0));
-    honest(&mut market, 28, 0);
+    (10..29).for_each(|by| honest(&mut market, by, Wei(1_200)));
+    honest(&mut market, 28, Wei(1_200));
     assert_eq!(credit(&market), Wei(1_200), "nineteen have paid since");
-    honest(&mut market, 29, 0);
+    honest(&mut market, 29, Wei(1_200));
     assert_eq!(credit(&market), Wei(2_400));
 }
 
 #[test]
 fn who_rejects_what_was_done_is_taken_for_one_that_does_not_pay_if_it_never_did() {
-    let mut market = seller(36_000);
+    let mut market = seller(HOUR.0);
     let rejects = |market: &mut ProviderMarket, by| {
-        market.assigned(node(by), Wei(1_200), seconds(0)).unwrap();
-        market.rejected(&node(by), seconds(0));
-        market.released(&node(by), Wei(1_200), Release::Rejected);
+        market.assigned(node(by), HOUR, seconds(0)).unwrap();
+        market.rejected(&node(by), HOUR, seconds(0));
+        market.released(&node(by), HOUR, Release::Rejected);
     };
-    honest(&mut market, 1, 0);
+    honest(&mut market, 1, HOUR);
     (0..5).for_each(|_| rejects(&mut market, 1));
     assert_eq!(market.state().unpaid, Unpaid::default());
-    (2..5).for_each(|by| rejects(&mut market, by));
-    assert!(market.state().unpaid.is_closed(seconds(0)));
+    (2..4).for_each(|by| rejects(&mut market, by));
+    assert!(market.state().unpaid.is_closed(HOUR, seconds(0)));
     assert_eq!(market.state().unpaid.late().count(), 0, "nothing is owed");
 }
 

@@ -191,7 +191,7 @@ enum Step {
     Completed(u64, u64),
     Released(u64, u128, usize),
     Overdue(u64, u64),
-    Rejected(u64, u64),
+    Rejected(u64, u128, u64),
     Busy(u64),
     Idle(u64),
 }
@@ -202,9 +202,9 @@ fn step() -> impl Strategy<Value = Step> {
         (0u64..4, wei.clone()).prop_map(|(n, v)| Step::Assigned(n, v)),
         (0u64..4, wei.clone()).prop_map(|(n, v)| Step::Paid(n, v)),
         (0u64..4, any::<u64>()).prop_map(|(n, ms)| Step::Completed(n, ms)),
-        (0u64..4, wei, 0usize..RELEASES.len()).prop_map(|(n, v, r)| Step::Released(n, v, r)),
+        (0u64..4, wei.clone(), 0usize..RELEASES.len()).prop_map(|(n, v, r)| Step::Released(n, v, r)),
         (0u64..4, any::<u64>()).prop_map(|(n, ms)| Step::Overdue(n, ms)),
-        (0u64..4, any::<u64>()).prop_map(|(n, ms)| Step::Rejected(n, ms)),
+        (0u64..4, wei.clone(), any::<u64>()).prop_map(|(n, v, ms)| Step::Rejected(n, v, ms)),
         (0u64..1 << 40).prop_map(Step::Busy),
         (0u64..1 << 40).prop_map(Step::Idle),
     ]
@@ -217,7 +217,7 @@ fn take(market: &mut ProviderMarket, step: &Step) {
         Step::Completed(n, ms) => market.completed(&node(*n), &header(1000), 0, *ms),
         Step::Released(n, value, release) => market.released(&node(*n), Wei(*value), RELEASES[*release]),
         Step::Overdue(n, ms) => market.overdue(&node(*n), LocalTime(*ms)),
-        Step::Rejected(n, ms) => market.rejected(&node(*n), LocalTime(*ms)),
+        Step::Rejected(n, value, ms) => market.rejected(&node(*n), Wei(*value), LocalTime(*ms)),
         Step::Busy(ms) => market.busy(LocalTime(*ms)),
         Step::Idle(ms) => market.idle(LocalTime(*ms)),
     }

@@ -173,7 +173,7 @@ fn any_reason() -> impl Strategy<Value = RefusalReason> {
         text().prop_map(RefusalReason::Channel),
         (wei(), wei()).prop_map(|(owed, credit)| RefusalReason::CreditExceeded { owed, credit }),
         (address(), wei()).prop_map(|(author, owed)| RefusalReason::FeeUnpaid { author, owed }),
-        any::<u32>().prop_map(|in_a_row| RefusalReason::StrangersUnpaid { in_a_row }),
+        wei().prop_map(|lost| RefusalReason::StrangersUnpaid { lost }),
         Just(RefusalReason::Busy),
         (hash(), hash()).prop_map(|(ours, theirs)| RefusalReason::OtherProfile { ours, theirs }),
         (text(), any::<u64>(), any::<u64>()).prop_map(|(resource, asked, limit)| RefusalReason::TooLarge {

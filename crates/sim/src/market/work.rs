@@ -307,7 +307,7 @@ impl World<'_> {
         let of = &mut self.agents.machines[run.machine];
         // What is claimed stays owed.
         if !claimed {
-            of.market.rejected(&node(run.buyer_name), now);
+            of.market.rejected(&node(run.buyer_name), run.value, now);
             of.market.released(&node(run.buyer_name), run.value, Release::Rejected);
         }
         of.failed += 1;
