@@ -33,7 +33,7 @@ pub use policy::{
 };
 pub use provider::{
     ComputeJob, OVERDUE_MS, Provider, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram,
-    overdue_after_ms,
+    late_after_ms,
 };
 pub use record::{Record, Table};
 pub use requestor::{

@@ -288,13 +288,13 @@ pub enum ProviderEvent {
     },
 }
 
-/// How long a report stays without a verdict before a node counts it as unpaid, in milliseconds, beside the time that a
-/// subtask may take. Reason: a requestor checks and pays within seconds; half an hour outlasts its restart.
+/// How long a report stays without a verdict before a node claims what it holds, in milliseconds. Reason: a requestor checks
+/// and pays within seconds; half an hour outlasts its restart.
 pub const OVERDUE_MS: u64 = 30 * 60 * 1000;
 
-/// After how many milliseconds without a verdict a report counts as unpaid. Reason: the requestor may run the subtask
-/// again before it answers.
-pub fn overdue_after_ms(overdue_ms: u64, subtask_timeout_s: u32) -> u64 {
+/// After how many milliseconds without a verdict a requestor counts as late. Reason: it may run the subtask again before it
+/// answers, which costs nothing but time.
+pub fn late_after_ms(overdue_ms: u64, subtask_timeout_s: u32) -> u64 {
     overdue_ms.saturating_add(u64::from(subtask_timeout_s) * 1_000)
 }
 
@@ -319,7 +319,6 @@ pub struct ProviderSettings {
     pub offer_life_s: u64,
     /// A voucher has to be claimable for at least this long, in seconds of chain time: how long a claim may need.
     pub claim_margin_s: u64,
-    /// How long a report may stay without a verdict, in milliseconds and beside the time that a subtask may take, before it
-    /// counts as unpaid.
+    /// How long a report may stay without a verdict, in milliseconds, before what is held is claimed.
     pub overdue_ms: u64,
 }

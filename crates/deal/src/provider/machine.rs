@@ -2,7 +2,7 @@
 
 use super::deal::{Account, Deal, Stage};
 use super::fees::{FEE_ACCOUNTS_MAX, FeeAccount, read_account};
-use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, overdue_after_ms};
+use super::interface::{ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, late_after_ms};
 use super::over::Over;
 use crate::outbox::Outbox;
 use crate::record::{Record, RecoverError, Table, read};
@@ -84,6 +84,8 @@ pub struct Provider {
     pub(super) look_at_held_back: LocalTime,
     /// Deals found overdue already, so that it is noted once.
     pub(super) overdue: BTreeSet<B256>,
+    /// Deals whose requestor was found late already, for the same.
+    pub(super) late: BTreeSet<B256>,
 }
 
 /// What one step led to.
@@ -128,6 +130,7 @@ impl Provider {
             held_back: BTreeSet::new(),
             look_at_held_back: LocalTime(0),
             overdue: BTreeSet::new(),
+            late: BTreeSet::new(),
         }
     }
 
@@ -476,14 +479,15 @@ impl Provider {
             return;
         };
         let silent = now.local.saturating_sub(oldest);
-        let after_ms = overdue_after_ms(overdue_ms, deal.header.subtask_timeout_s);
-        if silent >= after_ms && self.overdue.insert(digest) {
-            if owed > Wei::ZERO {
-                policy.note(&ProviderFact::Overdue { requestor }, now);
-            }
+        if silent >= overdue_ms && self.overdue.insert(digest) {
             step.effects.push(ProviderEffect::Claim { payer });
         }
-        if silent >= overdue_ms.saturating_mul(ABANDON_AFTER) && attempts >= ABANDON_ATTEMPTS_MIN {
+        let is_given_up = silent >= overdue_ms.saturating_mul(ABANDON_AFTER) && attempts >= ABANDON_ATTEMPTS_MIN;
+        let is_late = is_given_up || silent >= late_after_ms(overdue_ms, deal.header.subtask_timeout_s);
+        if is_late && owed > Wei::ZERO && self.late.insert(digest) {
+            policy.note(&ProviderFact::Overdue { requestor }, now);
+        }
+        if is_given_up {
             step.say(ProviderEvent::Abandoned { agreement: digest, owed });
             step.effects.push(ProviderEffect::StopComputing { agreement: digest });
             return self.give_up(digest, step);
@@ -536,6 +540,7 @@ impl Provider {
             && let Some(deal) = self.deals.remove(&digest)
         {
             self.overdue.remove(&digest);
+            self.late.remove(&digest);
             self.over.insert(digest, deal.agreement.deadline);
         }
     }

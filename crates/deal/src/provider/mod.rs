@@ -15,8 +15,7 @@ mod work;
 
 pub(crate) use deal::REPORT_PAUSE_MS;
 pub use interface::{
-    ComputeJob, OVERDUE_MS, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram,
-    overdue_after_ms,
+    ComputeJob, OVERDUE_MS, ProviderEffect, ProviderEvent, ProviderInput, ProviderSettings, UnfitProgram, late_after_ms,
 };
 pub use machine::Provider;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! From an agreed subtask to a voucher.
 
 use super::deal::{Account, Deal, OpenReport, Stage};
-use super::interface::{ComputeJob, ProviderEffect, ProviderEvent, overdue_after_ms};
+use super::interface::{ComputeJob, ProviderEffect, ProviderEvent};
 use super::machine::{Provider, RESEND_MS, Step};
 use crate::{ProviderFact, ProviderPolicy};
 use golem_payments::{Accepted, CoverError};
@@ -29,6 +29,8 @@ impl Provider {
         match message {
             Message::Agreement(signed) => self.on_agreement(policy, from, signed, now, step),
             Message::Verdict { verdict, voucher, author_voucher } => {
+                let deal = self.deals.get(&verdict.document.agreement);
+                let debt = deal.map_or(Wei::ZERO, |deal| self.owed_by(deal.agreement.payer));
                 // The vouchers first: they are money, whatever the verdict beside them is worth.
                 if let Some(voucher) = voucher {
                     self.take_voucher(policy, from, voucher, now, step);
@@ -36,7 +38,7 @@ impl Provider {
                 if let Some(voucher) = author_voucher {
                     self.take_author_voucher(from, voucher, now, step);
                 }
-                self.on_verdict(policy, from, verdict, now, step);
+                self.on_verdict(policy, from, verdict, debt, now, step);
             }
             Message::Refusal(refusal) => self.on_refusal(policy, from, refusal, now, step),
             Message::AskVouchers { payee, after } => {
@@ -198,11 +200,13 @@ impl Provider {
         step.records.extend(deal.record());
     }
 
+    /// `debt` is what was owed before the vouchers beside it were taken.
     fn on_verdict(
         &mut self,
         policy: &mut dyn ProviderPolicy,
         from: NodeId,
         verdict: Signed<Verdict>,
+        debt: Wei,
         now: Now,
         step: &mut Step,
     ) {
@@ -224,19 +228,18 @@ impl Provider {
         step.records.extend(deal.record());
         let (payer, author_channel) = (deal.agreement.payer, deal.agreement.author_channel());
         let fees = deal.agreement.app.of(accepted.subtasks);
-        if self.settle_accepted(payer, accepted.due, from, step) {
+        self.settle_accepted(payer, accepted.due, from, step);
+        if self.owed_by(payer) > debt {
             policy.note(&ProviderFact::Overdue { requestor: from }, now);
         }
         if let Some(channel) = author_channel {
             self.settle_fees(&channel, fees, from, step);
         }
         let overdue_ms = self.settings.overdue_ms;
-        let is_overdue = |deal: &Deal| {
-            let after_ms = overdue_after_ms(overdue_ms, deal.header.subtask_timeout_s);
-            deal.reports.iter().any(|open| now.local.saturating_sub(open.first_sent) >= after_ms)
-        };
-        if !self.deals.get(&digest).is_some_and(is_overdue) {
+        let is_overdue = |open: &OpenReport| now.local.saturating_sub(open.first_sent) >= overdue_ms;
+        if !self.deals.get(&digest).is_some_and(|deal| deal.reports.iter().any(is_overdue)) {
             self.overdue.remove(&digest);
+            self.late.remove(&digest);
         }
         self.report(digest, now, step);
         self.forget_if_over(digest);
@@ -277,21 +280,19 @@ impl Provider {
         accepted
     }
 
-    /// Sets what was accepted against what the voucher beside it brought: what is left is owed. Whether anything is.
-    fn settle_accepted(&mut self, payer: Address, accepted: Wei, requestor: NodeId, step: &mut Step) -> bool {
+    /// Sets what was accepted against what the voucher beside it brought: what is left is owed.
+    fn settle_accepted(&mut self, payer: Address, accepted: Wei, requestor: NodeId, step: &mut Step) {
         let channel = self.channel_of(payer);
         let account = self.accounts.entry(payer).or_insert_with(|| Account::new(channel));
         let before = account.clone();
         account.accept(accepted);
-        let is_short = account.owed > Wei::ZERO;
-        if is_short {
+        if account.owed > Wei::ZERO {
             let detail = format!("{} was accepted and no voucher covers it", account.owed);
             step.say(ProviderEvent::Unpaid { requestor, detail });
         }
         if *account != before {
             step.records.extend(account.records());
         }
-        is_short
     }
 
     pub(super) fn take_voucher(

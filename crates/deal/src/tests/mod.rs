@@ -5,6 +5,7 @@ mod closes;
 mod copies;
 mod failures;
 mod fees;
+mod late;
 mod offers;
 mod over;
 mod refusals;

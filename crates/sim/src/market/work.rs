@@ -10,7 +10,7 @@ use super::table::Handle;
 use super::tender::offer_terms;
 use super::world::{Event, World};
 use crate::stream::{Draw, mix};
-use golem_deal::{OVERDUE_MS, overdue_after_ms};
+use golem_deal::{OVERDUE_MS, late_after_ms};
 use golem_market::{Claim, HeaderTerms, OfferTerms, Outcome, Release};
 use golem_protocol::{B256, RefusalReason, Wei, subtask_value};
 
@@ -345,7 +345,7 @@ impl World<'_> {
         let Some(run) = self.runs.get(handle) else { return };
         let (name, offer) = (run.name, run.offer);
         let overdue = Event::Overdue(machine, run.buyer_name);
-        let overdue_ms = overdue_after_ms(OVERDUE_MS, terms.subtask_timeout_s);
+        let overdue_ms = late_after_ms(OVERDUE_MS, terms.subtask_timeout_s);
         let (task, took_ms) = (run.task, run.ends - run.started);
         self.timed(buyer, task, &offer, took_ms);
         self.remember(buyer, name, &offer, &terms, outcome);
