@@ -276,7 +276,9 @@ impl RequestorGroup {
             }
             RequestorBehaviour::LatePayer { days } => range(&at("days"), days, (0.0, DAYS_MAX)),
             RequestorBehaviour::TimeoutInflater { factor } => range(&at("factor"), factor, (0.001, 1e3)),
-            RequestorBehaviour::SybilNonPayer { tasks } => range(&at("tasks"), f64::from(tasks), (1.0, 1e6)),
+            RequestorBehaviour::Newcomer { tasks } | RequestorBehaviour::SybilNonPayer { tasks } => {
+                range(&at("tasks"), f64::from(tasks), (1.0, 1e6))
+            }
             RequestorBehaviour::Monopsonist { step, period_hours, taken_min } => {
                 range(&at("step"), step, (0.001, 0.9))?;
                 range(&at("period_hours"), period_hours, (0.01, 1e5))?;

@@ -145,7 +145,7 @@ impl World<'_> {
     fn of_requestors(&self, metrics: &mut Metrics) {
         let honest = |of: &&Buyer| {
             let group = self.scenario.requestors.get(of.group as usize);
-            group.is_some_and(|group| group.behaviour == RequestorBehaviour::Honest)
+            group.is_some_and(|group| group.behaviour.is_honest())
         };
         let profit: f64 = self.agents.buyers.iter().filter(honest).map(|of| of.value - gnt(of.spent)).sum();
         let count = self.agents.buyers.iter().filter(honest).count();

@@ -39,9 +39,15 @@ impl RequestorBehaviour {
             RequestorBehaviour::LatePayer { .. } => "late_payer",
             RequestorBehaviour::FalseRejecter { .. } => "false_rejecter",
             RequestorBehaviour::TimeoutInflater { .. } => "timeout_inflater",
+            RequestorBehaviour::Newcomer { .. } => "newcomer",
             RequestorBehaviour::SybilNonPayer { .. } => "sybil_non_payer",
             RequestorBehaviour::Monopsonist { .. } => "monopsonist",
         }
+    }
+
+    /// Whether it does what it agreed to, and nothing against the others.
+    pub(super) fn is_honest(self) -> bool {
+        matches!(self, RequestorBehaviour::Honest | RequestorBehaviour::Newcomer { .. })
     }
 }
 

@@ -578,6 +578,11 @@ pub enum RequestorBehaviour {
         /// Stated over what the group's timeout factor says.
         factor: f64,
     },
+    /// Keeps its word, and takes a new identity for each so many tasks: as many that just came.
+    Newcomer {
+        /// How many tasks under one name.
+        tasks: u32,
+    },
     /// Does not pay, and takes a new identity for each so many tasks.
     SybilNonPayer {
         /// How many tasks under one name.

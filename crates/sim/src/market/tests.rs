@@ -244,11 +244,12 @@ fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
         }
     }
     use RequestorBehaviour as R;
-    let effects: [Effect<R>; 6] = [
+    let effects: [Effect<R>; 7] = [
         (R::NonPayer { share: 1.0 }, "unpaid_share", |got| got > 0.0),
         (R::LatePayer { days: 0.5 }, "refused_credit_exceeded", |got| got > 0.0),
         (R::FalseRejecter { share: 1.0 }, "unpaid_share", |got| got > 0.0),
         (R::TimeoutInflater { factor: 3.0 }, "unpaid_share", |got| got == 0.0),
+        (R::Newcomer { tasks: 2 }, "unpaid_share", |got| got == 0.0),
         (R::SybilNonPayer { tasks: 2 }, "unpaid_share", |got| got > 0.0),
         (R::Monopsonist { step: 0.1, period_hours: 4.0, taken_min: 0.9 }, "unpaid_share", |got| got == 0.0),
     ];
@@ -258,6 +259,26 @@ fn no_behaviour_makes_or_loses_money_and_each_has_its_effect() {
         let got = run_against(&scenario, 5, None, &|_| {}).metrics[metric];
         assert!(holds(got), "{behaviour:?}: {metric} is {got}");
     }
+}
+
+#[test]
+fn who_is_new_waits_where_others_that_are_new_do_not_pay_and_who_is_known_does_not() {
+    let with = |new| {
+        let mut scenario = with_deadbeats(RequestorBehaviour::SybilNonPayer { tasks: 1 });
+        (scenario.days, scenario.warmup_days) = (8.0, Warmup::Days(4.0));
+        let new =
+            RequestorGroup { name: "new".into(), behaviour: new, load: Some(0.02), ..scenario.requestors[1].clone() };
+        scenario.requestors.push(new);
+        scenario.providers.iter_mut().for_each(|group| group.policy = ProviderPolicyName::Golem);
+        scenario.requestors.iter_mut().for_each(|group| group.policy = RequestorPolicyName::Golem);
+        let got = play(&scenario, 2).metrics;
+        (got["finished_first_share"], got["finished_last_share"])
+    };
+    let (known, new) = with(RequestorBehaviour::Newcomer { tasks: 1 });
+    let (_, same) = with(RequestorBehaviour::Honest);
+    assert!(known > 0.99, "{known}");
+    assert!(same > 0.99, "{same} is done for who keeps its name");
+    assert!(new < 0.9 && new > 0.0, "{new}");
 }
 
 #[test]

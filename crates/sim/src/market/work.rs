@@ -91,7 +91,7 @@ impl World<'_> {
             task.open -= 1;
             task.running += 1;
         }
-        let honest = self.group_of(run.buyer).is_some_and(|group| group.behaviour == RequestorBehaviour::Honest);
+        let honest = self.group_of(run.buyer).is_some_and(|group| group.behaviour.is_honest());
         if !honest && self.now >= self.tally.last_quarter {
             self.tally.deadbeat_last_quarter += 1;
         }
@@ -357,6 +357,7 @@ impl World<'_> {
         let delay = (group.payment_delay_min * 60_000.0) as u64 + self.latency;
         let pays = match group.behaviour {
             RequestorBehaviour::Honest
+            | RequestorBehaviour::Newcomer { .. }
             | RequestorBehaviour::Monopsonist { .. }
             | RequestorBehaviour::FalseRejecter { .. }
             | RequestorBehaviour::TimeoutInflater { .. } => Some(delay),

@@ -251,7 +251,7 @@ impl<'a> World<'a> {
         let Some(group) = self.group_of(buyer) else { return };
         let nth = self.agents.buyers[buyer].tasks;
         self.agents.buyers[buyer].tasks += 1;
-        if let RequestorBehaviour::SybilNonPayer { tasks } = group.behaviour
+        if let RequestorBehaviour::SybilNonPayer { tasks } | RequestorBehaviour::Newcomer { tasks } = group.behaviour
             && nth > 0
             && nth.is_multiple_of(tasks)
         {
