@@ -434,7 +434,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             return base_ppm;
         }
         let record = self.record(provider).unwrap_or_default();
-        if self.chance(provider, &record) < self.settings.numbers.trust_min {
+        if self.chance(provider, &record) < self.newcomers.trust(&self.settings.numbers) {
             return 1_000_000;
         }
         let base = Ratio::from_parts(u64::from(base_ppm.min(1_000_000)) * PARTS_PER_PPM);
@@ -494,7 +494,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
     /// So many subtasks were given to a provider.
     pub fn assigned(&mut self, provider: NodeId, subtasks: u64) {
         let record = self.record(&provider).unwrap_or_default();
-        if self.chance(&provider, &record) < self.settings.numbers.trust_min {
+        if self.chance(&provider, &record) < self.newcomers.trust(&self.settings.numbers) {
             self.doubted = self.doubted.saturating_add(subtasks);
         }
     }

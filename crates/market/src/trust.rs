@@ -26,8 +26,10 @@ pub struct Numbers {
     pub distrust: u64,
     /// Both: how much of the past stays with each new subtask, at most .99; .9.
     pub psi: Ratio,
-    /// Ours: below this chance of success a provider is in doubt; .6.
+    /// Ours: below this chance of success a provider is always in doubt; .6.
     pub trust_min: Ratio,
+    /// Ours: from this chance of success on it never is, and between the two where it does worse than newcomers; .8.
+    pub trust_max: Ratio,
     /// How many subtasks' worth of evidence the success of newcomers stands for, where a single one is judged; 2.
     pub prior_weight: Ratio,
     /// How much worse a result is that was wrong or could not be had than one that did not come; 50. Reason: where one in
@@ -57,6 +59,7 @@ impl Default for Numbers {
             distrust: DISTRUST,
             psi: PSI,
             trust_min: thousandths(600),
+            trust_max: thousandths(800),
             prior_weight: thousandths(2_000),
             rejected_weight: thousandths(50_000),
             probation: thousandths(3_000),
@@ -167,6 +170,13 @@ impl Newcomers {
         let good = success.parts() as u128;
         let bad = timed_out.plus(failed).plus(rejected.times_rounded_down(numbers.rejected_weight)).parts() as u128;
         Ratio::of_rounded_down(prior + good, weight.parts() as u128 + good + bad).max(Ratio::from_parts(1_000))
+    }
+
+    /// The chance of success below which a provider is in doubt: that of a newcomer, within what is set. Reason: where
+    /// newcomers do well, trying one is better than whoever is known to do worse; where they do not, hardly anybody would be
+    /// left.
+    pub(crate) fn trust(self, numbers: &Numbers) -> Ratio {
+        self.chance(numbers, &Efficacy::default()).min(numbers.trust_max).max(numbers.trust_min)
     }
 
     /// Which share of a newcomer's first results is run again at least.

@@ -125,7 +125,9 @@ impl fmt::Display for RankReport {
                 WaitReason::Dear { limit, taken_after_s } => {
                     format!("dear: up to {} is paid by now, and this after {taken_after_s} s", limit.0)
                 }
-                WaitReason::Doubt { quality } => format!("in doubt: a chance of success of {quality}"),
+                WaitReason::Doubt { quality, trusted_from } => {
+                    format!("in doubt: a chance of success of {quality}, below {trusted_from}")
+                }
                 WaitReason::Accused { .. } => "accused of a wrong result, which is looked at first".to_owned(),
             };
             let provider = row.provider.to_string();

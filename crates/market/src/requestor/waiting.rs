@@ -55,6 +55,8 @@ pub enum WaitReason {
     Doubt {
         /// The chance of success it is given.
         quality: Ratio,
+        /// From which on it would not be in doubt.
+        trusted_from: Ratio,
     },
     /// A result of its provider is said to be wrong, and it is to be computed again before anything is taken: see
     /// [`crate::Proofs::begin`].
@@ -90,6 +92,8 @@ struct Limits {
     everybody: bool,
     /// How many that are in doubt.
     doubtful: usize,
+    /// The chance of success below which somebody is.
+    trust: Ratio,
 }
 
 /// Why an offer is held back.
@@ -225,6 +229,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
             } else {
                 usize::from(self.doubted <= own / self.settings.numbers.doubt_one_in.max(1))
             },
+            trust: self.newcomers.trust(&self.settings.numbers),
         }
     }
 
@@ -235,7 +240,7 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
         let limit = limits.usual.map_or(Wei::MAX, |limit| scaled(limit, speed, Ratio::ONE)).min(header.max_price);
         if offer.price > limit {
             Some(HeldBack::Dear { limit })
-        } else if *quality < self.settings.numbers.trust_min {
+        } else if *quality < limits.trust {
             Some(HeldBack::Doubtful)
         } else {
             self.proofs.holds(&offer.provider, header.subtask_timeout_s, now).then_some(HeldBack::Accused)
@@ -285,7 +290,10 @@ impl<B: Peers<ProviderRecord>> RequestorMarket<B> {
                 let price = scaled(judged.offer.price, Ratio::ONE, speed_paid(&judged.offer, header));
                 WaitReason::Dear { limit, taken_after_s: self.taken_after_s(price, header, open) }
             }
-            Waits::Doubt => WaitReason::Doubt { quality: judged.quality },
+            Waits::Doubt => {
+                let trusted_from = self.newcomers.trust(&self.settings.numbers);
+                WaitReason::Doubt { quality: judged.quality, trusted_from }
+            }
             Waits::Accused { ahead } => WaitReason::Accused { ahead },
         }
     }

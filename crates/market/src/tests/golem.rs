@@ -252,9 +252,9 @@ fn work_under_way_makes_no_price_dearer() {
 
 #[test]
 fn takes_the_least_expected_cost_first() {
-    let market = buyer(&[(1, SUCCESS), (2, Outcome::TimedOut), (2, SUCCESS)]);
-    // 2 is a little cheaper, and fails now and then; 3 is nobody yet.
-    let ranking = market.rank(&[offer(1, 50), offer(2, 49), offer(3, 50)], &header(100), seconds(0), 0, 0);
+    let market = buyer(&[&[(1, SUCCESS)][..], &[(2, SUCCESS); 4], &[(2, Outcome::TimedOut)]].concat());
+    // 2 fails now and then; 3 is nobody yet.
+    let ranking = market.rank(&[offer(1, 50), offer(2, 50), offer(3, 50)], &header(100), seconds(0), 0, 0);
     assert_eq!(order(&ranking), [node(1), node(3), node(2)]);
     let ranking = market.rank(&[offer(1, 50), offer(2, 30), offer(3, 50)], &header(100), seconds(0), 0, 0);
     assert_eq!(order(&ranking), [node(2), node(1), node(3)]);
@@ -382,6 +382,27 @@ fn a_cheat_gets_no_more_work_at_any_price_while_others_are_to_be_had() {
     market.assigned(node(1), 5);
     assert!(market.rank(&offers[..1], &header(100), seconds(0), 399, 0).ranked.is_empty());
     assert_eq!(order(&market.rank(&offers[..1], &header(100), seconds(0), 400, 0)), [node(1)]);
+}
+
+#[test]
+fn who_does_worse_than_newcomers_is_in_doubt_and_who_does_a_little_worse_than_good_ones_is_not() {
+    // Fails one time in three, and one time in five.
+    let third = [(1, Outcome::TimedOut), (1, SUCCESS), (1, SUCCESS)].repeat(2);
+    let fifth = [(2, Outcome::TimedOut), (2, SUCCESS), (2, SUCCESS), (2, SUCCESS), (2, SUCCESS)].repeat(2);
+    let waits = |others: &[(u64, Outcome)], n| {
+        let mut market = buyer(&[&third, &fifth, others].concat());
+        market.assigned(node(1), 9);
+        let ranking = market.rank(&[offer(n, 10), offer(9, 50)], &header(100), seconds(0), 0, 0);
+        let chance = market.score(&offer(n, 10), &header(100)).quality;
+        assert!(chance >= ratio(0.6), "{chance}");
+        ranking.waiting.iter().any(|(position, ..)| *position == 0)
+    };
+    // Where newcomers do well there are others to be tried.
+    let good: Vec<_> = (10..40).map(|n| (n, SUCCESS)).collect();
+    assert_eq!([1, 2].map(|n| waits(&good, n)), [true, false]);
+    // Where they do not, hardly anybody would be left.
+    let bad: Vec<_> = (10..40).map(|n| (n, if n % 3 == 0 { Outcome::TimedOut } else { SUCCESS })).collect();
+    assert_eq!([1, 2].map(|n| waits(&bad, n)), [false, false]);
 }
 
 #[test]

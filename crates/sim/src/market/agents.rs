@@ -584,6 +584,7 @@ fn requestor_settings(of: &RequestorGroup) -> RequestorSettings {
         distrust: tuning.distrust.map_or(of_nodes.distrust, u64::from),
         psi: number(tuning.psi, of_nodes.psi),
         trust_min: number(tuning.trust_min, of_nodes.trust_min),
+        trust_max: number(tuning.trust_max, of_nodes.trust_max),
         prior_weight: number(tuning.prior_weight, of_nodes.prior_weight),
         rejected_weight: number(tuning.rejected_weight, of_nodes.rejected_weight),
         probation: number(tuning.probation, of_nodes.probation),

@@ -309,6 +309,7 @@ impl RequestorTuning {
             ("alpha", self.alpha, (0.0, 1.0)),
             ("psi", self.psi, (0.0, 0.99)),
             ("trust_min", self.trust_min, (0.0, 1.0)),
+            ("trust_max", self.trust_max, (0.0, 1.0)),
             ("prior_weight", self.prior_weight, (0.001, 1e3)),
             ("rejected_weight", self.rejected_weight, (0.0, 1e4)),
             ("probation", self.probation, (0.001, 10.0)),

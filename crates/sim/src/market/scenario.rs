@@ -531,8 +531,10 @@ pub struct RequestorTuning {
     pub alpha: Option<f64>,
     /// How much of the past stays with each new subtask of a provider, 0 to 0.99; 0.9.
     pub psi: Option<f64>,
-    /// Below this chance of success a provider is in doubt; 0.6. Golem only, as all that follow.
+    /// Below this chance of success a provider is always in doubt; 0.6. Golem only, as all that follow.
     pub trust_min: Option<f64>,
+    /// From this chance of success on it never is, and between the two where it does worse than newcomers; 0.8.
+    pub trust_max: Option<f64>,
     /// How many subtasks' worth of evidence the success of newcomers stands for; 2.
     pub prior_weight: Option<f64>,
     /// How much worse a wrong result is than one that did not come; 50.
