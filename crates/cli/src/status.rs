@@ -146,6 +146,17 @@ fn provider(status: &Value) -> anyhow::Result<()> {
             output::tame(&text(&left["detail"]))
         ))?;
     }
+    let unpaid = &status["unpaid"];
+    if let Some(late @ 1..) = unpaid["late"].as_u64() {
+        output::line(&format!("late         {}, offered nothing until paid", output::count(late, "requestor")))?;
+    }
+    if let Some(left_s) = unpaid["closed_s"].as_u64() {
+        output::line(&format!(
+            "strangers    left {} of work unpaid: nobody new is worked for, for {} yet",
+            short_gnt(wei(&unpaid["lost_wei"])),
+            output::span(left_s)
+        ))?;
+    }
     let totals = &status["totals"];
     output::line(&format!(
         "money        {} earned, {} claimable, {} claimed",

@@ -279,6 +279,12 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         Ok(quote)
     }
 
+    /// For how many milliseconds no stranger is worked for yet, where that is so.
+    pub fn closed_to_strangers_ms(&self, now: LocalTime) -> Option<u64> {
+        let ours = self.settings.rules == Rules::Golem;
+        self.state.unpaid.closed_for_ms(self.min_price, now).filter(|_| ours)
+    }
+
     /// Why nothing is offered to a requestor that is late, or to a stranger, where that is so. Only by our rules, and not to
     /// whom this node's owner allows by name.
     fn distrusts(
@@ -303,7 +309,7 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
             }
         }
         let is_stranger = quote.paid < value;
-        (is_stranger && unpaid.is_closed(self.min_price, now))
+        (is_stranger && self.closed_to_strangers_ms(now).is_some())
             .then(|| RefusalReason::StrangersUnpaid { lost: unpaid.lost() })
     }
 
@@ -585,8 +591,8 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
         );
         let known = state.requestors.count();
         demand(known <= PEERS_MAX, format!("{known} requestors are remembered"));
-        for node in state.unpaid.late() {
-            demand(state.requestors.get(node).is_some(), format!("{node} is late and not known"));
+        for node in state.unpaid.known() {
+            demand(state.requestors.get(node).is_some(), format!("{node} was late and is not known"));
         }
         for (node, record) in state.requestors.all() {
             demand(record.owed <= record.assigned, format!("{node} owes {} of {}", record.owed, record.assigned));

@@ -5,7 +5,7 @@ use crate::owner_limits::owner_limits;
 use crate::provider_loop::ProviderLoop;
 use crate::startup::network_status;
 use crate::status::{
-    Activity, AuthorAccount, ChainStatus, LeftAlone, PayerAccount, ProgramSpeed, ProviderStatus, Totals,
+    Activity, AuthorAccount, ChainStatus, LeftAlone, PayerAccount, ProgramSpeed, ProviderStatus, Totals, UnpaidStatus,
 };
 use golem_protocol::Wei;
 
@@ -47,6 +47,11 @@ impl ProviderLoop {
             margin: self.policy.margin(self.now),
             programs: self.programs(),
             left_alone: self.left_alone(),
+            unpaid: UnpaidStatus {
+                late: self.policy.unpaid().late(self.now.local),
+                lost_wei: self.policy.unpaid().lost(),
+                closed_s: self.policy.closed_to_strangers_ms(self.now).map(|ms| ms.div_ceil(1_000)),
+            },
             isolation: self.runner.isolation(),
             limits: owner_limits(&self.config),
             slots: self.config.slots,

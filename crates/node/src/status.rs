@@ -34,6 +34,8 @@ pub struct ProviderStatus {
     pub programs: Vec<ProgramSpeed>,
     /// The programs that nothing is offered for, since they cannot be run here.
     pub left_alone: Vec<LeftAlone>,
+    /// Who left finished work unpaid, and what follows.
+    pub unpaid: UnpaidStatus,
     /// What stands between requestors' programs and this node, in words.
     pub isolation: String,
     /// What its owner lets it do at most, in words.
@@ -58,6 +60,17 @@ pub struct ProviderStatus {
     pub claim: ClaimPlan,
     /// What was lost since the start: held of channels that ended before it was claimed, in wei.
     pub lost_wei: Wei,
+}
+
+/// Who left finished work unpaid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnpaidStatus {
+    /// How many requestors are late, and are offered nothing.
+    pub late: usize,
+    /// What those that were new left unpaid, less what others paid at first since, in wei.
+    pub lost_wei: Wei,
+    /// How long nobody new is worked for yet, in seconds, where that is so.
+    pub closed_s: Option<u64>,
 }
 
 /// How fast one program was seen to run.

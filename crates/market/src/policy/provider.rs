@@ -3,7 +3,7 @@
 use super::saving::{Saving, stored};
 use super::{PolicyError, check_identity, remember};
 use crate::access::AccessLists;
-use crate::{HeaderTerms, ProviderMarket, ProviderSettings, ProviderState, Ratio, Release, Speeds, Violation};
+use crate::{HeaderTerms, ProviderMarket, ProviderSettings, ProviderState, Ratio, Release, Speeds, Unpaid, Violation};
 use golem_deal::{ProviderFact, ProviderPolicy, Quote, Record};
 use golem_protocol::{ContentHash, Header, NodeId, Now, Pricing, RefusalReason, Wei};
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ const KEY: &[u8] = b"provider";
 const SPEEDS_KEY: &[u8] = b"speeds";
 /// The benchmark beside which speeds were seen. Apart from them, which older versions wrote without it.
 const BENCHMARK_KEY: &[u8] = b"benchmark";
-/// Apart from the rest, which older versions wrote without it.
-const UNPAID_KEY: &[u8] = b"unpaid";
+/// Apart from the rest, which older versions wrote without it, or under `unpaid` in another shape, which is not read.
+const UNPAID_KEY: &[u8] = b"unpaid 2";
 /// By which factor the benchmark has to differ from the one that speeds were seen beside, so that they are not believed as
 /// they are. Reason: it is another machine then, or another share of it; what runs beside a benchmark does less.
 const OTHER_MACHINE_TIMES: u64 = crate::promises::BROKEN_TIMES;
@@ -106,6 +106,16 @@ impl ProviderMarketPolicy {
     /// The margin over the minimal price that is asked now: the profit factor.
     pub fn margin(&self, now: Now) -> Ratio {
         self.market.factor(now.local)
+    }
+
+    /// Who has left finished work unpaid.
+    pub fn unpaid(&self) -> &Unpaid {
+        &self.market.state().unpaid
+    }
+
+    /// For how many milliseconds no stranger is worked for yet, where that is so.
+    pub fn closed_to_strangers_ms(&self, now: Now) -> Option<u64> {
+        self.market.closed_to_strangers_ms(now.local)
     }
 
     /// How fast programs were seen to run here.

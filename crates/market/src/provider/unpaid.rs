@@ -43,8 +43,18 @@ struct Found {
     wary: u32,
     /// When the last of them was found out, or one was tried since.
     since: LocalTime,
-    /// Who was found late and has not paid since, and when.
-    late: BTreeMap<NodeId, LocalTime>,
+    /// Who was found late, until all that is counted for it was paid.
+    late: BTreeMap<NodeId, Late>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Late {
+    /// When it was found out.
+    since: LocalTime,
+    /// What of the loss it is.
+    counted: Wei,
+    /// Whether something was paid since.
+    has_paid: bool,
 }
 
 impl Unpaid {
@@ -55,17 +65,27 @@ impl Unpaid {
 
     /// Whether finished work of a requestor was found unpaid of late, and nothing was paid since.
     pub fn is_late(&self, requestor: &NodeId, now: LocalTime) -> bool {
-        self.0.as_ref().and_then(|found| found.late.get(requestor)).is_some_and(|since| is_within(*since, LATE_MS, now))
+        self.unpaid_by(requestor).is_some_and(|late| is_within(late.since, LATE_MS, now))
     }
 
     /// Whether a requestor was late and has not paid since.
     pub(super) fn has_seen(&self, requestor: &NodeId) -> bool {
-        self.0.as_ref().is_some_and(|found| found.late.contains_key(requestor))
+        self.unpaid_by(requestor).is_some()
     }
 
-    /// Everybody that was late and has not paid since.
-    pub fn late(&self) -> impl Iterator<Item = &NodeId> {
+    fn unpaid_by(&self, requestor: &NodeId) -> Option<&Late> {
+        self.0.as_ref()?.late.get(requestor).filter(|late| !late.has_paid)
+    }
+
+    /// Everybody that was late and has not paid all that was counted.
+    pub(super) fn known(&self) -> impl Iterator<Item = &NodeId> {
         self.0.iter().flat_map(|found| found.late.keys())
+    }
+
+    /// How many requestors are late now.
+    pub fn late(&self, now: LocalTime) -> usize {
+        let all = self.0.iter().flat_map(|found| found.late.values());
+        all.filter(|late| !late.has_paid && is_within(late.since, LATE_MS, now)).count()
     }
 
     /// What strangers left unpaid, less what strangers paid at first since then.
@@ -73,13 +93,12 @@ impl Unpaid {
         self.0.as_ref().map_or(Wei::ZERO, |found| found.lost)
     }
 
-    /// Whether no stranger is worked for at this moment.
-    pub fn is_closed(&self, hour: Wei, now: LocalTime) -> bool {
-        let Some(found) = &self.0 else { return false };
-        let Some(further) = found.in_doubt(hour) else { return false };
+    /// For how many milliseconds no stranger is worked for yet, where that is so.
+    pub fn closed_for_ms(&self, hour: Wei, now: LocalTime) -> Option<u64> {
+        let found = self.0.as_ref()?;
         let (first, longest) = PAUSE_MS;
-        let pause = first.saturating_mul(1u64 << further.min(32)).min(longest);
-        is_within(found.since, pause, now)
+        let pause = first.saturating_mul(1u64 << found.in_doubt(hour)?.min(32)).min(longest);
+        is_within(found.since, pause, now).then(|| pause.saturating_sub(now.saturating_sub(found.since)))
     }
 
     /// How many subtasks a stranger may leave unpaid.
@@ -97,9 +116,17 @@ impl Unpaid {
     /// A requestor paid, which had paid so much before.
     pub(super) fn paid(&mut self, requestor: &NodeId, before: Wei, value: Wei) {
         let Some(found) = &mut self.0 else { return };
-        found.late.remove(requestor);
+        let mut made_up = if before == Wei::ZERO { value } else { Wei::ZERO };
+        if let Some(late) = found.late.get_mut(requestor) {
+            // All that it was late with is made up for, and not its first payment alone.
+            made_up = made_up.max(value.min(late.counted));
+            (late.has_paid, late.counted) = (true, late.counted.saturating_sub(value));
+            if late.counted == Wei::ZERO {
+                found.late.remove(requestor);
+            }
+        }
+        found.lost = found.lost.saturating_sub(made_up);
         if before == Wei::ZERO {
-            found.lost = found.lost.saturating_sub(value);
             found.wary = found.wary.saturating_sub(1);
         }
     }
@@ -123,9 +150,15 @@ impl Unpaid {
         if self.is_late(&requestor, now) {
             return;
         }
-        if self.0.get_or_insert_default().late.insert(requestor, now).is_none() {
-            self.lose(value, hour, now);
-        }
+        let late = &mut self.0.get_or_insert_default().late;
+        let more = match late.get(&requestor) {
+            // It was lent what its credit still allowed.
+            Some(late) if !late.has_paid => Wei::ZERO,
+            known => value.saturating_sub(known.map_or(Wei::ZERO, |late| late.counted)),
+        };
+        let counted = late.get(&requestor).map_or(Wei::ZERO, |late| late.counted).saturating_add(more);
+        late.insert(requestor, Late { since: now, counted, has_paid: false });
+        self.lose(more, hour, now);
     }
 
     /// What was done for a requestor will not be paid, so much more than it ever paid.

@@ -152,15 +152,41 @@ fn strangers_are_worked_for_once_in_a_while_where_more_was_lost_to_them_than_the
 }
 
 #[test]
+fn who_was_late_makes_up_for_all_that_it_owed_and_for_no_more() {
+    let mut market = seller(HOUR.0);
+    let lost = |market: &ProviderMarket| (market.state().unpaid.lost(), market.state().unpaid.late(seconds(9)));
+    cheated(&mut market, 1, Wei(2_400), 0);
+    cheated(&mut market, 2, Wei(1_000), 0);
+    assert_eq!(lost(&market), (Wei(3_400), 2));
+    market.paid(&node(1), Wei(1_200));
+    assert_eq!(lost(&market), (Wei(2_200), 1));
+    // It is late again with the rest, which is counted already, and with what was begun since, which is not.
+    market.assigned(node(1), Wei(3_000), seconds(5)).unwrap();
+    market.overdue(&node(1), seconds(5));
+    assert_eq!(lost(&market), (Wei(4_000), 2));
+    market.paid(&node(1), Wei(1_200));
+    market.paid(&node(1), Wei(1_200));
+    market.paid(&node(1), Wei(1_200));
+    assert_eq!(lost(&market), (Wei(1_000), 1), "what it paid before is no loss, and no gain");
+    market.paid(&node(1), Wei(600));
+    assert_eq!(lost(&market), (Wei(1_000), 1));
+    assert_eq!(market.check_invariants(), vec![]);
+}
+
+#[test]
 fn who_paid_little_is_a_stranger_to_what_is_worth_much() {
     let mut market = seller(HOUR.0);
     honest(&mut market, 1, Wei(100));
     cheated(&mut market, 1, Wei(3 * HOUR.0), 0);
     assert_eq!(market.state().unpaid.lost(), Wei(3 * HOUR.0 - 100));
-    assert!(market.state().unpaid.is_closed(HOUR, seconds(0)));
+    assert_eq!(market.state().unpaid.closed_for_ms(HOUR, seconds(600)), Some(8 * 3_600_000 - 600_000));
     let mut free = seller(0);
     cheated(&mut free, 1, Wei(3), 0);
-    assert!(!free.state().unpaid.is_closed(Wei::ZERO, seconds(0)), "whose work costs nothing loses nothing");
+    assert_eq!(
+        free.state().unpaid.closed_for_ms(Wei::ZERO, seconds(0)),
+        None,
+        "whose work costs nothing loses nothing"
+    );
 }
 
 #[test]
@@ -188,8 +214,8 @@ fn who_rejects_what_was_done_is_taken_for_one_that_does_not_pay_if_it_never_did(
     (0..5).for_each(|_| rejects(&mut market, 1));
     assert_eq!(market.state().unpaid, Unpaid::default());
     (2..4).for_each(|by| rejects(&mut market, by));
-    assert!(market.state().unpaid.is_closed(HOUR, seconds(0)));
-    assert_eq!(market.state().unpaid.late().count(), 0, "nothing is owed");
+    assert!(market.state().unpaid.closed_for_ms(HOUR, seconds(0)).is_some());
+    assert_eq!(market.state().unpaid.late(seconds(0)), 0, "nothing is owed");
 }
 
 #[test]
