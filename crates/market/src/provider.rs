@@ -475,7 +475,7 @@ impl<B: Peers<RequestorRecord>> ProviderMarket<B> {
     }
 
     /// Finished work is unpaid long after it was reported, or was accepted and not paid. By our rules nothing is offered
-    /// for half a day, longer each time, or before something is paid. Nothing changes where nothing is owed.
+    /// for half a day, or until something is paid. Nothing changes where nothing is owed.
     pub fn overdue(&mut self, requestor: &NodeId, now: LocalTime) {
         if let Some(record) = self.record(requestor).filter(|record| record.owed > Wei::ZERO) {
             self.state.unpaid.is_now_late(*requestor, record.owed.saturating_sub(record.paid), self.min_price, now);

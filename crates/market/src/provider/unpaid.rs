@@ -24,7 +24,7 @@ const PAUSE_MS: (u64, u64) = (3_600_000, 7 * 24 * 3_600_000);
 /// Who is late with what it owes, and how much strangers are trusted: a new name costs little, so what the last strangers
 /// did is what can be known of the next.
 ///
-/// Start with [`Unpaid::is_closed`]. A stranger is who has paid less than what is at stake now. Nothing of it touches others
+/// Start with [`Unpaid::closed_for_ms`]. A stranger is who has paid less than what is at stake now. Nothing of it touches others
 /// that are not late.
 ///
 /// Units: hours are hours of work at the minimal price, which is what they cost; it is given wherever it is needed. What
@@ -151,13 +151,12 @@ impl Unpaid {
             return;
         }
         let late = &mut self.0.get_or_insert_default().late;
-        let more = match late.get(&requestor) {
-            // It was lent what its credit still allowed.
-            Some(late) if !late.has_paid => Wei::ZERO,
-            known => value.saturating_sub(known.map_or(Wei::ZERO, |late| late.counted)),
-        };
-        let counted = late.get(&requestor).map_or(Wei::ZERO, |late| late.counted).saturating_add(more);
-        late.insert(requestor, Late { since: now, counted, has_paid: false });
+        let known = late.get(&requestor).copied();
+        let counted = known.map_or(Wei::ZERO, |late| late.counted);
+        // Where it has not paid since, it was lent no more than its credit still allowed.
+        let is_counted = known.is_some_and(|late| !late.has_paid);
+        let more = if is_counted { Wei::ZERO } else { value.saturating_sub(counted) };
+        late.insert(requestor, Late { since: now, counted: counted.saturating_add(more), has_paid: false });
         self.lose(more, hour, now);
     }
 
